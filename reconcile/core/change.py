@@ -1,0 +1,115 @@
+"""What a plan holds: changes, conflicts, refusals."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from reconcile.core.entry import ABSENT, Digest, Version
+
+
+class Action(StrEnum):
+    """The seven things that can happen to a path."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    MOVE = "move"
+    ADOPT = "adopt"
+    ACCEPT = "accept"
+    FORGET = "forget"
+
+
+SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.MOVE: ">",
+    Action.ADOPT: "=",
+    Action.ACCEPT: "=",
+    Action.FORGET: ".",
+}
+
+
+class Reason(StrEnum):
+    """Why; the code that machines read. The sentence for people is made from it in `core/reasons.py`."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    MODE = "mode"
+    RENAMED = "renamed"
+    GONE = "gone"
+    LOST = "lost"
+    DRIFTED = "drifted"
+    EQUAL = "equal"
+    UNPROVEN = "unproven"
+    RECREATED = "recreated"
+    UNMANAGED = "unmanaged"
+    IGNORED = "ignored"
+    BOTH_GONE = "both-gone"
+    DETACHED = "detached"
+    ACCEPTED = "accepted"
+    DESTROYED = "destroyed"
+    RESENT = "resent"
+    CONFLICT_SOURCE = "conflict-source"
+    CONFLICT_NEWEST = "conflict-newest"
+    BOTH_CHANGED = "both-changed"
+    NEVER_MET = "never-met"
+    DELETED_CHANGED = "deleted-changed"
+    DRIFT_HELD = "drift-held"
+    DRIFT_FAIL = "drift-fail"
+    PROTECTED = "protected"
+    IN_THE_WAY = "in-the-way"
+
+
+class Change(Struct, frozen=True, gc=False):
+    """One thing `apply` will do to one path of one mapping.
+
+    `size` and `digest` are those of the content that will be there (of the one that goes, for a delete).
+    `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
+    content from the target key `from_key` at `from_version`; the old name goes unless another change writes it.
+    `after` holds the ids of changes that must have succeeded first.
+    """
+
+    id: int
+    mapping: str
+    action: Action
+    key: str
+    reason: Reason
+    size: int = 0
+    digest: Digest | None = None
+    path: str | None = None
+    from_key: str | None = None
+    from_version: Version = ABSENT
+    source_version: Version = ABSENT
+    expect: Version = ABSENT
+    executable: bool = False
+    drift: bool = False
+    after: tuple[int, ...] = ()
+    group: int = 0
+    detail: str = ""
+
+    @property
+    def source_path(self) -> str:
+        """The path to read in the source."""
+        return self.path if self.path is not None else self.key
+
+
+class Conflict(Struct, frozen=True, gc=False):
+    """A path that waits for a decision; nothing of it is touched. `exit_code` is 3, or 4 when it is protected."""
+
+    mapping: str
+    key: str
+    reason: Reason
+    detail: str = ""
+    exit_code: int = 3
+
+
+class Refusal(Struct, frozen=True, gc=False):
+    """Why a whole mapping is not applied, and the permission (`deletes`, `updates`, …) that would let it."""
+
+    mapping: str
+    permission: str
+    detail: str
+    allowed: bool = False

@@ -1,0 +1,28 @@
+"""The version of a local file: what changes whenever its content may have changed (the git index rule)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconcile.core.entry import Version
+
+GRANULE_NS: Final = 50_000_000
+"""Two edits closer than this may carry the same times on a fine-grained file system."""
+
+COARSE_GRANULE_NS: Final = 2_000_000_000
+"""The same where times are whole seconds (vfat: two)."""
+
+
+def local_version(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> Version:
+    """Size, modification time, change time and inode as one text; any difference means "look again"."""
+    return Version(f"{size_bytes:x}-{mtime_ns:x}-{ctime_ns:x}-{inode:x}")
+
+
+def is_racy(mtime_ns: int, ctime_ns: int, read_ns: int) -> bool:
+    """Whether a file read at `read_ns` (Unix ns, when the reading began) could since have changed unseen.
+
+    True while the newer of its two times is within one granule of the reading, or lies ahead of it.
+    """
+    whole_seconds = mtime_ns % 1_000_000_000 == 0 and ctime_ns % 1_000_000_000 == 0
+    granule_ns = COARSE_GRANULE_NS if whole_seconds else GRANULE_NS
+    return max(mtime_ns, ctime_ns) >= read_ns - granule_ns

@@ -1,0 +1,122 @@
+"""Keys: relative paths with `/`, compared as bytes.
+
+A key is valid Unicode text. The order of its code points is the order of its UTF-8 bytes, so plain string comparison
+*is* the byte order of S3 listings and of SQLite's BINARY collation. A name that is not UTF-8 never becomes a key: it is
+a Problem beside the stream.
+"""
+
+from __future__ import annotations
+
+from fnmatch import translate
+from functools import lru_cache
+import re
+from typing import Final
+import unicodedata
+
+CONTROL_DIR: Final = ".reconcile"
+"""Where our own files live inside a target (undo, trash); never listed, never sent."""
+
+TEMP_PREFIX: Final = ".reconcile-tmp-"
+"""Names of files that are being written; never listed, never sent."""
+
+_NEVER_SENT: Final = frozenset({".git", CONTROL_DIR, ".S3"})
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name from the operating system is valid Unicode (no surrogate escapes)."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def why_not_key(key: str) -> str | None:
+    """Why this text cannot be a key inside a root, or None when it can.
+
+    Refuses what could leave the root or name two things at once: empty and dot segments, absolute paths, NUL.
+    """
+    if not key:
+        return "the name is empty"
+    if "\0" in key:
+        return "the name holds a NUL character"
+    if not is_utf8(key):
+        return "the name is not UTF-8"
+    for segment in key.split("/"):
+        if segment == "":
+            return "the name has an empty part (`//`, or a slash at an end)"
+        if segment in (".", ".."):
+            return f"the name has a `{segment}` part"
+    return None
+
+
+def is_control(name: str) -> bool:
+    """Whether one path segment is ours or never sent (`.git`, `.reconcile`, `.S3`, temporary names)."""
+    return name in _NEVER_SENT or name.startswith(TEMP_PREFIX)
+
+
+def has_control(key: str) -> bool:
+    """Whether any segment of the key is a control name."""
+    if ".git" not in key and CONTROL_DIR not in key and ".S3" not in key:
+        return False
+    return any(is_control(segment) for segment in key.split("/"))
+
+
+def parents(key: str) -> list[str]:
+    """The directories above a key, outermost first: `a/b/c` gives `a`, `a/b`."""
+    found, at = [], key.find("/")
+    while at != -1:
+        found.append(key[:at])
+        at = key.find("/", at + 1)
+    return found
+
+
+def is_under(key: str, directory: str) -> bool:
+    """Whether `key` lies inside `directory` (strictly below it)."""
+    return key.startswith(directory) and key[len(directory) : len(directory) + 1] == "/"
+
+
+def match_key(key: str, fold: str) -> str:
+    """The form under which a store tells names apart: `identity`, `casefold` or `nfc`."""
+    if fold == "casefold":
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key).casefold())
+    if fold == "nfc":
+        return unicodedata.normalize("NFC", key)
+    return key
+
+
+@lru_cache(maxsize=64)
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern))
+
+
+def matches_glob(key: str, pattern: str) -> bool:
+    """Whether a key matches a command-line GLOB (`*` crosses directories); a bare directory name means all below it."""
+    return key == pattern or is_under(key, pattern.rstrip("/")) or _glob(pattern).match(key) is not None
+
+
+_SPELLED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+_HIDDEN: Final = frozenset(
+    chr(point) for span in ((0x200B, 0x2010), (0x2028, 0x202F), (0x2060, 0x2070)) for point in range(*span)
+) | {"\ufeff", "\u061c"}
+
+
+def shown(text: str) -> str:
+    """The text as any screen may show it: control characters, bidi marks and undecodable bytes spelled out.
+
+    Also a leading ``::`` is broken, so that a name can never speak to a CI runner (``::add-mask::``).
+    """
+    if text.isascii() and text.isprintable() and not text.startswith("::"):
+        return text
+    out = []
+    for char in text:
+        if char in _SPELLED:
+            out.append(_SPELLED[char])
+        elif "\udc80" <= char <= "\udcff":
+            out.append(f"\\x{ord(char) - 0xDC00:02x}")
+        elif char in _HIDDEN or (not char.isprintable() and char != " "):
+            out.append(f"\\u{ord(char):04x}" if ord(char) > 0xFF else f"\\x{ord(char):02x}")
+        else:
+            out.append(char)
+    spelled = "".join(out)
+    return "\\" + spelled if spelled.startswith("::") else spelled

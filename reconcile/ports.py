@@ -1,0 +1,413 @@
+"""Floor 1: every seam of the house, as small protocols. Adapters (floor 2) implement them, flow (floor 4) uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from reconcile.core.entry import Digest, Entry, Problem, Version
+from reconcile.core.record import Record, Scope
+
+Condition = Literal["none", "stat", "create", "match"]
+"""How a store keeps a promise about what is there: not at all; by a stat just before; atomically for `ABSENT` only
+(`create`); atomically for `ABSENT` and for a version (`match`)."""
+
+
+class Traits(Struct, frozen=True):
+    """What a store can do; decisions hang on these, never on the store's name.
+
+    order         `bytes` when a listing comes in byte order of its keys; else it is sorted through the spill
+    key           how the store tells names apart: `identity`, `casefold`, `nfc`
+    tree          a file and a directory cannot share a name (file systems)
+    waits         calls cross a network: worth threads and prefetch
+    write … delete  how each mutating call honours its expectation
+    copy, move    `none`, or how the target's expectation is honoured; the source's version is always checked
+    move_atomic   a move is one step (rename); else it is a copy and a delete
+    returns_version  a write tells the version the listing will show; else it settles `granule_ns` later
+    proves        `prove` answers without reading the content over a network
+    keeps         how old bytes are kept: `link` (free), `copy` (in the store), `versions` (by the bucket), `none`
+    executable    the executable bit exists there
+    max_size_bytes, max_key_bytes, max_name_bytes  limits of one object, of a whole key, of one segment (0: none)
+    """
+
+    order: Literal["bytes", "none"] = "none"
+    key: Literal["identity", "casefold", "nfc"] = "identity"
+    tree: bool = False
+    waits: bool = False
+    write: Condition = "stat"
+    delete: Condition = "stat"
+    copy: Condition = "none"
+    move: Condition = "none"
+    move_atomic: bool = False
+    returns_version: bool = False
+    granule_ns: int = 0
+    proves: bool = False
+    keeps: Literal["link", "copy", "versions", "none"] = "none"
+    executable: bool = False
+    max_size_bytes: int = 0
+    max_key_bytes: int = 0
+    max_name_bytes: int = 0
+
+
+class Hashes(Struct, frozen=True):
+    """Digests of one content, made in one pass. `md5` only where a store may prove equality with it."""
+
+    sha256: Digest
+    md5: bytes = b""
+
+
+class Body(Struct, frozen=True, kw_only=True):
+    """Bytes to be written: re-openable, so that a retry can start again at 0.
+
+    `open()` gives a fresh binary stream. **Reading it to its end is the permission to publish**: at the end the stream
+    has proven that the source held still, that the bytes are those that were planned, and that the intent is in the
+    journal; else that last `read` raises and nothing may be published. `data` holds the whole content when it is small
+    (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any.
+    """
+
+    size_bytes: int
+    open: Callable[[], BinaryIO]
+    data: bytes | None = None
+    digest: Digest | None = None
+    md5: bytes = b""
+    token: str = ""
+    executable: bool = False
+    content_type: str = ""
+    attributes: dict[str, str] = {}
+    tags: dict[str, str] = {}
+
+
+class Store(Protocol):
+    """One container and prefix; keys are relative to it. A directory, a bucket prefix, a volume, a set of tables.
+
+    Errors are those of `core.errors`, translated at the adapter's border. No retry loop, no printing, no policy inside.
+    """
+
+    @property
+    def url(self) -> str:
+        """The canonical URL: scheme, account or endpoint, container and prefix; never a secret."""
+
+    @property
+    def traits(self) -> Traits:
+        """What this store can do; may gain `order: bytes` while it is listed."""
+
+    def list(self, under: str = "", *, after: str | None = None, until: str | None = None) -> Iterator[Entry | Problem]:
+        """Everything below the directory `under` (with keys from the root), in `(after, until]`.
+
+        Recursive; raises or reports a `Problem`, never ends early. Control names (`.reconcile`, temporary names) are
+        left out. A missing container raises `NotFoundError`.
+        """
+
+    def stat(self, key: str) -> Entry | None:
+        """The entry under `key`, None when its absence is certain; raises when it is not."""
+
+    def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
+        """The content in chunks; of that very version if given, else `ChangedError`. `span`: (start, end) bytes."""
+
+    def write(self, key: str, body: Body, *, expect: Version) -> Entry:
+        """Publishes the whole body under `key`, or nothing; makes parents. `ChangedError` if `expect` does not hold.
+
+        The returned entry's version was told or read by the store after the write, and its bytes were verified by what
+        the store answers (size, checksum, etag); `DamagedError` if they differ.
+        """
+
+    def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """Copies inside the store, the source being still `entry.version` and the target as expected."""
+
+    def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """As `copy`, and the old name goes."""
+
+    def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
+        """Deletes each key that still has its version; None, or the error, for each in turn. Absent counts as done."""
+
+    def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
+        """Whether `entry` holds the content of `hashes`: True or False when proven, None when only reading tells."""
+
+    def ensure(self, *, dry: bool = False) -> Sequence[str]:
+        """Makes the container where it is missing; returns, in words, what was (`dry`: would be) made."""
+
+    def close(self) -> None:
+        """Gives back connections and handles."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A store that keeps old versions by itself, for rollback."""
+
+    def versions(self, key: str) -> Iterator[Entry]:
+        """All versions of a key, newest first."""
+
+    def restore(self, key: str, version: Version, *, expect: Version) -> Entry:
+        """Makes an old version the current one."""
+
+
+@runtime_checkable
+class Fingerprints(Protocol):
+    """Digests of local files this machine has already read, by version; disposable."""
+
+    def digest(self, key: str, version: Version) -> Digest | None:
+        """The digest of `key` at exactly this version, if it is known."""
+
+    def remember(self, key: str, version: Version, digest: Digest) -> None:
+        """Keeps a digest; a version too fresh to be told apart from a later edit is the caller's to leave out."""
+
+    def cursor(self) -> Iterator[tuple[str, str, bytes]]:
+        """All of it as (key, version, digest), sorted by key."""
+
+
+class Cache(Protocol):
+    """The disposable memory of this machine: fingerprints, validated specs, probe results, root identities."""
+
+    def fingerprints(self, root: str) -> Fingerprints:
+        """The fingerprints of one store root."""
+
+    def get(self, name: str) -> bytes | None:
+        """A remembered value."""
+
+    def put(self, name: str, value: bytes) -> None:
+        """Remembers a value."""
+
+    def flush(self) -> None:
+        """Writes what is pending; a failure is silent, it costs only time."""
+
+    def close(self) -> None:
+        """Flushes and closes."""
+
+
+class Holder(Struct, frozen=True):
+    """Who holds a lease; everything in it may be printed. `since` and `heard` are Unix seconds, for people only."""
+
+    id: str
+    who: str
+    host: str
+    pid: int
+    operation: str
+    since: float
+    run: int = 0
+    boot: str = ""
+    started: str = ""
+    heard: float = 0.0
+    done: float = 0.0
+    reason: str = ""
+    hold: bool = False
+    version: str = ""
+
+
+class Lease(Protocol):
+    """The right to write: one holder at a time. `fence` grows with every holder and guards every commit."""
+
+    @property
+    def fence(self) -> int:
+        """The fencing number of this holder."""
+
+    @property
+    def holder(self) -> Holder:
+        """Us."""
+
+    def renew(self, *, run: int = 0, done: float = 0.0) -> None:
+        """Says that we live, and how far we are (0 to 1); `FencedError` when the lease is no longer ours."""
+
+    def release(self) -> None:
+        """Gives it back; silent when it is no longer ours."""
+
+
+class Intent(Struct, frozen=True):
+    """What is about to be published, durable before it is; `digest` and `size` are of the new content."""
+
+    run: int
+    seq: int
+    scope: str
+    key: str
+    action: str
+    expect: Version
+    digest: bytes = b""
+    size: int = 0
+    token: str = ""
+    path: str | None = None
+    from_key: str | None = None
+    from_version: Version = Version("")
+    executable: bool = False
+    temp: str = ""
+
+
+class Fold(Struct, frozen=True):
+    """What one finished action does to the records: `put` a record, or `drop` a key (None: neither)."""
+
+    scope: str
+    seq: int
+    put: Record | None = None
+    drop: str | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """How one action ended: `done`, `failed`, `skipped` (not started), `held`, `conflict`; times in seconds."""
+
+    id: int
+    mapping: str
+    action: str
+    key: str
+    outcome: Literal["done", "failed", "skipped", "held", "conflict"]
+    size_bytes: int = 0
+    sent_bytes: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    hint: str = ""
+    from_key: str | None = None
+    reason: str = ""
+    kept: str = ""
+
+
+class Run(Struct, frozen=True):
+    """One run as history shows it. `counts` by action; `ended` 0.0 while it is open."""
+
+    id: int
+    operation: str
+    started: float
+    ended: float = 0.0
+    who: str = ""
+    host: str = ""
+    version: str = ""
+    plan: str = ""
+    exit_code: int = -1
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    bytes: int = 0
+    counts: dict[str, int] = {}
+    mappings: list[str] = []
+
+
+class Journal(Protocol):
+    """Intents and outcomes of runs. Thread-safe: `intend` may be called by every worker at once (group commit)."""
+
+    def intend(self, intents: Sequence[Intent]) -> None:
+        """Returns when all are durable."""
+
+    def open_intents(self) -> list[Intent]:
+        """Intents of runs that neither folded nor dropped them."""
+
+
+class StateStore(Protocol):
+    """Records, runs and scopes of one state file; every commit is checked against the lease's fence."""
+
+    @property
+    def lineage(self) -> str:
+        """The family of this state: 32 hexadecimal digits, made once."""
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this state."""
+
+    def serial(self, scope: str) -> int:
+        """How many commits changed this scope; 0 for an unknown one."""
+
+    def scopes(self) -> list[tuple[Scope, int, int]]:
+        """Every scope that has records or ever had a run: (scope, serial, number of records)."""
+
+    def completed(self, scope: str) -> bool:
+        """Whether a run ever finished this scope with nothing left."""
+
+    def records(self, scope: str) -> Iterator[Record]:
+        """All records in order of their keys; `CorruptStateError` on a bad row, or at the end on a bad sum."""
+
+    def record(self, scope: str, key: str) -> Record | None:
+        """One record."""
+
+    def open_scope(self, scope: Scope, lease: Lease) -> None:
+        """Makes a scope known."""
+
+    def begin(self, run: Run, lease: Lease) -> int:
+        """Starts a run and returns its number; a saved plan's id is consumed with it (`StalePlanError` if it was)."""
+
+    def fold(self, run: int, folds: Sequence[Fold], outcomes: Sequence[Outcome], lease: Lease) -> None:
+        """Commits finished actions: records, outcomes, closed intents in one transaction; `FencedError` if fenced."""
+
+    def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
+        """Ends a run; `completed` are the scopes with nothing left to do."""
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """Runs, newest first."""
+
+    def outcomes(self, run: int) -> Iterator[Outcome]:
+        """The actions of a run."""
+
+    def consumed(self, plan: str) -> int | None:
+        """The run that used this plan, if one did."""
+
+    def close(self) -> None:
+        """Closes the state; idempotent."""
+
+
+class Spill(Protocol):
+    """Rows put in any order and read back sorted by key; in memory while small, in a temporary SQLite table beyond."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Adds a row; a key may come more than once."""
+
+    def rows(self) -> Iterator[tuple[str, bytes]]:
+        """All rows by key, equal keys in the order they came."""
+
+    def __len__(self) -> int: ...
+
+    def close(self) -> None:
+        """Frees it."""
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> float:
+        """Unix seconds; for people and for granules, never for order."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+
+
+class Sink(Protocol):
+    """A listener of the one stream of events (`core.events`)."""
+
+    def __call__(self, event: Struct) -> None:
+        """Hears one event."""
+
+
+class Executor(Protocol):
+    """Runs tasks side by side; a thread pool, or a list for tests."""
+
+    def submit(self, task: Callable[[], object]) -> None:
+        """Starts a task; its result reaches `results`."""
+
+    def results(self, *, wait: bool) -> Iterable[object]:
+        """Results that are there; with `wait`, at least one."""
+
+
+class Selection(Protocol):
+    """Which paths are in scope, on both sides. Path rules may prune whole directories; sizes are asked apart."""
+
+    @property
+    def everything(self) -> bool:
+        """No path rule at all: only control names are left out (the fast way of a walk)."""
+
+    @property
+    def ignore_files(self) -> tuple[str, ...]:
+        """Names of ignore files a walk hands to `learn` when it meets them (`.reconcileignore`)."""
+
+    def learn(self, directory: str, text: bytes) -> None:
+        """Takes in the ignore file of a directory ("" for the root), before anything below it is asked."""
+
+    def file(self, key: str) -> bool:
+        """Whether a file is in scope by its path. Ask only when every directory above it was entered or is gone."""
+
+    def descend(self, directory: str) -> bool:
+        """Whether anything below a directory could be in scope."""
+
+    def size(self, size_bytes: int) -> bool:
+        """Whether a file of this size is in scope."""
+
+
+Walk = Callable[[str], Iterator[Entry | Problem]]
+"""`walk(under)`: how the local store lists; injected, because rooms of one floor do not look into each other."""

@@ -1,0 +1,1 @@
+"""Floor 2: YAML with line and column, JSON Schema, typed Spec."""

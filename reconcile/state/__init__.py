@@ -1,0 +1,1 @@
+"""Floor 2: what is remembered: records, journal, lease, cache, spill."""
