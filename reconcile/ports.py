@@ -144,6 +144,14 @@ class Versioned(Protocol):
 
 
 @runtime_checkable
+class Marked(Protocol):
+    """A store that keeps the token of a write beside its bytes, so that a lost reply is recognised."""
+
+    def token(self, key: str) -> tuple[Version, str] | None:
+        """The version under `key` and the token it was written with ("" for a stranger's); None when absent."""
+
+
+@runtime_checkable
 class Fingerprints(Protocol):
     """Digests of local files this machine has already read, by version; disposable."""
 
