@@ -8,7 +8,10 @@ from typing import BinaryIO, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from reconcile.core.entry import Digest, Entry, Problem, Version
+from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
+
+__all__ = ["Outcome", "Run"]
 
 Condition = Literal["none", "stat", "create", "match"]
 """How a store keeps a promise about what is there: not at all; by a stat just before; atomically for `ABSENT` only
@@ -247,44 +250,6 @@ class Fold(Struct, frozen=True):
     seq: int
     put: Record | None = None
     drop: str | None = None
-
-
-class Outcome(Struct, frozen=True):
-    """How one action ended: `done`, `failed`, `skipped` (not started), `held`, `conflict`; times in seconds."""
-
-    id: int
-    mapping: str
-    action: str
-    key: str
-    outcome: Literal["done", "failed", "skipped", "held", "conflict"]
-    size_bytes: int = 0
-    sent_bytes: int = 0
-    seconds: float = 0.0
-    error: str = ""
-    hint: str = ""
-    from_key: str | None = None
-    reason: str = ""
-    kept: str = ""
-
-
-class Run(Struct, frozen=True):
-    """One run as history shows it. `counts` by action; `ended` 0.0 while it is open."""
-
-    id: int
-    operation: str
-    started: float
-    ended: float = 0.0
-    who: str = ""
-    host: str = ""
-    version: str = ""
-    plan: str = ""
-    exit_code: int = -1
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    bytes: int = 0
-    counts: dict[str, int] = {}
-    mappings: list[str] = []
 
 
 class Journal(Protocol):

@@ -1,0 +1,81 @@
+"""What became of a plan: one outcome an action, one result a run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from reconcile.core.change import Conflict, Refusal
+from reconcile.core.entry import Problem
+
+Ending = Literal["done", "failed", "skipped", "held", "conflict"]
+"""`skipped`: not begun (a stop, an earlier failure). `held`: kept back on purpose. `conflict`: the target had changed."""
+
+
+class Outcome(Struct, frozen=True):
+    """How one action ended. `seconds` it took; `kept` is where the old bytes are, if they were kept."""
+
+    id: int
+    mapping: str
+    action: str
+    key: str
+    outcome: Ending
+    size_bytes: int = 0
+    sent_bytes: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    hint: str = ""
+    from_key: str | None = None
+    reason: str = ""
+    kept: str = ""
+
+
+class Run(Struct, frozen=True):
+    """One run as history shows it. Times in Unix seconds, for people; `ended` is 0.0 while it is open."""
+
+    id: int
+    operation: str
+    started: float
+    ended: float = 0.0
+    who: str = ""
+    host: str = ""
+    version: str = ""
+    plan: str = ""
+    exit_code: int = -1
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    bytes: int = 0
+    counts: dict[str, int] = {}
+    mappings: list[str] = []
+
+
+class Result(Struct):
+    """The result of a run, also what `reconcile.apply` returns. `total_bytes` were sent, in `seconds`.
+
+    `outcomes` holds every action that was tried or kept back; `skip_count` are paths that needed nothing.
+    """
+
+    run: int = 0
+    outcomes: list[Outcome] = []
+    conflicts: list[Conflict] = []
+    problems: list[Problem] = []
+    refusals: list[Refusal] = []
+    counts: dict[str, int] = {}
+    skip_count: int = 0
+    total_bytes: int = 0
+    seconds: float = 0.0
+    resumed: int = 0
+    stopped: bool = False
+    exit_code: int = 0
+
+    @property
+    def success_count(self) -> int:
+        """Actions that did what the plan said."""
+        return sum(self.counts.values())
+
+    @property
+    def failure_count(self) -> int:
+        """Actions that failed, met a conflict, or were not begun because of one that did."""
+        return sum(outcome.outcome != "done" for outcome in self.outcomes)
