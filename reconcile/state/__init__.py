@@ -1,1 +1,1 @@
-"""Floor 2: what is remembered: records, journal, lease, cache, spill."""
+"""What is remembered between runs: the state file with its records, runs, journal and lease; caches and spills."""

@@ -1,0 +1,86 @@
+"""Rows and their checks: how a struct becomes a row of a table, and how a flipped bit in that row is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+import sqlite3
+from typing import Any, Final, Generic, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+T = TypeVar("T", bound=Struct)
+
+pack: Final = msgspec.msgpack.Encoder().encode
+
+_HALF: Final = 1 << 63
+_MASK: Final = (1 << 64) - 1
+
+
+class BadRowError(Exception):
+    """A row's fields do not give the check that stands beside them."""
+
+
+def check(fields: Sequence[Any]) -> int:
+    """64 bits (signed, as SQLite keeps them) over all fields of a row."""
+    return int.from_bytes(blake2b(pack(fields), digest_size=8).digest(), "little", signed=True)
+
+
+def wrap(total: int) -> int:
+    """A sum of checks, wrapped to 64 signed bits."""
+    return ((total + _HALF) & _MASK) - _HALF
+
+
+class Table(Generic[T]):
+    """A table whose columns are the fields of a struct, in order: `lead` columns before them, `row_check` at the end.
+
+    Lists and dicts are kept as JSON text, so that any SQLite browser shows them.
+    """
+
+    def __init__(self, name: str, struct: type[T], *, lead: Sequence[str] = ()) -> None:
+        names = [*lead, *struct.__struct_fields__]
+        marks = ", ".join("?" * (len(names) + 1))
+        columns = ", ".join([*names, "row_check"])
+        self._name = name
+        self._struct = struct
+        self._lead = len(lead)
+        self._encoders = [(field, _ENCODERS.get(kind)) for field, kind in _kinds(struct)]
+        self._decoders = [_DECODERS.get(kind) for _, kind in _kinds(struct)]
+        self._put = f"INSERT OR REPLACE INTO {name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
+        self._select = f"SELECT {columns} FROM {name}"  # noqa: S608 - as above
+
+    def put(self, connection: sqlite3.Connection, values: Iterable[T], *lead: Any) -> None:
+        """Inserts, or replaces what has the same primary key."""
+        connection.executemany(self._put, (self._row(value, lead) for value in values))
+
+    def select(self, connection: sqlite3.Connection, rest: str = "", parameters: Sequence[Any] = ()) -> Iterator[T]:
+        """The structs that `SELECT … FROM table <rest>` finds; `BadRowError` where a check does not hold."""
+        return map(self._value, connection.execute(f"{self._select} {rest}", parameters))
+
+    def _row(self, value: T, lead: tuple[Any, ...]) -> list[Any]:
+        fields = [
+            encode(getattr(value, field)) if encode else getattr(value, field) for field, encode in self._encoders
+        ]
+        fields = [*lead, *fields]
+        return [*fields, check(fields)]
+
+    def _value(self, row: tuple[Any, ...]) -> T:
+        if check(row[:-1]) != row[-1]:
+            raise BadRowError(f"a row of `{self._name}` is damaged")
+        fields = zip(row[self._lead : -1], self._decoders, strict=True)
+        return self._struct(*(decode(field) if decode else field for field, decode in fields))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+_ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {bool: int, float: float, dict: _json, list: _json}
+_DECODERS: Final[dict[Any, Callable[[Any], Any]]] = {bool: bool, dict: msgspec.json.decode, list: msgspec.json.decode}
+
+
+def _kinds(struct: type[Struct]) -> list[tuple[str, Any]]:
+    """Each field and its type without parameters."""
+    hints = get_type_hints(struct)
+    return [(field, getattr(hints[field], "__origin__", hints[field])) for field in struct.__struct_fields__]

@@ -1,0 +1,76 @@
+"""The journal: what is about to be published, durable before it is.
+
+Many workers intend at once. One of them, the leader, writes what all have queued in one transaction while the others
+wait (group commit): one fsync serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import sqlite3
+import threading
+
+from reconcile.ports import Intent
+from reconcile.state.codec import Table
+from reconcile.state.database import Database
+
+INTENTS = Table("intents", Intent)
+
+
+class _Ticket:
+    """Intents in the queue, and what became of them."""
+
+    __slots__ = ("done", "error", "intents")
+
+    def __init__(self, intents: Sequence[Intent]) -> None:
+        self.intents = intents
+        self.done = False
+        self.error: Exception | None = None
+
+
+class SqliteJournal:
+    """Intents in the `intents` table; `guard` refuses a commit for a run whose lease is lost."""
+
+    def __init__(self, database: Database, guard: Callable[[sqlite3.Connection, int], None]) -> None:
+        self._database = database
+        self._guard = guard
+        self._queue: list[_Ticket] = []
+        self._queue_lock = threading.Lock()
+        self._leader = threading.Lock()
+
+    def intend(self, intents: Sequence[Intent]) -> None:
+        """Returns when all are durable; `FencedError` when their run's lease is no longer ours."""
+        ticket = _Ticket(intents)
+        with self._queue_lock:
+            self._queue.append(ticket)
+        with self._leader:
+            if not ticket.done:
+                self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def open_intents(self) -> list[Intent]:
+        """Intents that were neither folded nor dropped, in the order of their runs."""
+        with self._database.reading() as connection:
+            return list(INTENTS.select(connection, "ORDER BY run, seq"))
+
+    def _lead(self) -> None:
+        """Commits everything that is queued; every ticket learns how it went."""
+        with self._queue_lock:
+            tickets, self._queue = self._queue, []
+        intents = [intent for ticket in tickets for intent in ticket.intents]
+        error: Exception | None = None
+        try:
+            with self._database.transaction() as connection:
+                for run in {intent.run for intent in intents}:
+                    self._guard(connection, run)
+                INTENTS.put(connection, intents)
+        except Exception as problem:  # noqa: BLE001 - it is raised in every thread that waits
+            error = problem
+        for ticket in tickets:
+            ticket.done, ticket.error = True, error
+
+
+def close_intents(connection: sqlite3.Connection, run: int, numbers: Sequence[int]) -> None:
+    """Forgets intents whose actions have ended."""
+    connection.executemany("DELETE FROM intents WHERE run = ? AND seq = ?", [(run, number) for number in numbers])

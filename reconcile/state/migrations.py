@@ -1,0 +1,26 @@
+"""From one version of the schema to the next: numbered steps, all in one transaction, after a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import sqlite3
+from typing import Final
+
+from reconcile.state.schema import V1
+
+MIGRATIONS: Final[Sequence[str]] = (V1,)
+"""Step *n* leads from version *n* to *n + 1*; a new state walks all of them. Steps are only ever added."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema's version of an open state; 0 for an empty file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[str] = MIGRATIONS) -> None:
+    """Brings the schema up to date inside the transaction the caller has begun."""
+    for script in steps[version_of(connection) :]:
+        for statement in filter(str.strip, script.split(";\n")):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(steps)}")

@@ -1,0 +1,48 @@
+"""The tables of a state file, version by version. `migrations.py` walks from one to the next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x52434E4C
+"""Marks a SQLite file as a state of ours ("RCNL")."""
+
+V1: Final = """
+CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1), lineage TEXT NOT NULL, serial INTEGER NOT NULL, last_run INTEGER NOT NULL,
+    row_check INTEGER NOT NULL
+);
+CREATE TABLE scopes (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, mapping TEXT NOT NULL, source TEXT NOT NULL,
+    target TEXT NOT NULL, layout TEXT NOT NULL, direction TEXT NOT NULL, serial INTEGER NOT NULL, total INTEGER NOT NULL,
+    count INTEGER NOT NULL, completed INTEGER NOT NULL, row_check INTEGER NOT NULL
+);
+CREATE TABLE records (
+    scope INTEGER NOT NULL REFERENCES scopes (number), key TEXT NOT NULL, path TEXT, size INTEGER NOT NULL,
+    digest BLOB NOT NULL, version TEXT NOT NULL, flags INTEGER NOT NULL, run INTEGER NOT NULL,
+    row_check INTEGER NOT NULL, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, operation TEXT NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, who TEXT NOT NULL,
+    host TEXT NOT NULL, version TEXT NOT NULL, plan TEXT NOT NULL, exit_code INTEGER NOT NULL, total INTEGER NOT NULL,
+    done INTEGER NOT NULL, failed INTEGER NOT NULL, bytes INTEGER NOT NULL, counts TEXT NOT NULL,
+    mappings TEXT NOT NULL, row_check INTEGER NOT NULL
+);
+CREATE INDEX runs_by_plan ON runs (plan) WHERE plan <> '';
+CREATE TABLE outcomes (
+    run INTEGER NOT NULL, id INTEGER NOT NULL, mapping TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
+    outcome TEXT NOT NULL, size_bytes INTEGER NOT NULL, sent_bytes INTEGER NOT NULL, seconds REAL NOT NULL,
+    error TEXT NOT NULL, hint TEXT NOT NULL, from_key TEXT, reason TEXT NOT NULL, kept TEXT NOT NULL,
+    row_check INTEGER NOT NULL, PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+CREATE TABLE intents (
+    run INTEGER NOT NULL, seq INTEGER NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL, action TEXT NOT NULL,
+    expect TEXT NOT NULL, digest BLOB NOT NULL, size INTEGER NOT NULL, token TEXT NOT NULL, path TEXT, from_key TEXT,
+    from_version TEXT NOT NULL, executable INTEGER NOT NULL, temp TEXT NOT NULL, row_check INTEGER NOT NULL,
+    PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+CREATE TABLE lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1), fence INTEGER NOT NULL, beats INTEGER NOT NULL, holder TEXT
+);
+INSERT INTO lease VALUES (1, 0, 0, NULL);
+"""

@@ -1,0 +1,76 @@
+"""The scopes of a state and its one line about itself, each under the check of its row."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconcile.core.record import Scope
+from reconcile.state.codec import BadRowError, Table, wrap
+
+
+class Meta(Struct, frozen=True):
+    """The state's line about itself: its family, how many commits it has seen, the last run's number."""
+
+    id: int
+    lineage: str
+    serial: int
+    last_run: int
+
+
+class ScopeRow(Struct, frozen=True):
+    """A scope as it is kept: `number` stands for it in the records, `total` is the sum of their checks."""
+
+    number: int
+    id: str
+    mapping: str
+    source: str
+    target: str
+    layout: str
+    direction: str
+    serial: int = 0
+    total: int = 0
+    count: int = 0
+    completed: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """The scope as the rest of the program knows it."""
+        return Scope(self.mapping, self.source, self.target, self.layout, self.direction)
+
+
+METAS = Table("meta", Meta)
+SCOPES = Table("scopes", ScopeRow)
+
+
+def meta(connection: sqlite3.Connection) -> Meta:
+    """The state's line about itself; `BadRowError` without one."""
+    for found in METAS.select(connection):
+        return found
+    raise BadRowError("`meta` is empty")
+
+
+def find(connection: sqlite3.Connection, scope: str) -> ScopeRow | None:
+    """A scope by its id."""
+    return next(SCOPES.select(connection, "WHERE id = ?", (scope,)), None)
+
+
+def every(connection: sqlite3.Connection) -> list[ScopeRow]:
+    """All scopes, in the order they were made."""
+    return list(SCOPES.select(connection, "ORDER BY number"))
+
+
+def add(connection: sqlite3.Connection, scope: Scope) -> None:
+    """Makes a scope known; nothing happens when it is."""
+    if find(connection, scope.id) is None:
+        (highest,) = connection.execute("SELECT coalesce(max(number), 0) FROM scopes").fetchone()
+        fields = (scope.mapping, scope.source, scope.target, scope.layout, scope.direction)
+        SCOPES.put(connection, [ScopeRow(highest + 1, scope.id, *fields)])
+
+
+def grown(row: ScopeRow, total: int, count: int) -> ScopeRow:
+    """The scope after a commit by which its records grew."""
+    fields = {"serial": row.serial + 1, "total": wrap(row.total + total), "count": row.count + count}
+    return replace(row, **fields)

@@ -1,0 +1,169 @@
+"""The state: records, runs and scopes in one SQLite file. Every commit is checked against the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import sqlite3
+
+from msgspec.structs import replace
+
+from reconcile.core.record import Record, Scope
+from reconcile.ports import Fold, Lease, Outcome, Run
+from reconcile.core.errors import FencedError, StateError
+from reconcile.state import records, runs, scopes
+from reconcile.state.database import Database
+from reconcile.state.head import head_of, write_head
+from reconcile.state.journal import SqliteJournal, close_intents
+from reconcile.state.opening import open_database
+from reconcile.state.fence import check_fence
+
+
+def open_state(path: str, *, write: bool = False) -> SqliteState:
+    """The state at `path`. Without `write` nothing is made or changed: a missing state is an empty one.
+
+    `CorruptStateError`, `NewerStateError` and `LineageError` leave the file byte for byte as it is.
+    """
+    return SqliteState(open_database(path, write=write))
+
+
+class SqliteState:
+    """`ports.StateStore` over one SQLite file; usable from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._leases: dict[int, Lease] = {}
+        self._journal = SqliteJournal(database, self._check_run)
+        with database.reading() as connection:
+            self._lineage = scopes.meta(connection).lineage
+
+    @property
+    def path(self) -> str:
+        """Where the state lies (or would lie)."""
+        return self.database.path
+
+    @property
+    def lineage(self) -> str:
+        """The family of this state: 32 hexadecimal digits, made with the file; "" while there is no file."""
+        return self._lineage
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The journal of this state."""
+        return self._journal
+
+    def serial(self, scope: str) -> int:
+        """How many commits changed this scope; 0 for an unknown one."""
+        with self.database.reading() as connection:
+            row = scopes.find(connection, scope)
+        return row.serial if row else 0
+
+    def scopes(self) -> list[tuple[Scope, int, int]]:
+        """Every known scope: (scope, serial, number of records)."""
+        with self.database.reading() as connection:
+            return [(row.scope, row.serial, row.count) for row in scopes.every(connection)]
+
+    def completed(self, scope: str) -> bool:
+        """Whether a run ever finished this scope with nothing left."""
+        with self.database.reading() as connection:
+            row = scopes.find(connection, scope)
+        return row is not None and row.completed
+
+    def records(self, scope: str) -> Iterator[Record]:
+        """All records by key, as they stood when the reading began; `CorruptStateError` on a bad row or sum."""
+        with self.database.snapshot() as connection:
+            row = scopes.find(connection, scope)
+            if row is not None:
+                yield from records.read_all(connection, row.number, total=row.total, count=row.count)
+
+    def record(self, scope: str, key: str) -> Record | None:
+        """One record."""
+        with self.database.reading() as connection:
+            row = scopes.find(connection, scope)
+            return records.read_one(connection, row.number, key) if row else None
+
+    def open_scope(self, scope: Scope, lease: Lease) -> None:
+        """Makes a scope known."""
+        with self.commit(lease) as connection:
+            scopes.add(connection, scope)
+
+    def begin(self, run: Run, lease: Lease) -> int:
+        """Starts a run and returns its number; an unfinished run of the same plan goes on under its old one."""
+        with self.commit(lease) as connection:
+            meta = scopes.meta(connection)
+            started = runs.start(connection, run, meta.last_run)
+            scopes.METAS.put(connection, [replace(meta, last_run=max(meta.last_run, started.id))])
+        self._leases[started.id] = lease
+        return started.id
+
+    def fold(self, run: int, folds: Sequence[Fold], outcomes: Sequence[Outcome], lease: Lease) -> None:
+        """Commits finished actions: their records, their outcomes, their intents closed; all or nothing."""
+        with self.commit(lease) as connection:
+            for scope, wanted in _wanted(folds).items():
+                self._change(connection, scope, wanted)
+            close_intents(connection, run, [fold.seq for fold in folds])
+            runs.add_outcomes(connection, run, outcomes)
+
+    def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
+        """Ends a run; `completed` are the scopes with nothing left to do."""
+        with self.commit(lease) as connection:
+            runs.RUNS.put(connection, [run])
+            rows = [row for scope in completed if (row := scopes.find(connection, scope))]
+            scopes.SCOPES.put(connection, [replace(row, completed=True) for row in rows])
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """Runs, newest first."""
+        with self.database.reading() as connection:
+            return runs.newest(connection, limit)
+
+    def outcomes(self, run: int) -> Iterator[Outcome]:
+        """The actions of a run."""
+        with self.database.snapshot() as connection:
+            yield from runs.outcomes_of(connection, run)
+
+    def consumed(self, plan: str) -> int | None:
+        """The run that used this plan, if one did."""
+        with self.database.reading() as connection:
+            run = runs.user_of(connection, plan)
+        return run.id if run else None
+
+    def close(self) -> None:
+        """Closes the state; idempotent."""
+        self.database.close()
+
+    @contextmanager
+    def commit(self, lease: Lease) -> Iterator[sqlite3.Connection]:
+        """A transaction that counts: only under the lease, with the next serial, and with its head behind it."""
+        with self.database.lock:
+            with self.database.transaction() as connection:
+                check_fence(connection, lease)
+                yield connection
+                meta = scopes.meta(connection)
+                meta = replace(meta, serial=meta.serial + 1)
+                scopes.METAS.put(connection, [meta])
+                head = head_of(meta, scopes.every(connection))
+            write_head(self.path, head)
+
+    def _change(self, connection: sqlite3.Connection, scope: str, wanted: dict[str, Record | None]) -> None:
+        row = scopes.find(connection, scope)
+        if row is None:
+            raise StateError(f"the scope {scope} was never opened", op="state", path=self.path)
+        total, count = records.change(connection, row.number, wanted)
+        scopes.SCOPES.put(connection, [scopes.grown(row, total, count)])
+
+    def _check_run(self, connection: sqlite3.Connection, run: int) -> None:
+        lease = self._leases.get(run)
+        if lease is None:
+            raise FencedError(f"run {run} was not begun here", op="state", path=self.path)
+        check_fence(connection, lease)
+
+
+def _wanted(folds: Sequence[Fold]) -> dict[str, dict[str, Record | None]]:
+    """What each scope's keys shall hold in the end: of two folds of one key the later one counts."""
+    wanted: dict[str, dict[str, Record | None]] = {}
+    for fold in folds:
+        if fold.drop is not None:
+            wanted.setdefault(fold.scope, {})[fold.drop] = None
+        if fold.put is not None:
+            wanted.setdefault(fold.scope, {})[fold.put.key] = fold.put
+    return wanted
