@@ -17,7 +17,7 @@ from typing import Any, Final
 import zlib
 
 from reconcile.core.entry import Digest, Version
-from reconcile.state.files import make_directory, make_private
+from reconcile.state.files import beside, make_directory, make_private
 
 _BATCH: Final = 5_000
 _BUSY_S: Final = 1.0
@@ -132,7 +132,7 @@ class SqliteCache:
             try:
                 make_directory(self._path.parent)
                 with suppress(FileExistsError):
-                    make_private(str(self._path))
+                    make_private(self._path)
                 return self._connect()
             except sqlite3.DatabaseError as error:
                 if not _damaged(error):
@@ -164,7 +164,7 @@ class SqliteCache:
     def _remove(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             with suppress(OSError):
-                os.unlink(f"{self._path}{suffix}")
+                beside(self._path, suffix).unlink()
 
 
 class SqliteFingerprints:

@@ -1,4 +1,4 @@
-"""One SQLite file: how it is opened, how a transaction is made, how its errors become ours.
+"""One SQLite file: how a transaction is made, and what its errors mean.
 
 Durable means committed with `synchronous=FULL` in WAL mode. A connection that met an I/O error is never used again:
 after a failed fsync the kernel may have dropped the very pages that a second fsync would call safe.
@@ -15,67 +15,65 @@ from typing import Final
 
 from reconcile.core.errors import CorruptStateError, StateError
 from reconcile.state.codec import BadRowError
-
-BUSY_S: Final = 10.0
-"""How long one commit waits for another process's commit."""
+from reconcile.state.connection import connect
+from reconcile.state.generations import way_out
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
-_TELL: Final = {
+_TOLD: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; the last committed state is whole",
     sqlite3.SQLITE_IOERR: "the disk failed; the last committed state is whole",
     sqlite3.SQLITE_READONLY: "it cannot be written here",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
     sqlite3.SQLITE_BUSY: "another process keeps it busy",
-    sqlite3.SQLITE_LOCKED: "another process keeps it busy",
 }
 
 
-def connect(path: str, query: str = "mode=rw") -> sqlite3.Connection:
-    """A bare connection in autocommit mode that any thread may use, one at a time; makes no file."""
-    uri = f"{Path(path).absolute().as_uri()}?{query}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
-
-
-def _kind(error: Exception) -> int:
-    """The primary result code; 0 where there is none (Python's own complaints)."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def translate(error: Exception, path: str, op: str = "state") -> StateError:
-    """What an error of SQLite (or a row whose check fails) means to us."""
+def translate(error: Exception, path: Path) -> StateError:
+    """What an error of SQLite, of the disk, or a row whose check fails means to us."""
     kind = _kind(error)
     if isinstance(error, BadRowError) or kind in _DAMAGED:
-        return CorruptStateError(f"it is damaged ({error}) and was left as it is", op=op, path=path)
-    return StateError(f"{_TELL[kind]} ({error})" if kind in _TELL else str(error), op=op, path=path)
+        return damaged(str(error), path)
+    told = f"{_TOLD[kind]} ({error})" if kind in _TOLD else str(error)
+    return StateError(told, op="state", path=str(path))
+
+
+def damaged(told: str, path: Path) -> CorruptStateError:
+    """The refusal of a damaged state, with the generation that could take its place."""
+    told = f"the state is damaged and was left as it is: {told}"
+    return CorruptStateError(told, op="state", path=str(path), hint=way_out(path))
 
 
 @contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Turns what SQLite raises inside into our errors."""
+def translated(path: Path) -> Iterator[None]:
+    """Turns what SQLite and the disk raise inside into our errors."""
     try:
         yield
-    except (sqlite3.Error, BadRowError) as error:
+    except (sqlite3.Error, BadRowError, OSError) as error:
         raise translate(error, path) from error
 
 
 class Database:
-    """One connection, shared by the threads of a process under one lock; `query` is how its file was opened."""
+    """One connection, shared by the threads of a process under one lock.
 
-    def __init__(self, path: str, connection: sqlite3.Connection, *, query: str | None, writable: bool) -> None:
+    `query` is how the file was opened, so that long readings get a connection of their own; None for one in memory,
+    which nobody writes.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, query: str | None, writable: bool) -> None:
         self.path = path
-        self.writable = writable
         self.lock = threading.RLock()
         self._connection = connection
         self._query = query
+        self._writable = writable
         self._failed: sqlite3.Error | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside is committed and durable at the end, or nothing is."""
-        if not self.writable:
-            raise StateError("it was opened for reading only", op="state", path=self.path)
-        with self.lock, self._translated():
+        if not self._writable:
+            raise StateError("it was opened for reading only", op="state", path=str(self.path))
+        with self.lock, self._watched():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -88,15 +86,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The connection for a few quick questions."""
-        with self.lock, self._translated():
+        with self.lock, self._watched():
             yield self._connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view for a long reading, on a connection of its own: it blocks no writer and sees none."""
+        """One consistent view for a long reading: it blocks no writer and sees none."""
         if self._query is None:
-            with self.reading() as connection:
-                yield connection
+            with translated(self.path):
+                yield self._connection
             return
         with translated(self.path), closing(connect(self.path, self._query)) as connection:
             connection.execute("PRAGMA query_only = ON")
@@ -109,10 +107,10 @@ class Database:
             self._connection.close()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         """Errors of SQLite become ours; after one of the disk, nothing goes through this connection again."""
         if self._failed is not None:
-            raise StateError(f"the disk failed before ({self._failed})", op="state", path=self.path)
+            raise StateError(f"the disk failed before ({self._failed})", op="state", path=str(self.path))
         with translated(self.path):
             try:
                 yield
@@ -120,3 +118,8 @@ class Database:
                 if _kind(error) in _FATAL:
                     self._failed = error
                 raise
+
+
+def _kind(error: Exception) -> int:
+    """SQLite's primary result code; 0 where there is none (Python's own complaints)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,4 +1,7 @@
-"""Files of the state on disk: private to the user, durable by name and by content."""
+"""Files of the state on disk: private to the user, durable by name and by content.
+
+Temporary files lie in the directory of what they will replace, so that the rename never crosses a file system.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +10,50 @@ from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 from secrets import token_hex
+from types import ModuleType
 
+fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """`path` with `suffix` put behind its whole name."""
+    return path.with_name(path.name + suffix)
 
 
 def make_directory(path: Path) -> None:
     """Makes a directory, and the missing ones above it, for the user alone."""
-    for parent in [*reversed(path.parents), path]:
-        with suppress(FileExistsError):
-            if not parent.is_dir():
-                parent.mkdir(mode=0o700)
+    for directory in [*reversed(path.parents), path]:
+        if not directory.is_dir():
+            with suppress(FileExistsError):
+                directory.mkdir(mode=0o700)
 
 
-def temporary_beside(path: str) -> str:
-    """A name for a file that will take the place of `path`, in the same directory."""
-    return f"{path}.new-{token_hex(6)}"
-
-
-def make_private(path: str) -> None:
-    """Makes an empty file for the user alone; it must not exist."""
+def make_private(path: Path) -> None:
+    """Makes an empty file for the user alone; `FileExistsError` if there is one."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def replace_file(path: str, content: bytes) -> None:
-    """`path` holds the old or the new content at every moment, and the new one durably at the end."""
-    temporary = temporary_beside(path)
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A private empty file beside `path`; at the end it durably takes its place, after an error it goes."""
+    temporary = beside(path, f".new-{token_hex(6)}")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        make_private(temporary)
+        yield temporary
+        sync_file(temporary)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
-    sync_directory(os.path.dirname(path) or ".")
+    sync_directory(path.parent)
 
 
-def sync_file(path: str) -> None:
+def sync_file(path: Path) -> None:
     """Makes the content of a file durable."""
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -57,9 +62,9 @@ def sync_file(path: str) -> None:
         os.close(descriptor)
 
 
-def sync_directory(path: str) -> None:
+def sync_directory(path: Path) -> None:
     """Makes the names in a directory durable, where the system can."""
-    if os.name == "nt":  # pragma: no cover
+    if fcntl is None:  # pragma: no cover - Windows
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -69,7 +74,7 @@ def sync_directory(path: str) -> None:
 
 
 @contextmanager
-def alone_in(directory: str) -> Iterator[None]:
+def alone_in(directory: Path) -> Iterator[None]:
     """Nobody else who asks for the same directory is inside at the same time, where the system has such locks."""
     if fcntl is None:  # pragma: no cover - Windows
         yield

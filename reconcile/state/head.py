@@ -2,23 +2,27 @@
 
 It is replaced (temporary file, fsync, rename, fsync of the directory) after each commit. A state that is older than its
 head was restored from a copy, or lost the end of its write-ahead log: SQLite takes a damaged log for a short one and
-says nothing. A state that is newer is fine: the process ended between the commit and its head. A missing head proves
-nothing against the state and is written again with the next commit; an unreadable one is damage.
+says nothing. A state that is newer than its head is fine: the process ended between the commit and its head. A missing
+head proves nothing against the state and is written again with the next commit; an unreadable one is damage.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 from msgspec import Struct
 
-from reconcile.core.errors import CorruptStateError, LineageError, StateError
+from reconcile.core.errors import LineageError
 from reconcile.state.codec import check, wrap
-from reconcile.state.files import replace_file
+from reconcile.state.database import damaged, translated
+from reconcile.state.files import beside, replacing
+from reconcile.state.generations import way_out
 from reconcile.state.scopes import Meta, ScopeRow
 
 
 class Head(Struct, frozen=True):
-    """Family, number and content (a sum over the scopes and the sums of their records) of the newest commit."""
+    """Family, number and content (a sum over the scopes and the sums of their records) of one commit."""
 
     lineage: str
     serial: int
@@ -31,39 +35,38 @@ def head_of(meta: Meta, scopes: list[ScopeRow]) -> Head:
     return Head(meta.lineage, meta.serial, wrap(total))
 
 
-def head_path(state: str) -> str:
+def head_path(state: Path) -> Path:
     """Where the head of a state lies."""
-    return state + ".head"
+    return beside(state, ".head")
 
 
-def write_head(state: str, head: Head) -> None:
+def write_head(state: Path, head: Head) -> None:
     """Makes `head` the durable head of `state`."""
-    try:
-        replace_file(head_path(state), msgspec.json.encode(head) + b"\n")
-    except OSError as error:
-        raise StateError(f"its head cannot be written: {error}", op="state", path=state) from error
+    with translated(state), replacing(head_path(state)) as temporary:
+        temporary.write_bytes(msgspec.json.encode(head) + b"\n")
 
 
-def read_head(state: str) -> Head | None:
+def read_head(state: Path) -> Head | None:
     """The head, None where there is no file; `CorruptStateError` when it cannot be read."""
-    path = head_path(state)
     try:
-        with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=Head)
+        return msgspec.json.decode(head_path(state).read_bytes(), type=Head)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise CorruptStateError(f"the head of the state is damaged: {error}", op="state", path=path) from error
+        raise damaged(f"its head is unreadable ({error})", state) from error
 
 
-def compare(head: Head | None, found: Head, path: str) -> None:
+def compare(head: Head | None, found: Head, path: Path) -> None:
     """Refuses a state that is of another family than its head, older than it, or another one of the same number."""
     if head is None:
         return
     if found.lineage != head.lineage:
-        raise LineageError("this state belongs to another family than the head beside it", op="state", path=path)
+        raise _foreign("this state and the head beside it belong to different families", path)
     if found.serial < head.serial:
-        told = f"it is older than its head: commit {found.serial}, the newest was {head.serial}"
-        raise LineageError(told, op="state", path=path)
+        raise _foreign(f"it is older than its head: commit {found.serial}, the newest was {head.serial}", path)
     if found.serial == head.serial and found.total != head.total:
-        raise CorruptStateError(f"it is not the commit {head.serial} its head tells of", op="state", path=path)
+        raise damaged(f"it is not the commit {head.serial} that its head tells of", path)
+
+
+def _foreign(told: str, path: Path) -> LineageError:
+    return LineageError(told, op="state", path=str(path), hint=way_out(path))

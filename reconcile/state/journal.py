@@ -11,10 +11,8 @@ import sqlite3
 import threading
 
 from reconcile.ports import Intent
-from reconcile.state.codec import Table
 from reconcile.state.database import Database
-
-INTENTS = Table("intents", Intent)
+from reconcile.state.runs import INTENTS
 
 
 class _Ticket:
@@ -69,8 +67,3 @@ class SqliteJournal:
             error = problem
         for ticket in tickets:
             ticket.done, ticket.error = True, error
-
-
-def close_intents(connection: sqlite3.Connection, run: int, numbers: Sequence[int]) -> None:
-    """Forgets intents whose actions have ended."""
-    connection.executemany("DELETE FROM intents WHERE run = ? AND seq = ?", [(run, number) for number in numbers])

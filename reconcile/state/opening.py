@@ -1,166 +1,180 @@
 """How a state file comes to be, and what is proven of it before anything may be written.
 
-A new state is made whole under another name and linked into place, so a crash never leaves half a file that looks like
+A new state is made whole under another name and renamed into place, so a crash never leaves half a file that looks like
 an empty state. An old one is first looked at without any right to write: what is damaged, foreign, newer than us or
 older than its head is refused and left byte for byte as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 import os
 from pathlib import Path
 from secrets import token_hex
 import sqlite3
 from typing import Final
 
-from reconcile.core.errors import CorruptStateError, NewerStateError, StateError
-from reconcile.state.database import Database, connect, translated
-from reconcile.state.files import alone_in, make_directory, make_private, sync_directory, sync_file, temporary_beside
-from reconcile.state.head import compare, head_of, read_head
-from reconcile.state.migrations import MIGRATIONS, migrate, version_of
+from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError
+from reconcile.state import migrations
+from reconcile.state.connection import IMMUTABLE, connect, connect_memory, log_size, looking
+from reconcile.state.database import Database, damaged, translated
+from reconcile.state.files import alone_in, beside, make_directory, replacing
+from reconcile.state.generations import keep_generation
+from reconcile.state.head import compare, head_of, head_path, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
+from reconcile.state.verify import verify
 
 _MAGIC: Final = b"SQLite format 3\0"
-_IMMUTABLE: Final = "mode=ro&immutable=1"
-SIDE_FILES: Final = ("-wal", "-shm")
+_HEADER: Final = 100
+
+_SMALL: Final = 8 << 20
+"""A state up to this size is read completely before it is opened for writing (50 ms); the march reads any other."""
 
 
-def open_database(path: str, *, write: bool) -> Database:
+def open_database(path: Path, *, write: bool) -> Database:
     """The database of a state: made if it is missing and `write`, else an empty one in memory."""
     if not os.path.lexists(path):
         if not write:
             return _empty(path)
         create(path)
-    inspect(path)
+    inspect(path, thorough=write)
     return _writable(path) if write else _readable(path)
 
 
-def create(path: str) -> None:
+def create(path: Path) -> None:
     """Makes an empty state of a new family, unless somebody else just did."""
-    directory = os.path.dirname(os.path.abspath(path))
-    make_directory(Path(directory))
-    temporary = temporary_beside(path)
-    try:
-        with translated(path), alone_in(directory):
-            make_private(temporary)
-            with closing(connect(temporary)) as connection:
+    with translated(path):
+        make_directory(path.absolute().parent)
+        with alone_in(path.absolute().parent):
+            if os.path.lexists(path):
+                return
+            clear_side_files(path)
+            with replacing(path) as temporary, closing(connect(temporary)) as connection:
                 found(connection, token_hex(16))
-            sync_file(temporary)
-            if not os.path.lexists(path):
-                _clear_side_files(path)
-                os.rename(temporary, path)
-                sync_directory(directory)
-    except OSError as error:
-        raise StateError(f"it cannot be made: {error}", op="state", path=path) from error
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
 
 
 def found(connection: sqlite3.Connection, lineage: str) -> None:
-    """Fills an empty database with the tables and the line of a new family."""
-    connection.execute("PRAGMA journal_mode = DELETE")
+    """Fills an empty database with the tables and the first line of a new family."""
     connection.execute("BEGIN IMMEDIATE")
-    migrate(connection)
+    migrations.migrate(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     METAS.put(connection, [Meta(1, lineage, 0, 0)])
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-def inspect(path: str) -> None:
-    """Refuses a state that is damaged, foreign, newer than us or older than its head; writes nothing."""
+def clear_side_files(path: Path) -> None:
+    """Removes what a lost state left: its log would be played into the new one, its head would call the new one old."""
+    for side in (beside(path, "-wal"), beside(path, "-shm"), head_path(path)):
+        side.unlink(missing_ok=True)
+
+
+def inspect(path: Path, *, thorough: bool = False) -> None:
+    """Refuses a state that is damaged, foreign, newer than us or older than its head; writes nothing.
+
+    A look at a file that another process changed meanwhile proves nothing and is taken again.
+    """
+    while True:
+        before = _stamp(path)
+        try:
+            _inspect(path, thorough=thorough and before[1] <= _SMALL)
+        except (CorruptStateError, LineageError):
+            if _stamp(path) == before:
+                raise
+        else:
+            return
+
+
+def _inspect(path: Path, *, thorough: bool) -> None:
     _inspect_header(path)
     head = read_head(path)
-    with looking(path) as connection:
+    with translated(path), looking(path) as connection:
         _inspect_version(connection, path)
-        compare(head, head_of(meta(connection), every(connection)), path)
+        with closing(_current(connection)) as current:
+            if thorough:
+                verify(current)
+            compare(head, head_of(meta(current), every(current)), path)
 
 
-@contextmanager
-def looking(path: str) -> Iterator[sqlite3.Connection]:
-    """A connection that changes no byte of the state: without a log the file itself is all there is."""
-    query = "mode=ro" if _log_size(path) else _IMMUTABLE
-    with translated(path), closing(connect(path, query)) as connection:
-        connection.execute("BEGIN")
-        yield connection
-
-
-def _inspect_header(path: str) -> None:
+def _inspect_header(path: Path) -> None:
     """What the first hundred bytes and the size tell; SQLite would take an empty file for an empty database."""
-    try:
-        with open(path, "rb") as file:
-            header = file.read(100)
-            size = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise StateError(f"it cannot be read: {error}", op="state", path=path) from error
-    if len(header) < 100 or not header.startswith(_MAGIC):
-        raise CorruptStateError("it is damaged: this is not a state file", op="state", path=path)
+    with translated(path), path.open("rb") as file:
+        header = file.read(_HEADER)
+        size = os.fstat(file.fileno()).st_size
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise damaged("this is no SQLite file", path)
     page = int.from_bytes(header[16:18], "big")
     whole = int.from_bytes(header[28:32], "big") * (page if page != 1 else 65536)
-    if size < whole and not _log_size(path):
-        raise CorruptStateError(f"it is damaged: {size} of {whole} bytes are left", op="state", path=path)
+    if size < whole and not log_size(path):
+        raise damaged(f"{size} of {whole} bytes are left", path)
 
 
-def _inspect_version(connection: sqlite3.Connection, path: str) -> None:
+def _inspect_version(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
-        raise CorruptStateError("this SQLite file is not a state of reconcile", op="state", path=path)
-    version = version_of(connection)
-    if version > len(MIGRATIONS):
-        told = f"a newer version of reconcile wrote it (schema {version}, this one knows {len(MIGRATIONS)})"
-        raise NewerStateError(told, op="state", path=path, hint="pip install --upgrade reconcile")
+        raise damaged("this SQLite file is not one of ours", path)
+    version, known = migrations.version_of(connection), len(migrations.MIGRATIONS)
+    if version > known:
+        told = f"a newer version of reconcile wrote it (schema {version}, this one knows {known})"
+        raise NewerStateError(told, op="state", path=str(path), hint="pip install --upgrade reconcile")
 
 
-def _writable(path: str) -> Database:
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when anybody writes the state."""
+    with translated(path):
+        stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, log_size(path)
+
+
+def _writable(path: Path) -> Database:
     with translated(path):
         connection = connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        if _is_old(connection):
+            keep_generation(path, connection)
+            connection.execute("BEGIN IMMEDIATE")
+            migrations.migrate(connection)
+            connection.execute("COMMIT")
     return Database(path, connection, query="mode=rw", writable=True)
 
 
-def _readable(path: str) -> Database:
-    """For reading: with the right to write the log's index where we have it, else the file as it stands."""
+def _readable(path: Path) -> Database:
+    """For reading only: through the log where it can be shared with a writer, else the file as it stands."""
     with translated(path):
-        for query in ("mode=rw", _IMMUTABLE):
+        query = "mode=rw"
+        connection = connect(path, query)
+        try:
+            connection.execute("SELECT 1 FROM meta")
+        except sqlite3.OperationalError:  # a read-only directory: the log's index cannot be made
+            connection.close()
+            if log_size(path):
+                raise
+            query = IMMUTABLE
             connection = connect(path, query)
-            connection.execute("PRAGMA query_only = ON")
-            try:
-                connection.execute("SELECT 1 FROM meta")
-            except sqlite3.OperationalError:
-                connection.close()
-                if query == _IMMUTABLE or _log_size(path):
-                    raise
-            else:
-                break
+        connection.execute("PRAGMA query_only = ON")
+        if _is_old(connection):
+            with closing(connection):
+                return Database(path, _current(connection), query=None, writable=False)
     return Database(path, connection, query=query, writable=False)
 
 
-def _empty(path: str) -> Database:
+def _empty(path: Path) -> Database:
     connection = connect_memory()
     found(connection, "")
     return Database(path, connection, query=None, writable=False)
 
 
-def connect_memory() -> sqlite3.Connection:
-    """A database in memory."""
-    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+def _is_old(connection: sqlite3.Connection) -> bool:
+    return migrations.version_of(connection) < len(migrations.MIGRATIONS)
 
 
-def _log_size(path: str) -> int:
-    """Bytes in the write-ahead log; 0 where there is none."""
-    try:
-        return os.stat(path + "-wal").st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _clear_side_files(path: str) -> None:
-    """A log without its database would be played into the new one; a head would call it old."""
-    for suffix in (*SIDE_FILES, ".head"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + suffix)
+def _current(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, or a copy of it in memory with today's schema."""
+    if not _is_old(connection):
+        return connection
+    copy = connect_memory()
+    connection.backup(copy)
+    migrations.migrate(copy)
+    return copy

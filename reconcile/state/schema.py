@@ -14,8 +14,8 @@ CREATE TABLE meta (
 );
 CREATE TABLE scopes (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, mapping TEXT NOT NULL, source TEXT NOT NULL,
-    target TEXT NOT NULL, layout TEXT NOT NULL, direction TEXT NOT NULL, serial INTEGER NOT NULL, total INTEGER NOT NULL,
-    count INTEGER NOT NULL, completed INTEGER NOT NULL, row_check INTEGER NOT NULL
+    target TEXT NOT NULL, layout TEXT NOT NULL, direction TEXT NOT NULL, serial INTEGER NOT NULL,
+    total INTEGER NOT NULL, count INTEGER NOT NULL, completed INTEGER NOT NULL, row_check INTEGER NOT NULL
 );
 CREATE TABLE records (
     scope INTEGER NOT NULL REFERENCES scopes (number), key TEXT NOT NULL, path TEXT, size INTEGER NOT NULL,

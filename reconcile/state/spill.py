@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import itemgetter
+from pathlib import Path
 import sqlite3
 from typing import Final
 
 from reconcile.state.database import translated
 
 _BATCH: Final = 2_000
+_PLACE: Final = Path("temporary rows")
 
 
 def make_spill(limit: int = 20_000) -> SortedSpill:
@@ -39,7 +41,7 @@ class SortedSpill:
             yield from self._memory
             return
         self._write()
-        with translated("spill"):
+        with translated(_PLACE):
             yield from self._connection.execute("SELECT key, value FROM rows ORDER BY key, rowid")
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class SortedSpill:
 
     def _write(self) -> None:
         """Moves what is in memory to the file."""
-        with translated("spill"):
+        with translated(_PLACE):
             if self._connection is None:
                 self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
                 self._connection.execute("PRAGMA journal_mode = OFF")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 import sqlite3
 
 from msgspec.structs import replace
 
+from reconcile.core.errors import FencedError, StateError
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Lease, Outcome, Run
-from reconcile.core.errors import FencedError, StateError
 from reconcile.state import records, runs, scopes
 from reconcile.state.database import Database
-from reconcile.state.head import head_of, write_head
-from reconcile.state.journal import SqliteJournal, close_intents
-from reconcile.state.opening import open_database
 from reconcile.state.fence import check_fence
+from reconcile.state.generations import due, keep_generation
+from reconcile.state.head import head_of, write_head
+from reconcile.state.journal import SqliteJournal
+from reconcile.state.opening import open_database
 
 
 def open_state(path: str, *, write: bool = False) -> SqliteState:
@@ -24,7 +26,7 @@ def open_state(path: str, *, write: bool = False) -> SqliteState:
 
     `CorruptStateError`, `NewerStateError` and `LineageError` leave the file byte for byte as it is.
     """
-    return SqliteState(open_database(path, write=write))
+    return SqliteState(open_database(Path(path), write=write))
 
 
 class SqliteState:
@@ -33,12 +35,13 @@ class SqliteState:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._leases: dict[int, Lease] = {}
+        self._changed = False
         self._journal = SqliteJournal(database, self._check_run)
         with database.reading() as connection:
             self._lineage = scopes.meta(connection).lineage
 
     @property
-    def path(self) -> str:
+    def path(self) -> Path:
         """Where the state lies (or would lie)."""
         return self.database.path
 
@@ -101,7 +104,7 @@ class SqliteState:
         with self.commit(lease) as connection:
             for scope, wanted in _wanted(folds).items():
                 self._change(connection, scope, wanted)
-            close_intents(connection, run, [fold.seq for fold in folds])
+            runs.close_intents(connection, run, [fold.seq for fold in folds])
             runs.add_outcomes(connection, run, outcomes)
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
@@ -110,6 +113,9 @@ class SqliteState:
             runs.RUNS.put(connection, [run])
             rows = [row for scope in completed if (row := scopes.find(connection, scope))]
             scopes.SCOPES.put(connection, [replace(row, completed=True) for row in rows])
+        if self._changed and due(self.path):
+            with suppress(StateError):  # the run itself is done and durable
+                self.keep_generation()
 
     def runs(self, limit: int = 50) -> list[Run]:
         """Runs, newest first."""
@@ -144,17 +150,23 @@ class SqliteState:
                 head = head_of(meta, scopes.every(connection))
             write_head(self.path, head)
 
+    def keep_generation(self) -> Path:
+        """Makes a copy of the state as it is now, to fall back on."""
+        with self.database.snapshot() as connection:
+            return keep_generation(self.path, connection)
+
     def _change(self, connection: sqlite3.Connection, scope: str, wanted: dict[str, Record | None]) -> None:
         row = scopes.find(connection, scope)
         if row is None:
-            raise StateError(f"the scope {scope} was never opened", op="state", path=self.path)
+            raise StateError(f"the scope {scope} was never opened", op="state", path=str(self.path))
         total, count = records.change(connection, row.number, wanted)
         scopes.SCOPES.put(connection, [scopes.grown(row, total, count)])
+        self._changed = True
 
     def _check_run(self, connection: sqlite3.Connection, run: int) -> None:
         lease = self._leases.get(run)
         if lease is None:
-            raise FencedError(f"run {run} was not begun here", op="state", path=self.path)
+            raise FencedError(f"run {run} was not begun here", op="state", path=str(self.path))
         check_fence(connection, lease)
 
 

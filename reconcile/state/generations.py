@@ -1,0 +1,75 @@
+"""Older copies of a state, `reconcile.db.g<commit>`: what is offered when the state itself is damaged.
+
+A copy is read completely before it takes its name, so a damaged state never drives out a good generation.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from pathlib import Path
+import re
+import sqlite3
+import time
+from typing import Final
+
+from reconcile.state.codec import BadRowError
+from reconcile.state.connection import connect, looking
+from reconcile.state.files import beside, replacing
+from reconcile.state.scopes import meta
+from reconcile.state.verify import verify
+
+KEPT: Final = 3
+"""So many generations are kept."""
+
+EVERY_S: Final = 600.0
+"""A run makes a generation only if the newest is older than this."""
+
+
+def generations(state: Path) -> list[tuple[int, Path]]:
+    """The generations of a state as (commit, file), newest first; unread."""
+    name = re.compile(re.escape(state.name) + r"\.g(\d+)")
+    found = [(int(match[1]), path) for path in state.parent.glob("*") if (match := name.fullmatch(path.name))]
+    return sorted(found, reverse=True)
+
+
+def newest_readable(state: Path) -> Path | None:
+    """The newest generation that is whole."""
+    for _, path in generations(state):
+        with suppress(sqlite3.Error, BadRowError, OSError), looking(path) as connection:
+            verify(connection)
+            return path
+    return None
+
+
+def way_out(state: Path) -> str:
+    """What to do when a state cannot be used."""
+    generation = newest_readable(state)
+    if generation is not None:
+        return f"reconcile state push {generation}"
+    return f"reconcile state push FILE with a copy of yours, or move {state} away and run reconcile adopt"
+
+
+def due(state: Path) -> bool:
+    """Whether the next run should make a generation."""
+    for _, path in generations(state)[:1]:
+        return not 0 <= time.time() - path.stat().st_mtime < EVERY_S
+    return True
+
+
+def keep_generation(state: Path, connection: sqlite3.Connection) -> Path:
+    """Copies what `connection` sees into a new generation and removes the oldest ones."""
+    path = beside(state, f".g{meta(connection).serial}")
+    copy(connection, path)
+    for _, old in generations(state)[KEPT:]:
+        with suppress(OSError):
+            old.unlink()
+    return path
+
+
+def copy(connection: sqlite3.Connection, path: Path) -> None:
+    """A whole, verified copy of a state at `path`; what was there before stays until then."""
+    with replacing(path) as temporary:
+        with closing(connect(temporary)) as target:
+            connection.backup(target)
+        with looking(temporary) as target:
+            verify(target)
