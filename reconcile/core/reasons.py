@@ -1,0 +1,55 @@
+"""The sentence of each reason, for people; the code itself is for machines. Raw text: every screen escapes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconcile.core.change import Change, Conflict, Reason
+
+SENTENCES: Final[dict[Reason, str]] = {
+    Reason.NEW: "new",
+    Reason.CHANGED: "content changed",
+    Reason.MODE: "executable bit changed",
+    Reason.RENAMED: "renamed from {old}",
+    Reason.GONE: "gone from the source",
+    Reason.LOST: "gone from the target{since}, sent again",
+    Reason.DRIFTED: "changed in the target{since}, restored",
+    Reason.EQUAL: "equal already, only recorded",
+    Reason.UNPROVEN: "same size and no digest: apply reads it once, then adopts or asks",
+    Reason.RECREATED: "changed here, gone from the target",
+    Reason.UNMANAGED: "not ours, and unmanaged paths are deleted",
+    Reason.IGNORED: "ignored now: forgotten, the target keeps it",
+    Reason.BOTH_GONE: "gone from both sides, only forgotten",
+    Reason.DETACHED: "gone from the source, the target keeps it",
+    Reason.ACCEPTED: "changed in the target{since}, accepted as it is",
+    Reason.DESTROYED: "ours, and all that is ours goes",
+    Reason.RESENT: "unchanged, sent again as asked",
+    Reason.CONFLICT_SOURCE: "both sides differ, the source wins",
+    Reason.CONFLICT_NEWEST: "both sides differ, the source is newer",
+    Reason.BOTH_CHANGED: "both sides changed{since}",
+    Reason.NEVER_MET: "the target already holds something else",
+    Reason.DELETED_CHANGED: "gone from the source, but changed in the target{since}",
+    Reason.DRIFT_HELD: "changed in the target{since}, and those bytes cannot be kept",
+    Reason.DRIFT_FAIL: "changed in the target{since}, and drift is to fail",
+    Reason.PROTECTED: "protected",
+    Reason.IN_THE_WAY: "something that is no file stands in the way",
+}
+"""`{old}` is the key a move comes from, `{since}` the last run, where it is known."""
+
+
+def sentence(change: Change, *, last_run: int = 0) -> str:
+    """Why a change is made. `last_run` is the run that last wrote the mapping's records, 0 when unknown."""
+    return _told(change.reason, last_run, change.from_key or "")
+
+
+def conflict_sentence(conflict: Conflict, *, last_run: int = 0) -> str:
+    """Why a path waits for a decision, and what is known of both sides."""
+    told = _told(conflict.reason, last_run)
+    return f"{told} | {conflict.detail}" if conflict.detail else told
+
+
+def _told(reason: Reason, last_run: int, old: str = "") -> str:
+    sentence = SENTENCES[reason]
+    if "{" not in sentence:
+        return sentence
+    return sentence.format(old=old, since=f" since run {last_run}" if last_run else "")
