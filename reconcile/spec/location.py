@@ -1,0 +1,280 @@
+"""What a text names as a place: a path, a URL, or STORE:path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+import os.path
+from pathlib import Path
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from reconcile.core.errors import UsageError
+from reconcile.spec.model import Spec, StoreSpec
+
+OBJECT_SCHEMES: Final = frozenset({"s3", "gs", "az"})
+DATABRICKS_SCHEMES: Final = frozenset({"dbfs", "volume", "workspace"})
+TABLE_SCHEMES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
+WRITTEN_SCHEMES: Final = ("s3", "gs", "az", "dbfs", "workspace", "file", "memory", "sqlite", "duckdb", "postgresql")
+
+# Two letters at least: `C:\data` is a path.
+_SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
+_TOLD_APART_BY: Final = {
+    **dict.fromkeys(OBJECT_SCHEMES, ("endpoint", "account")),
+    **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
+}
+
+
+class Location(Struct, frozen=True, kw_only=True):
+    """One place, in canonical form and without credentials.
+
+    `scheme` is one of s3, gs, az, dbfs, volume, workspace, file, memory, sqlite, duckdb, postgresql, or a plug-in's.
+    `container` is the bucket, the in-process name or the database host. `path` is what is inside it, without a slash at
+    its end: an absolute native path for file, sqlite and duckdb, one that begins with `/` for Databricks, a prefix for
+    object stores, the database for postgresql. `apart` tells equal URLs of two services apart (endpoint, account,
+    host, profile). `connect` is what a driver is given: the URL, for postgresql with its user and words, never with a
+    password.
+    """
+
+    scheme: str
+    url: str
+    container: str = ""
+    path: str = ""
+    apart: str = ""
+    connect: str = ""
+    store: StoreSpec | None = None
+
+    @property
+    def canonical(self) -> str:
+        """The text that stands for the place in scopes."""
+        return f"{self.url}?at={self.apart}" if self.apart else self.url
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds tables, not files."""
+        return self.scheme in TABLE_SCHEMES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `path` is a path of this machine."""
+        return self.scheme in ("file", "sqlite", "duckdb")
+
+
+def resolve_url(spec: Spec, text: str) -> Location:
+    """The place a source, target or state text of this spec names; `UsageError` when it names none."""
+    return locate(text, spec.stores, spec.root)
+
+
+def locate(text: str, stores: Mapping[str, StoreSpec], root: str) -> Location:
+    """The place that `text` names; relative paths hang on `root`. Nothing is looked at, local or remote."""
+    if "\0" in text:
+        raise UsageError("a path cannot hold a NUL character")
+    if text in stores:
+        return _whole_store(stores[text], root)
+    if re.match(r"/(Volumes|Workspace)(/|$)", text):
+        return _databricks(text)
+    found = _SCHEMED.fullmatch(text)
+    if found is None:
+        return _local(text, root)
+    scheme, rest = found[1], found[2]
+    if scheme in stores:
+        return _in_store(stores[scheme], rest, root)
+    if scheme in _PARSERS:
+        return _PARSERS[scheme](rest, root)
+    return _plugged(scheme, rest, stores)
+
+
+def _whole_store(store: StoreSpec, root: str) -> Location:
+    """A database is named by its connection alone; for all others that could be a local path as well."""
+    place = _in_store(store, "", root)
+    if not place.is_table:
+        raise UsageError(
+            f"`{store.name}` is a store and could be a path", hint=f"write {store.name}: or ./{store.name}"
+        )
+    return place
+
+
+def _in_store(store: StoreSpec, rest: str, root: str) -> Location:
+    base = locate(store.url, {}, root)
+    if base.is_table:
+        if rest:
+            raise UsageError(f"`{store.name}` is a database and takes no path", hint="table.name says where inside")
+    elif rest:
+        base = locate(f"{store.url.rstrip('/')}/{_segments(rest)}", {}, root)
+    words = _TOLD_APART_BY.get(base.scheme, ())
+    apart = next((store.settings[word].rstrip("/") for word in words if store.settings.get(word)), "")
+    return Location(
+        scheme=base.scheme,
+        url=base.url,
+        container=base.container,
+        path=base.path,
+        apart=apart,
+        connect=base.connect,
+        store=store,
+    )
+
+
+def _local(text: str, root: str) -> Location:
+    try:
+        path = os.path.normpath(Path(root, Path(text).expanduser()))
+    except RuntimeError as error:
+        raise UsageError("`~` names no home directory", hint=f"a file of that name is written ./{text}") from error
+    return Location(scheme="file", url="file://" + _slashed(path), path=path)
+
+
+def _slashed(path: str) -> str:
+    forward = path.replace("\\", "/") if os.path.sep == "\\" else path
+    return forward if forward.startswith("/") else "/" + forward
+
+
+def _file(rest: str, root: str) -> Location:
+    if not rest.startswith("///"):
+        raise UsageError("a file URL needs three slashes", hint="file:///dir")
+    from urllib.request import url2pathname  # noqa: PLC0415  20 ms, for a rare form
+
+    return _local(url2pathname(rest[2:]), root)
+
+
+def _object(scheme: str) -> Callable[[str, str], Location]:
+    def parse(rest: str, _root: str) -> Location:
+        bucket, _, prefix = _after_slashes(scheme, rest).partition("/")
+        if "@" in bucket:
+            raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")
+        if not bucket:
+            raise UsageError(f"`{scheme}://` names no bucket", hint=f"{scheme}://BUCKET/PREFIX")
+        prefix = _segments(prefix)
+        url = f"{scheme}://{bucket}/{prefix}" if prefix else f"{scheme}://{bucket}"
+        return Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url)
+
+    return parse
+
+
+def _after_slashes(scheme: str, rest: str) -> str:
+    if not rest.startswith("//"):
+        raise UsageError(f"`{scheme}:` needs two slashes", hint=f"{scheme}://…, or name a connection in `stores:`")
+    return rest[2:]
+
+
+def _segments(path: str) -> str:
+    """A path inside a store, without slashes around it; `.`, `..` and empty segments would name two things at once."""
+    inner = path.strip("/")
+    for segment in inner.split("/") if inner else ():
+        if segment in ("", ".", ".."):
+            raise UsageError(f"a path in a store cannot have a `{segment}` part" if segment else "`//` in a path")
+    return inner
+
+
+def _dbfs(rest: str, _root: str) -> Location:
+    if rest.startswith("//") and not rest.startswith("///"):
+        raise UsageError("`dbfs://` is not a DBFS path", hint="dbfs:/path")
+    inner = "/" + _segments(rest)
+    if re.match(r"/Volumes(/|$)", inner):
+        return _databricks(inner)
+    return Location(scheme="dbfs", url="dbfs:" + inner, path=inner, connect="dbfs:" + inner)
+
+
+def _workspace(rest: str, _root: str) -> Location:
+    inner = "/" + _segments(rest)
+    return _databricks(inner if re.match(r"/Workspace(/|$)", inner) else "/Workspace" + inner.rstrip("/"))
+
+
+def _databricks(path: str) -> Location:
+    inner = "/" + _segments(path)
+    scheme = "volume" if inner.startswith("/Volumes") else "workspace"
+    if scheme == "volume" and inner.count("/") < 4:
+        raise UsageError(f"`{inner}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
+    return Location(scheme=scheme, url=inner, path=inner, connect=inner)
+
+
+def _memory(rest: str, _root: str) -> Location:
+    name, _, prefix = _after_slashes("memory", rest).partition("/")
+    if not name:
+        raise UsageError("`memory://` needs a name", hint="memory://trial")
+    prefix = _segments(prefix)
+    url = f"memory://{name}/{prefix}" if prefix else f"memory://{name}"
+    return Location(scheme="memory", url=url, container=name, path=prefix, connect=url)
+
+
+def _database_file(scheme: str) -> Callable[[str, str], Location]:
+    def parse(rest: str, root: str) -> Location:
+        name = rest.removeprefix("///")
+        if name == rest or not name:
+            hint = f"{scheme}:///relative.db or {scheme}:////absolute.db"
+            raise UsageError(f"`{scheme}:` needs three slashes and a file", hint=hint)
+        if name == ":memory:":
+            raise UsageError("a database in memory is gone when the run ends", hint="name a file")
+        path = os.path.normpath(Path(root, name))
+        url = f"{scheme}:///{path}"
+        return Location(scheme=scheme, url=url, path=path, connect=url)
+
+    return parse
+
+
+def _postgresql(rest: str, _root: str) -> Location:
+    from urllib.parse import parse_qsl, urlsplit  # noqa: PLC0415  5 ms, for databases only
+
+    try:
+        parts = urlsplit("postgresql:" + rest)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError("not a PostgreSQL URL", hint="postgresql://USER@HOST:PORT/DATABASE") from error
+    words = {word.lower() for word, _ in parse_qsl(parts.query)}
+    if parts.password is not None or words & {"password", "sslpassword", "passfile"}:
+        raise UsageError("a password in a URL", hint="name the connection in `stores:` with `password: ${env.…}`")
+    database = parts.path.strip("/")
+    if not database or "/" in database:
+        raise UsageError("a PostgreSQL URL names one database", hint="postgresql://USER@HOST:PORT/DATABASE")
+    host = (parts.hostname or "localhost") + (f":{port}" if port not in (None, 5432) else "")
+    return Location(
+        scheme="postgresql",
+        url=f"postgresql://{host}/{database}",
+        container=host,
+        path=database,
+        connect="postgresql:" + rest,
+    )
+
+
+def _plugged(scheme: str, rest: str, stores: Mapping[str, StoreSpec]) -> Location:
+    """A place of a plug-in's store; only asked for a scheme that is not our own."""
+    if rest.startswith("//"):
+        from importlib.metadata import entry_points  # noqa: PLC0415  20 ms, for plug-ins only
+
+        if entry_points(group="reconcile.stores", name=scheme):
+            url = f"{scheme}:{rest}"
+            return Location(scheme=scheme, url=url, container=rest[2:].partition("/")[0], path=url, connect=url)
+    known = list(WRITTEN_SCHEMES) if rest.startswith("//") else [*stores, *WRITTEN_SCHEMES]
+    close = get_close_matches(scheme.lower(), known, n=1)
+    what = f"`{scheme}://` is no store" if rest.startswith("//") else f"there is no store `{scheme}`"
+    otherwise = "" if rest.startswith("//") else f"a local path is written ./{scheme}:…"
+    raise UsageError(what, hint=f"did you mean `{close[0]}`?" if close else otherwise)
+
+
+_PARSERS: Final[dict[str, Callable[[str, str], Location]]] = {
+    **{scheme: _object(scheme) for scheme in OBJECT_SCHEMES},
+    **{scheme: _database_file(scheme) for scheme in ("sqlite", "duckdb")},
+    "postgresql": _postgresql,
+    "dbfs": _dbfs,
+    "workspace": _workspace,
+    "file": _file,
+    "memory": _memory,
+}
+
+
+def is_within(inner: Location, outer: Location) -> bool:
+    """Whether `inner` is the same place as `outer`, or lies inside it."""
+    if _realm(inner) != _realm(outer):
+        return False
+    above, below = trail(outer), trail(inner)
+    return below[: len(above)] == above
+
+
+def _realm(place: Location) -> tuple[str, str, str]:
+    return ("file" if place.is_local else place.scheme, place.container, place.apart)
+
+
+def trail(place: Location) -> tuple[str, ...]:
+    """The segments of a path, symlinks on this machine followed: what nesting is compared by."""
+    path = _slashed(os.path.realpath(place.path)) if place.is_local else place.path
+    return tuple(part for part in path.split("/") if part)
