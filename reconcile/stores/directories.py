@@ -1,0 +1,70 @@
+"""Directories come with their first file and go with their last, if we made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import RLock
+
+from reconcile.core.errors import StoreError
+from reconcile.core.path import CONTROL_DIR, parents
+from reconcile.stores.confine import Root, Spot
+from reconcile.stores.disk import Disk
+from reconcile.stores.made import Made
+
+
+class Directories:
+    """The directories below one root. `lock` is held while one is made and its first file put into it, or removed."""
+
+    def __init__(self, root: Root, disk: Disk) -> None:
+        self.lock = RLock()
+        self._root = root
+        self._disk = disk
+        self._made = Made(root, disk, self._make)
+
+    @contextmanager
+    def place(self, key: str) -> Iterator[Spot]:
+        """The place of a key, its directories made; if what is done there fails, they go again."""
+        with self._root.spot(key, make=self._make) as spot:
+            try:
+                yield spot
+            except BaseException:
+                with suppress(OSError, StoreError):
+                    self._tidy(key)
+                raise
+
+    def leave(self, key: str) -> None:
+        """After a name left the directory of `key`: removes what is empty and ours, puts the change on the disk."""
+        with self.lock:
+            last = self._tidy(key)
+            with suppress(FileNotFoundError, NotADirectoryError), self._root.spot(last) as spot:
+                self._disk.sync_directory(spot)
+
+    def _tidy(self, key: str) -> str:
+        """Removes directories of `key` that are empty and ours; returns the key of the uppermost, or the key itself."""
+        last = key
+        for directory in reversed(parents(key)):
+            if not self._remove(directory):
+                break
+            last = directory
+        return last
+
+    def _remove(self, directory: str) -> bool:
+        with self.lock:
+            if directory not in self._made:
+                return False
+            try:
+                with self._root.spot(directory) as spot:
+                    self._disk.rmdir(spot)
+            except OSError:  # most often: it is not empty
+                return False
+            self._made.discard(directory)
+            return True
+
+    def _make(self, spot: Spot, directory: str) -> None:
+        ours_alone = f"{directory}/".startswith(f"{CONTROL_DIR}/")
+        with suppress(FileExistsError):
+            self._disk.mkdir(spot, 0o700 if ours_alone else 0o755)
+            self._disk.sync_directory(spot)
+            if not ours_alone:
+                self._made.add(directory)

@@ -1,0 +1,62 @@
+"""Which directories of a local target are ours: those, and only those, go when they become empty."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+import os
+from typing import Final
+
+from reconcile.core.path import CONTROL_DIR
+from reconcile.stores.confine import SAFELY, Make, Root
+from reconcile.stores.disk import Disk
+
+MADE_FILE: Final = f"{CONTROL_DIR}/dirs"
+"""`+directory` when we made one, `-directory` when we removed it, each ended by NUL; appended, never rewritten."""
+
+
+class Made:
+    """The keys of the directories we made. Not for many threads at once: the store holds its lock around every call.
+
+    What cannot be noted is taken for somebody else's: at worst an empty directory stays.
+    """
+
+    def __init__(self, root: Root, disk: Disk, make: Make) -> None:
+        self._root = root
+        self._disk = disk
+        self._make = make
+        self._keys: set[str] | None = None
+
+    def __contains__(self, directory: str) -> bool:
+        return directory in self._known()
+
+    def add(self, directory: str) -> None:
+        """We made it."""
+        self._note("+", directory)
+        self._known().add(directory)
+
+    def discard(self, directory: str) -> None:
+        """We removed it."""
+        self._note("-", directory)
+        self._known().discard(directory)
+
+    def _known(self) -> set[str]:
+        if self._keys is None:
+            self._keys = set()
+            for note in self._read().split("\0")[:-1]:
+                (self._keys.add if note[:1] == "+" else self._keys.discard)(note[1:])
+        return self._keys
+
+    def _read(self) -> str:
+        with suppress(OSError), self._root.spot(MADE_FILE) as spot:
+            fd = os.open(spot.name, os.O_RDONLY | SAFELY, dir_fd=spot.fd)
+            with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+                return file.read().decode("utf-8", "replace")
+        return ""
+
+    def _note(self, sign: str, directory: str) -> None:
+        with suppress(OSError), self._root.spot(MADE_FILE, make=self._make) as spot:
+            fd = os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | SAFELY, 0o600, dir_fd=spot.fd)
+            try:
+                self._disk.write(fd, f"{sign}{directory}\0".encode())
+            finally:
+                os.close(fd)
