@@ -106,7 +106,7 @@ class _Loading:
             raise self._findings.error()
         self._variables = self._resolver.declare(raw.get("variables"))
         resolved = self._resolved(raw)
-        bad = set(check_shape(resolved, self._findings, known, remember))
+        bad = {_whole(at) for at in check_shape(resolved, self._findings, known, remember)}
         sound = pruned(resolved, bad)
         assert isinstance(sound, dict)
         stores = self._stores(sound)
@@ -195,6 +195,11 @@ class _Loading:
             secrets=hidden_values(self._resolver.hidden, self._variables),
         )
         return msgspec.structs.replace(spec, digest=digest_of(spec))
+
+
+def _whole(at: Steps) -> Steps:
+    """What is left out because of a bad place: of a list all of it, so that no index shifts."""
+    return next((at[:length] for length, step in enumerate(at) if isinstance(step, int)), at)
 
 
 def _last_part(source: str, root: str) -> str:

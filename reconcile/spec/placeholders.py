@@ -196,6 +196,9 @@ class Resolver:
             return _Meaning(context.mapping, context.mapping)
         if at[-1:] == ("source",):
             raise _UnsetError("`${source.name}` cannot be part of the source itself")
+        if context.source_name == "":
+            raise _UnsetError("the source has no name of its own")
+        # A source that is missing or wrong is a problem already told.
         name = context.source_name or placeholder
         return _Meaning(name, name)
 
@@ -228,7 +231,7 @@ def _may_hide(at: Steps, meaning: _Meaning) -> bool:
         setting = str(at[-1])
         if setting == "url":
             return meaning.secret or _has_password(meaning.text)
-        return (setting != "options" and looks_secret(setting)) or (at[2:3] == ("options",) and meaning.env)
+        return looks_secret(setting) or (at[2:3] == ("options",) and meaning.env)
     if at[:2] == ("notify", "webhook"):
         return True
     return at[:2] == ("notify", "command") and (meaning.env or meaning.secret)

@@ -1,0 +1,163 @@
+"""Specs made from the files of earlier tools, with a word on everything that is not the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from reconcile.core.errors import SpecError
+from reconcile.core.path import shown
+from reconcile.spec.document import Mark, problem_line
+from reconcile.spec.init import literal, mapping_name, quoted
+from reconcile.spec.yaml import parse
+
+Translation = tuple[str, list[str]]
+"""The text of a `reconcile.yaml`, and warnings, each one line."""
+
+_OLD_BOOL: Final = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
+_FOUR: Final = ("or", "and", "nor", "nand")
+
+_AUTOSYNC: Final = """\
+# Made from an Autosync config. Look first: reconcile plan    Then, like Autosync: reconcile watch
+version: 1
+
+stores:
+  databricks: {{url: "dbfs:/", profile: {profile}}}
+
+mappings:
+  {name}:
+    source: {source}
+    target: databricks:FileStore/packages/${{user}}/${{source.name}}
+    recursive: {recursive}
+{patterns}
+# In the notebook:
+#   %load_ext autoreload
+#   %autoreload 2
+#   import sys; sys.path.insert(0, "/dbfs/FileStore/packages/<user>/<folder>/")
+"""
+
+_S3SYNCHRONY: Final = """\
+# Made from an s3synchrony.json. Look first: reconcile plan    Then: reconcile apply --select
+version: 1
+
+stores:
+  shared: {{url: {url}{profile}}}
+
+mappings:
+  {name}:
+    source: {source}
+    target: "shared:"
+    direction: two-way      # changes of both sides; what changed on both waits for a decision
+    conflict: fail
+    keep: always            # what is overwritten or deleted can be rolled back
+    # exclude: []           # the lines of ignore_remote.txt go here
+"""
+
+
+def from_autosync(text: str, file: str = "config.yaml") -> Translation:
+    """The spec of an Autosync `config.yaml`; `SpecError` when it is none."""
+    warnings: list[str] = []
+    config = _table(_parsed_autosync(text, file, warnings), file)
+    source = _required(config, "local_root", file)
+    if "dbfs_root" in config:
+        warnings.append("dbfs_root: Autosync never used it; the target is dbfs:/FileStore/packages/<user>/<folder>")
+    translated = _AUTOSYNC.format(
+        profile=literal(str(config.get("profile") or "DEFAULT")),
+        name=mapping_name(source),
+        source=literal(source.replace("\\", "/")),
+        recursive=str(_old_bool(config.get("recursive"))).lower(),
+        patterns=_patterns(config.get("patterns"), warnings),
+    )
+    warnings += [
+        f"{shown(key)}: not known to Autosync, left out"
+        for key in config
+        if key not in ("profile", "local_root", "recursive", "patterns", "dbfs_root")
+    ]
+    warnings.append("dbfs:/FileStore is deprecated; a volume is `target: /Volumes/CATALOG/SCHEMA/VOLUME/…`")
+    warnings.append("the target is no longer wiped first; files there that are not ours are kept (unmanaged: keep)")
+    return translated, warnings
+
+
+def _parsed_autosync(text: str, file: str, warnings: list[str]) -> object:
+    """The config; a quote that a line forgot to close, as Autosync's own manual has it, is closed."""
+    try:
+        return parse(text, file).value
+    except SpecError:
+        mended = [line + "'" if line.count("'") % 2 and '"' not in line else line for line in text.splitlines()]
+        if mended == text.splitlines():
+            raise
+        value = parse("\n".join(mended), file).value
+        warnings.append("a missing closing quote was added")
+        return value
+
+
+def _patterns(patterns: object, warnings: list[str]) -> str:
+    lists = patterns if isinstance(patterns, dict) else {}
+    given = {word: lists[word] for word in _FOUR if isinstance(lists.get(word), list) and lists[word]}
+    if not given:
+        warnings.append("patterns: none, so every file is taken")
+        return ""
+    warnings.append("patterns are searched in /<folder>/<path>, no longer in the whole path of this machine")
+    lines = ["    patterns:"]
+    for word, regexes in given.items():
+        lines.append(f"      {word}:")
+        lines += [f"        - {literal(str(regex))}" for regex in regexes]
+    return "\n".join(lines) + "\n"
+
+
+def _old_bool(value: object) -> bool:
+    """A switch as YAML 1.1 read it; on when it is not written."""
+    return value if isinstance(value, bool) else _OLD_BOOL.get(str(value).lower(), True)
+
+
+def from_s3synchrony(text: str, file: str = "s3synchrony.json") -> Translation:
+    """The spec of an `s3synchrony.json` of any generation; `SpecError` when it is none."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        mark = Mark(getattr(error, "lineno", 1), getattr(error, "colno", 1))
+        raise SpecError([problem_line(file, mark, (), "not JSON")], path=file) from error
+    config = _table(parsed, file)
+    source = str(config.get("local_data_rel_dir") or config.get("datafolder") or "Data").replace("\\", "/")
+    role = str(config.get("aws_role_shorthand") or "")
+    translated = _S3SYNCHRONY.format(
+        url=literal(_s3_url(config, file)),
+        profile=f", profile: {literal(role)}" if role else "",
+        name=mapping_name(source),
+        source=literal(source),
+    )
+    return translated, _s3_warnings(config, role)
+
+
+def _s3_url(config: dict[str, Any], file: str) -> str:
+    remote = str(config.get("remote_data_dir") or config.get("aws_prfx") or "").replace("\\", "/")
+    if remote.startswith("s3://"):
+        return re.sub(r"(?<!:)/+", "/", remote).rstrip("/")
+    parts = [_required(config, "aws_bkt", file), *(part for part in remote.split("/") if part not in ("", "."))]
+    return "s3://" + "/".join(parts)
+
+
+def _s3_warnings(config: dict[str, Any], role: str) -> list[str]:
+    warnings = ["the first run adopts files that are equal on both sides; .S3 and its history are not read"]
+    warnings.append("copy the lines of .S3/ignore_remote.txt into `exclude:`")
+    if role:
+        warnings.append(f"aws_role_shorthand: taken as the AWS profile {quoted(role)}; check that it exists")
+    platform = str(config.get("platform") or "s3").lower()
+    if platform not in ("s3", "aws_s3"):
+        warnings.append(f"platform {quoted(platform)}: taken as S3")
+    if config.get("template") not in (None, "", "default", "no_creds_needed"):
+        warnings.append("template: not used; credentials come from the AWS profile")
+    return warnings
+
+
+def _table(value: object, file: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SpecError([problem_line(file, Mark(1, 1), (), "should be a table of settings")], path=file)
+    return value
+
+
+def _required(config: dict[str, Any], key: str, file: str) -> str:
+    if not isinstance(config.get(key), str) or not config[key]:
+        raise SpecError([problem_line(file, Mark(1, 1), (), f"`{key}` is missing")], path=file)
+    return str(config[key])
