@@ -20,6 +20,7 @@ from reconcile.spec.model import Mapping as MappingSpec
 from reconcile.spec.placeholders import Context, Resolver, hidden_values
 from reconcile.spec.plain import plain
 from reconcile.spec.rules import Places, check_dependencies, check_settings, check_store, place_of
+from reconcile.spec.secret import Secret
 from reconcile.spec.shape import Known, Remember, check_shape, did_you_mean
 from reconcile.spec.yaml import MAX_BYTES, parse
 
@@ -138,21 +139,22 @@ class _Loading:
         return self._resolver.tree(table, at, Context(name, source_name))
 
     def _stores(self, sound: Table) -> dict[str, StoreSpec]:
-        stores = {}
+        """The connections that are in order."""
+        hidden, stores = self._resolver.hidden, {}
         for name, table in (sound.get("stores") or {}).items():
             if "url" in table:
-                stores[name] = store_spec(name, table)
-                self._resolver.hidden.update(
-                    text for word, text in stores[name].revealed().items() if word == "password"
-                )
-                check_store(name, stores[name], self._resolver.hidden, self._root, self._findings)
+                store = store_spec(name, table)
+                hidden.update(text.reveal() for text in store.settings.values() if isinstance(text, Secret))
+                if check_store(name, store, hidden, self._root, self._findings):
+                    stores[name] = store
         return stores
 
     def _mappings(self, raw: Table, bad: set[Steps], stores: dict[str, StoreSpec]) -> dict[str, MappingSpec]:
         """Merged, resolved, checked and typed, in the order of the file."""
         sound: Any = pruned(raw, bad)
         tables = {name: self._merged(name, sound) for name in sound.get("mappings") or ()}
-        places = Places(stores, self._root, self._findings)
+        broken = set(raw.get("stores") or ()) - set(stores)
+        places = Places(stores, broken, self._root, self._findings)
         placed = [name for name, table in tables.items() if places.check(name, table)]
         for name, table in tables.items():
             check_settings(name, table, self._findings)

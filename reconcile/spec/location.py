@@ -247,7 +247,7 @@ def _plugged(scheme: str, rest: str, stores: Mapping[str, StoreSpec]) -> Locatio
     known = list(WRITTEN_SCHEMES) if rest.startswith("//") else [*stores, *WRITTEN_SCHEMES]
     close = get_close_matches(scheme.lower(), known, n=1)
     what = f"`{scheme}://` is no store" if rest.startswith("//") else f"there is no store `{scheme}`"
-    otherwise = "" if rest.startswith("//") else f"a local path is written ./{scheme}:…"
+    otherwise = "known are " + ", ".join(known) if rest.startswith("//") else f"a local path is written ./{scheme}:…"
     raise UsageError(what, hint=f"did you mean `{close[0]}`?" if close else otherwise)
 
 
@@ -264,13 +264,14 @@ _PARSERS: Final[dict[str, Callable[[str, str], Location]]] = {
 
 def is_within(inner: Location, outer: Location) -> bool:
     """Whether `inner` is the same place as `outer`, or lies inside it."""
-    if _realm(inner) != _realm(outer):
+    if realm(inner) != realm(outer):
         return False
     above, below = trail(outer), trail(inner)
     return below[: len(above)] == above
 
 
-def _realm(place: Location) -> tuple[str, str, str]:
+def realm(place: Location) -> tuple[str, str, str]:
+    """What two places must share for one to be able to lie in the other; files and database files do."""
     return ("file" if place.is_local else place.scheme, place.container, place.apart)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping
 import os.path
 from pathlib import Path
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reconcile.core.errors import UsageError
 from reconcile.core.path import shown
 from reconcile.spec.document import Findings, Steps
-from reconcile.spec.location import WRITTEN_SCHEMES, Location, is_within, locate, trail
+from reconcile.spec.location import WRITTEN_SCHEMES, Location, is_within, locate, realm, trail
 from reconcile.spec.model import StoreSpec
 from reconcile.spec.shape import did_you_mean
 from reconcile.spec.units import size_bytes
@@ -24,18 +23,18 @@ _PLACEHOLDERS: Final = ("path", "dir", "name", "stem", "suffix", "sha256")
 _SHORT_DIGEST: Final = re.compile(r"sha256:([1-9]|[1-5][0-9]|6[0-4])")
 
 
-def check_store(name: str, store: StoreSpec, hidden: set[str], root: str, findings: Findings) -> None:
-    """A connection must be a place, under a name that is no scheme, and show no secret."""
+def check_store(name: str, store: StoreSpec, hidden: set[str], root: str, findings: Findings) -> bool:
+    """Whether a connection is a place, under a name that is no scheme, that shows no secret."""
     at: Steps = ("stores", name)
     if name in WRITTEN_SCHEMES:
         findings.add(at, f"`{name}` is the beginning of a URL and cannot name a store", key=True)
     if any(text and text in store.url for text in hidden):
         findings.add((*at, "url"), "a secret would be shown here", "give it as `password`, `token` or another setting")
-        return
+        return False
     endpoint = store.settings.get("endpoint", "")
     if "@" in endpoint.partition("://")[2].partition("/")[0]:
         findings.add((*at, "endpoint"), "credentials in a URL", "give them as settings of the store")
-    place_of(store.url, {}, root, (*at, "url"), findings)
+    return place_of(store.url, {}, root, (*at, "url"), findings) is not None
 
 
 def place_of(text: str, stores: Mapping[str, StoreSpec], root: str, at: Steps, findings: Findings) -> Location | None:
@@ -47,14 +46,30 @@ def place_of(text: str, stores: Mapping[str, StoreSpec], root: str, at: Steps, f
         return None
 
 
+class _Target(NamedTuple):
+    name: str
+    place: Location
+    table: Table
+
+    @property
+    def fixed_table(self) -> tuple[str, str, str] | None:
+        """Database, schema and name of the one table it fills, None when the name hangs on the file."""
+        words = self.table.get("table", {})
+        name = words.get("name", "{stem}")
+        fixed = self.place.is_table and "{" not in name
+        return (self.place.canonical, words.get("schema", "public"), name) if fixed else None
+
+
 class Places:
     """The places of all mappings of one spec, and the rules that bind them."""
 
-    def __init__(self, stores: Mapping[str, StoreSpec], root: str, findings: Findings) -> None:
+    def __init__(self, stores: Mapping[str, StoreSpec], broken: Collection[str], root: str, findings: Findings) -> None:
+        """`broken` are the stores whose own problems are told already."""
         self._stores = stores
+        self._broken = broken
         self._root = root
         self._findings = findings
-        self._targets: list[tuple[str, Location, Table]] = []
+        self._targets: list[_Target] = []
 
     def check(self, name: str, table: Table) -> bool:
         """Checks one mapping; whether its places are good."""
@@ -65,14 +80,14 @@ class Places:
             self._findings.add((*at, "source"), "a database cannot be a source")
             source = None
         if target is not None:
-            self._targets.append((name, target, table))
+            self._targets.append(_Target(name, target, table))
             self._check_target(at, target, table)
         if source is not None and target is not None:
             self._check_apart(at, source, target)
         return source is not None and target is not None
 
     def _place(self, text: str, at: Steps) -> Location | None:
-        if self._findings.at(at):
+        if self._findings.at(at) or text.partition(":")[0] in self._broken:
             return None
         return place_of(text, self._stores, self._root, at, self._findings)
 
@@ -98,15 +113,17 @@ class Places:
 
     def check_overlaps(self) -> None:
         """No two targets may be the same place, or one inside the other; tables of one database by their names."""
-        for (first, outer, one), (second, inner, other) in _nested(self._targets):
-            if not outer.is_table or not inner.is_table:
-                how = "is also the target" if trail(outer) == trail(inner) else "lies inside the target"
-            elif _fixed_table(one) is not None and _fixed_table(one) == _fixed_table(other):
-                how = "holds the same table as the target"
-            else:
-                continue
-            message = f"{shown(inner.canonical)} {how} of `{first}`"
-            self._findings.add(("mappings", second, "target"), message, "give each mapping a place of its own")
+        for outer, inner in _nested(self._targets):
+            how = "is also the target" if trail(outer.place) == trail(inner.place) else "lies inside the target"
+            self._overlap(outer, inner, how)
+        first: dict[tuple[str, str, str], _Target] = {}
+        for target in self._targets:
+            if (table := target.fixed_table) is not None and first.setdefault(table, target) is not target:
+                self._overlap(first[table], target, "holds the same table as the target")
+
+    def _overlap(self, outer: _Target, inner: _Target, how: str) -> None:
+        message = f"{shown(inner.place.canonical)} {how} of `{outer.name}`"
+        self._findings.add(("mappings", inner.name, "target"), message, "give each mapping a place of its own")
 
 
 def _too_much(target: Location) -> str:
@@ -122,28 +139,22 @@ def _too_much(target: Location) -> str:
     return f"all of {target.url}" if target.path in ("/", "/Workspace") else ""
 
 
-def _nested(
-    targets: list[tuple[str, Location, Table]],
-) -> Iterator[tuple[tuple[str, Location, Table], tuple[str, Location, Table]]]:
-    """Pairs of targets of which the second is within the first.
+def _nested(targets: list[_Target]) -> Iterator[tuple[_Target, _Target]]:
+    """Each target that is within another, with the nearest around it; tables of one database are not.
 
-    Sorted by their segments, a place is followed by all that is inside it, so neighbours are enough to find each.
+    Sorted by segments, everything inside a place follows it at once, so a stack of the places around is enough.
     """
     realms: dict[tuple[str, str, str], list[tuple[tuple[str, ...], int]]] = {}
-    for index, (_, place, _) in enumerate(targets):
-        realm = ("file" if place.is_local else place.scheme, place.container, place.apart)
-        realms.setdefault(realm, []).append((trail(place), index))
+    for index, target in enumerate(targets):
+        realms.setdefault(realm(target.place), []).append((trail(target.place), index))
     for members in realms.values():
-        for (above, outer), (below, inner) in pairwise(sorted(members)):
-            if below[: len(above)] == above:
-                yield targets[outer], targets[inner]
-
-
-def _fixed_table(table: Table) -> tuple[str, str] | None:
-    """Schema and name of the one table a mapping fills, None when its name hangs on the file."""
-    words = table.get("table", {})
-    name = words.get("name", "{stem}")
-    return None if "{" in name else (words.get("schema", "public"), name)
+        around: list[tuple[tuple[str, ...], int]] = []
+        for below, inner in sorted(members):
+            while around and below[: len(around[-1][0])] != around[-1][0]:
+                around.pop()
+            if around and not (targets[around[-1][1]].place.is_table and targets[inner].place.is_table):
+                yield targets[around[-1][1]], targets[inner]
+            around.append((below, inner))
 
 
 def check_settings(name: str, table: Table, findings: Findings) -> None:

@@ -16,6 +16,7 @@ from reconcile.core.path import shown
 from reconcile.spec.document import Findings, Steps
 from reconcile.spec.schemas import schema_text
 from reconcile.spec.secret import MASK, looks_secret
+from reconcile.spec.yaml import scalar
 
 Known = Callable[[str], bool]
 Remember = Callable[[str], None]
@@ -30,6 +31,7 @@ _TYPES: Final = {
     "boolean": "true or false",
     "null": "nothing",
 }
+_KINDS: Final = {bool: "boolean", int: "integer"}
 _HABITS: Final = {
     "src": "source",
     "from": "source",
@@ -44,6 +46,7 @@ _HABITS: Final = {
     "debounce": "watch.debounce",
     "<<": "defaults",
 }
+_SENT: Final = (("notify", "webhook"), ("notify", "command"))
 _ELSEWHERE: Final = frozenset({"watch.debounce", "defaults"})
 _SAID_AS_BOOL: Final = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -183,9 +186,18 @@ def _type_hint(fault: _Fault, wanted: list[str], said: str) -> str:
         return "put it in quotes"
     if not isinstance(fault.instance, str):
         return ""
+    if fault.instance and _KINDS.get(type(_unquoted(fault.instance))) in wanted:
+        return "leave the quotes out"
     if "boolean" in wanted and fault.instance.lower() in _SAID_AS_BOOL:
         return f"did you mean `{_SAID_AS_BOOL[fault.instance.lower()]}`?"
     return f'write ["{said[1:-1]}"]' if wanted == ["array"] else ""
+
+
+def _unquoted(text: str) -> object:
+    try:
+        return scalar(text)
+    except OverflowError:
+        return text
 
 
 def _not_among(fault: _Fault) -> tuple[str, str]:
@@ -205,7 +217,7 @@ def _quoted(fault: _Fault) -> str:
         return _TYPES["object"]
     if isinstance(fault.instance, list):
         return _TYPES["array"]
-    if fault.at[:1] == ("notify",) or any(looks_secret(str(step)) for step in fault.at):
+    if fault.at[:2] in _SENT or any(looks_secret(str(step)) for step in fault.at):
         return f"`{MASK}`"
     text = _word(fault.instance)
     return f"`{shown(text if len(text) <= 60 else text[:57] + '…')}`"

@@ -111,6 +111,7 @@ class _Composer:
 
         self._yaml = yaml
         self._loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self._text = text
         self._file = file
         self._anchors: dict[str, _Node | None] = {}
         self._count = 0
@@ -133,11 +134,24 @@ class _Composer:
         try:
             return self._loader.get_event()
         except self._yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            place = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
-            said = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
-            line = problem_line(self._file, place, (), f"not YAML: {shown(str(said))}")
-            raise SpecError([line], path=self._file) from error
+            place, message = self._unreadable(error)
+            raise SpecError([problem_line(self._file, place, (), message)], path=self._file) from error
+
+    def _unreadable(self, error: Any) -> tuple[Mark, str]:
+        """Where the parser gave up, and why, in words."""
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:
+            # The parser counts bytes of the UTF-8 it was given.
+            before = self._text.encode()[: getattr(error, "position", 0)].decode(errors="ignore")
+            line_start = before.rfind("\n") + 1
+            return Mark(before.count("\n") + 1, len(before) - line_start + 1), "holds a control character"
+        place = Mark(mark.line + 1, mark.column + 1)
+        at = self._text[mark.index : mark.index + 1]
+        if at == "\t":
+            return place, "a tab; indent with spaces"
+        if "cannot start any token" in error.problem:
+            return place, f"`{shown(at)}` cannot begin a value; put it in quotes"
+        return place, f"not YAML: {shown(error.problem or 'cannot be read')}"
 
     def _node(self, event: Any, depth: int) -> _Node:
         yaml = self._yaml
