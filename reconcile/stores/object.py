@@ -1,0 +1,372 @@
+"""Objects under a prefix of a container: S3 and all that speak like it, Google Cloud Storage, Azure Blob Storage.
+
+This is what all of them share, through one library (obstore); `s3_store` adds what S3 can do beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, cast
+
+from msgspec import Struct
+
+from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.path import why_not_key
+from reconcile.ports import Body, Condition, Hashes, Store, Traits
+from reconcile.stores.object_body import TOKEN, Whole, attributes, marked_digest, parts, whole
+from reconcile.stores.object_errors import NoContainerError, translated, vanished
+from reconcile.stores.object_lane import fast_lane
+from reconcile.stores.object_list import Item, Order, View, cut, entries, side_by_side
+from reconcile.stores.object_place import Place, place
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.s3_wire import bare, quoted
+
+SMALL_BYTES: Final = 16 << 20
+"""Up to here a body is sent in one piece."""
+
+PARTS_AT_ONCE: Final = 4
+KEY_BYTES: Final = 1024
+OBJECT_BYTES: Final = 5 << 40
+CHUNK_BYTES: Final = 1 << 20
+
+_MAKING: Final = ("write", "copy")
+_PROXY: Final = "is there a proxy in between?"
+
+
+class Head(Struct, frozen=True):
+    """What a store says of one object; `kept` is its metadata by lower-case name, `generation` Google's own number."""
+
+    size: int
+    version: Version
+    mtime_ns: int
+    kept: Mapping[str, str]
+    generation: str | None = None
+
+    def entry(self, key: str) -> Entry:
+        """The object as a listing would show it, with its digest if it was marked with one."""
+        return Entry(key, self.size, self.version, self.mtime_ns, digest=marked_digest(self.kept, self.size))
+
+
+class ObjectStore:
+    """One prefix of one container. Writes of small bodies are conditional where the service honours conditions.
+
+    `conditions` says how it does, by operation (`write`, `copy`, `delete`); what was not proven is the safer one.
+    """
+
+    def __init__(self, where: Place) -> None:
+        self.url = where.url
+        self._where = where
+        self._root = where.root
+        self._order = Order(trusted=(where.word("order") or self._usual_order()) == "bytes")
+        self.conditions = self._usual_conditions()
+        self.keeps_versions = False
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Store:
+        """The store at `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`; asks no network yet."""
+        where = place(url, options)
+        if where.scheme == "s3":
+            from reconcile.stores.s3_store import S3Store  # noqa: PLC0415 - builds on this module
+
+            return S3Store(where)
+        return cls(where)
+
+    @property
+    def traits(self) -> Traits:
+        """What the service can do; `order` is `bytes` for the ones that promise it, or once a listing has shown it."""
+        copy = self.conditions["copy"]
+        return Traits(
+            order="bytes" if self._order.trusted else "none",
+            waits=True,
+            write=self.conditions["write"],
+            delete=self.conditions["delete"],
+            copy=copy,
+            move=copy,
+            returns_version=True,
+            proves=True,
+            keeps="none" if copy == "none" else "versions" if self.keeps_versions else "copy",
+            max_size_bytes=OBJECT_BYTES,
+            max_key_bytes=KEY_BYTES - len(self._root.encode()),
+        )
+
+    # --- looking
+
+    def list(self, under: str = "", *, after: str | None = None, until: str | None = None) -> Iterator[Entry | Problem]:
+        """Everything below `under`, page by page; every key is asked of the service in this one listing."""
+        return self._listed(View(self._root, under, after, until))
+
+    def list_ranges(
+        self, bounds: Sequence[str], *, after: str | None = None, until: str | None = None
+    ) -> Iterator[Entry | Problem]:
+        """As `list`, the ranges between `bounds` side by side, if the order is `bytes`.
+
+        `UnorderedError` when it turns out not to be: what was given so far is to be forgotten and `list` used.
+        """
+        view = View(self._root, "", after, until)
+        pieces = cut(view, bounds) if self._order.trusted else [view]
+        return side_by_side([self._listed(piece) for piece in pieces])
+
+    def _listed(self, view: View) -> Iterator[Entry | Problem]:
+        start = self._root + view.after if view.after is not None and self._order.trusted else ""
+        return entries(self._pages(view.prefix, start), view, self._order)
+
+    def _pages(self, prefix: str, start_after: str) -> Iterator[Sequence[Item]]:
+        """The pages of everything below `prefix`, from after `start_after` on."""
+        with translated("list", prefix):
+            for page in self._lane.list(prefix or None, offset=start_after or None, chunk_size=1000):
+                yield [Item(o["path"], o["size"], Version(bare(o["e_tag"])), _ns(o["last_modified"])) for o in page]
+
+    def stat(self, key: str) -> Entry | None:
+        """The entry under `key`; only "not found" is absence, "forbidden" is an error."""
+        head = self._find(key, "stat")
+        return head.entry(key) if head else None
+
+    def token(self, key: str) -> tuple[Version, str] | None:
+        """The version under `key` and the token it was written with."""
+        head = self._find(key, "stat")
+        return (head.version, head.kept.get(TOKEN, "")) if head else None
+
+    def _find(self, key: str, op: str) -> Head | None:
+        self._admit(key, op)
+        try:
+            return self._head(key, op)
+        except NotFoundError:
+            return None
+
+    def _head(self, key: str, op: str) -> Head:
+        with translated(op, key):
+            answer = self._lane.get(self._root + key, options={"head": True})
+            meta, kept = answer.meta, answer.attributes
+        if not meta["e_tag"]:
+            raise DamagedError("the answer is not one of an object store", op=op, path=key, hint=_PROXY)
+        named = {name.lower(): str(value) for name, value in kept.items()}
+        version = Version(bare(meta["e_tag"]))
+        return Head(meta["size"], version, _ns(meta["last_modified"]), named, meta["version"])
+
+    # --- reading
+
+    def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
+        """The content in chunks, as long as it was said to be; `span` as (start, end) bytes."""
+        self._admit(key, "read")
+        if span and span[0] >= span[1]:
+            return
+        options: dict[str, Any] = {"if_match": quoted(version)} if version else {}
+        if span:
+            options["range"] = span
+        with translated("read", key):
+            answer = self._lane.get(self._root + key, options=options)
+            _same(answer.meta["e_tag"], version, key)
+            start, end = answer.range
+            for chunk in answer.stream(CHUNK_BYTES):
+                start += len(chunk)
+                yield bytes(chunk)
+        if start != end:
+            raise BusyError("the content was cut off", op="read", path=key)
+
+    # --- writing
+
+    def write(self, key: str, body: Body, *, expect: Version) -> Entry:
+        """Sends a small body in one conditional request, a large one in parts that become visible in one step."""
+        self._admit(key, "write", body.size_bytes)
+        if self._compares == "stat":
+            self._check(key, "write", expect)
+        if body.size_bytes <= SMALL_BYTES:
+            return self._write_small(key, body, expect)
+        return self._write_large(key, body, expect)
+
+    def _write_small(self, key: str, body: Body, expect: Version) -> Entry:
+        content = whole(body, "write", key)
+        etag = self._put(key, content, body, self._condition(expect))
+        self._verify(key, etag, content.md5, len(content.data))
+        return Entry(key, len(content.data), etag, digest=content.digest)
+
+    def _condition(self, expect: Version) -> Version:
+        """The condition to send: the one expected, or none where the service is known to mistake it."""
+        return expect if self._compares == "match" else ANY
+
+    def _put(self, key: str, content: Whole, body: Body, expect: Version) -> Version:
+        with vanished("write", key, expect), translated("write", key):
+            answer = self._lane.put(
+                self._root + key,
+                content.data,
+                attributes=self._attributes(attributes(body, content.digest)),
+                tags=body.tags or None,
+                mode=self._mode(key, expect),
+                use_multipart=False,
+            )
+        return Version(bare(answer["e_tag"]))
+
+    def _attributes(self, kept: dict[str, str]) -> dict[str, str]:
+        if self._where.options.storage_class:
+            kept["Storage-Class"] = self._where.options.storage_class
+        return kept
+
+    def _mode(self, key: str, expect: Version) -> Any:
+        """The expectation as obstore has it. Google compares generations: the one that has the version expected."""
+        if expect == ANY:
+            return "overwrite"
+        if expect == ABSENT:
+            return "create"
+        if self._where.scheme != "gs":
+            return {"e_tag": quoted(expect)}
+        head = self._head(key, "write")
+        if head.version != expect:
+            raise ChangedError("is not what was expected there", op="write", path=key)
+        return {"e_tag": quoted(expect), "version": head.generation}
+
+    def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
+        """Streams; the last thing before it becomes visible is another look at what is there."""
+
+        def checked() -> Iterator[bytes]:
+            for part in parts(body, SMALL_BYTES, key):
+                yield bytes(part)
+            self._check(key, "write", expect)
+
+        with translated("write", key), ThreadPoolExecutor(1) as reader:
+            answer = self._lane.put(
+                self._root + key,
+                _elsewhere(checked(), reader),
+                attributes=self._attributes(attributes(body, body.digest)),
+                tags=body.tags or None,
+                chunk_size=SMALL_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            )
+        etag = Version(bare(answer["e_tag"]))
+        self._verify(key, etag, "", body.size_bytes)
+        return Entry(key, body.size_bytes, etag, digest=body.digest)
+
+    def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
+        """Whether the store keeps what was sent: an ETag equal to the MD5 says so, else it is asked again."""
+        if md5 and etag == md5:
+            return
+        head = self._head(key, "write")
+        if head.size != size or head.version != etag:
+            raise DamagedError(f"keeps {head.size} bytes of {size} sent", op="write", path=key)
+
+    # --- the rest
+
+    def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """Not here: a copy could not be bound to the version of its source."""
+        raise RefusedError(f"cannot copy conditionally ({entry.key}, {expect})", op="copy", path=key)
+
+    def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """As `copy`, and then the old name goes; when it cannot go, the copy stays and the error says so."""
+        moved = self.copy(entry, key, expect=expect)
+        [error] = self.delete([(entry.key, entry.version)])
+        if error:
+            raise error
+        return moved
+
+    def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
+        """Looks at each key and deletes it if it is what was expected; side by side."""
+        return self._each(self._delete, items)
+
+    def _delete(self, item: tuple[str, Version]) -> None:
+        key, expect = item
+        try:
+            self._check(key, "delete", expect)
+            with translated("delete", key):
+                self._lane.delete(self._root + key)
+        except NoContainerError:
+            raise
+        except NotFoundError:
+            return
+
+    def _each(self, act: Callable[[Any], None], items: Sequence[Any]) -> Sequence[Exception | None]:
+        """What `act` raised for each item, None where it did not."""
+
+        def tried(item: Any) -> Exception | None:
+            try:
+                act(item)
+            except StoreError as error:
+                return error
+            return None
+
+        return [*self._threads.map(tried, items)]
+
+    def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
+        """By the ETag, where it is the MD5; else by the digest the object was marked with when it was written."""
+        if hashes.md5 and entry.version == hashes.md5.hex():
+            return True
+        digest = entry.digest
+        if digest is None:
+            head = self._find(entry.key, "stat")
+            digest = marked_digest(head.kept, head.size) if head and head.version == entry.version else None
+        return None if digest is None else digest == hashes.sha256
+
+    def ensure(self, *, dry: bool = False) -> Sequence[str]:  # noqa: ARG002 - what cannot be made is not planned either
+        """Containers of these services are made by their own tools; says so when it is missing."""
+        next(iter(self._pages(self._root, "")), None)
+        return []
+
+    def close(self) -> None:
+        """Ends the threads; connections end with the process."""
+        if "_threads" in self.__dict__:
+            self._threads.shutdown()
+
+    # --- inside
+
+    @cached_property
+    def _lane(self) -> Any:
+        return self._where.options.client or fast_lane(self._where, None)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._where.options.concurrency, thread_name_prefix="object")
+
+    @property
+    def _compares(self) -> Condition:
+        """How a small write is compared with what is there."""
+        return cast("Condition", self._where.word("conditions") or "match")
+
+    def _usual_conditions(self) -> dict[str, Condition]:
+        """How each operation honours what is expected, before anything was proven. Large writes cannot be compared."""
+        return {"write": "none" if self._compares == "none" else "stat", "delete": "stat", "copy": "none"}
+
+    def _usual_order(self) -> str:
+        """The order the service promises by its name."""
+        return "bytes" if self._where.scheme == "gs" and not self._where.endpoint else "none"
+
+    def _admit(self, key: str, op: str, size: int = 0) -> None:
+        """Refuses what cannot be an object here."""
+        if reason := why_not_key(key):
+            raise RefusedError(reason, op=op, path=key)
+        if "\\" in key and op in _MAKING:
+            raise RefusedError("the name holds a backslash, which some services turn into a slash", op=op, path=key)
+        if len((self._root + key).encode()) > KEY_BYTES:
+            raise RefusedError(f"the name is longer than {KEY_BYTES} bytes", op=op, path=key)
+        if size > OBJECT_BYTES:
+            raise RefusedError("larger than 5 TiB", op=op, path=key)
+
+    def _check(self, key: str, op: str, expect: Version) -> None:
+        """A look just before an act, where the service itself compares nothing."""
+        if expect == ANY:
+            return
+        head = self._find(key, op)
+        if head is None and op == "delete":
+            return
+        if (head.version if head else ABSENT) != expect:
+            raise ChangedError("is not what was expected there", op=op, path=key)
+
+
+def _same(etag: str | None, version: Version | None, key: str) -> None:
+    """What is about to be read is an object, and the version that was asked for."""
+    if not etag:
+        raise DamagedError("the answer is not one of an object store", op="read", path=key, hint=_PROXY)
+    if version and version != bare(etag):
+        raise ChangedError("is another version", op="read", path=key)
+
+
+def _ns(modified: datetime) -> int:
+    """A time of a store as Unix ns; stores know milliseconds at best."""
+    return round(modified.timestamp() * 1000) * 1_000_000
+
+
+def _elsewhere(chunks: Iterator[bytes], reader: ThreadPoolExecutor) -> Iterator[bytes]:
+    """The same chunks, made in the thread of `reader`: inside a call of obstore no other one may be made."""
+    while chunk := reader.submit(next, chunks, b"").result():
+        yield chunk

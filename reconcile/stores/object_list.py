@@ -1,0 +1,213 @@
+"""From the pages of a service to entries: what is ours to see, what is broken, and whether the order can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from queue import Full, Queue
+import re
+from threading import Event
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from reconcile.core.entry import Cover, Entry, Problem, Version
+from reconcile.core.errors import DamagedError, StoreError
+from reconcile.core.path import has_control, why_not_key
+
+LANES: Final = 8
+"""Ranges listed side by side."""
+
+PAGES_AHEAD: Final = 4
+"""Pages a range may be ahead of who reads it."""
+
+_ODD: Final = re.compile(r"(?:^|/)(?:[./]|$)|[\0\ud800-\udfff]")
+"""Only such keys can be control names or no keys at all: all control names start with a dot."""
+
+
+class UnorderedError(DamagedError):
+    """A listing that was promised in byte order is not; begin again, sequentially and through the spill."""
+
+
+class Item(NamedTuple):
+    """One object of a page; `key` is whole, with the prefix."""
+
+    key: str
+    size: int
+    version: Version
+    mtime_ns: int
+
+
+class View(Struct, frozen=True):
+    """What is to be listed: keys below `root` + `under`, in `(after, until]`, all but the root relative to it."""
+
+    root: str
+    under: str = ""
+    after: str | None = None
+    until: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The prefix to ask for; it ends with a slash, so that siblings are never seen."""
+        return f"{self.root}{self.under}/" if self.under else self.root
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the root is left out."""
+        return not self.under and self.after is None and self.until is None
+
+
+class Order:
+    """Whether a service lists in byte order: `trusted` when it promised, or has shown it beyond doubt.
+
+    It has shown it when a whole sequential listing came in order and held a witness: `x-…` or `x.…` right before
+    `x/…`. A service that lists by path segments puts `x/…` first.
+    """
+
+    def __init__(self, *, trusted: bool) -> None:
+        self.trusted = trusted
+
+    def watch(self, items: Iterable[Item], view: View) -> Iterator[Item]:
+        """Passes items on without repetitions; judges the order at the end of a whole listing, and at any break."""
+        last, broken, witness = "", False, False
+        for item in items:
+            key = item.key
+            if key <= last:
+                if key == last:
+                    continue
+                broken = True
+                if self.trusted:
+                    self.trusted = False
+                    raise UnorderedError("lists out of order", op="list", path=key)
+            elif not witness and not self.trusted:
+                witness = _is_witness(last, key)
+            last = key
+            yield item
+        if witness and not broken and view.whole:
+            self.trusted = True
+
+
+def _is_witness(last: str, key: str) -> bool:
+    at = key.find("/")
+    while at != -1:
+        if last[at : at + 1] and last[at] < "/" and last[:at] == key[:at]:
+            return True
+        at = key.find("/", at + 1)
+    return False
+
+
+def entries(pages: Iterable[Sequence[Item]], view: View, order: Order) -> Iterator[Entry | Problem]:
+    """The entries of a listing. Its first page must come; a later one that fails makes the rest a `Problem`."""
+    cut, shown = len(view.root), len(view.prefix)
+    last, begun = None, False
+
+    def items() -> Iterator[Item]:
+        nonlocal begun
+        for page in pages:
+            begun = True
+            yield from page
+
+    try:
+        for whole, size, version, mtime_ns in _within(order.watch(items(), view), view, order):
+            last = whole[cut:]
+            entry = Entry(last, size, version, mtime_ns)
+            if not _ODD.search(last):
+                yield entry
+            else:
+                yield from _odd(entry, whole[shown:])
+    except UnorderedError:
+        raise
+    except StoreError as error:
+        if not begun:
+            raise
+        known = last if order.trusted else None
+        yield Problem(known or view.after or "", error.message, Cover.RANGE, view.until, hint=error.hint)
+
+
+def _within(items: Iterable[Item], view: View, order: Order) -> Iterator[Item]:
+    """Those that were asked for; services that are not trusted with the order are not trusted with bounds either."""
+    prefix = view.prefix
+    after = None if view.after is None else view.root + view.after
+    until = None if view.until is None else view.root + view.until
+    for item in items:
+        key = item.key
+        if not key.startswith(prefix):
+            raise DamagedError("lists keys that were not asked for", op="list", path=key)
+        if until is not None and key > until:
+            if order.trusted:
+                return
+        elif after is None or key > after:
+            yield item
+
+
+def _odd(entry: Entry, name: str) -> Iterator[Entry | Problem]:
+    """What a key with an unusual part is: ours (nothing), the mark of a directory (nothing), a problem, or a key.
+
+    `name` is the key below the directory that is listed: control files are found by whoever lists their directory.
+    """
+    if has_control(name) or (entry.size == 0 and (not name or name.endswith("/"))):
+        return
+    reason = why_not_key(entry.key)
+    yield Problem(entry.key, reason) if reason else entry
+
+
+class _Lane:
+    """One range, listed by a thread into a bounded queue; an error is the last thing in it."""
+
+    def __init__(self) -> None:
+        self.chunks: Queue[list[Entry | Problem] | Exception | None] = Queue(PAGES_AHEAD)
+
+    def fill(self, found: Iterator[Entry | Problem], stop: Event) -> None:
+        try:
+            chunk: list[Entry | Problem] = []
+            for entry in found:
+                chunk.append(entry)
+                if len(chunk) == 1000:
+                    self._put(chunk, stop)
+                    chunk = []
+                if stop.is_set():
+                    return
+            self._put(chunk, stop)
+            self._put(None, stop)
+        except Exception as error:  # noqa: BLE001 - raised where the range is read
+            self._put(error, stop)
+
+    def _put(self, chunk: list[Entry | Problem] | Exception | None, stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                self.chunks.put(chunk, timeout=0.1)
+            except Full:
+                continue
+            return
+
+    def drain(self) -> Iterator[Entry | Problem]:
+        while (chunk := self.chunks.get()) is not None:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield from chunk
+
+
+def side_by_side(ranges: Sequence[Iterator[Entry | Problem]]) -> Iterator[Entry | Problem]:
+    """Listings of adjoining ranges, made at the same time and given one after the other.
+
+    Ranges start in turn, so the one that is read always has its thread, and the others wait on full queues.
+    """
+    stop, lanes = Event(), [_Lane() for _ in ranges]
+    with ThreadPoolExecutor(LANES, thread_name_prefix="list") as threads:
+        try:
+            for lane, found in zip(lanes, ranges, strict=True):
+                threads.submit(lane.fill, found, stop)
+            for lane in lanes:
+                yield from lane.drain()
+        finally:
+            stop.set()
+
+
+def cut(view: View, bounds: Sequence[str]) -> list[View]:
+    """The view in pieces at `bounds`, in order; together they are the view."""
+    inner = sorted(
+        {b for b in bounds if (view.after is None or b > view.after) and (view.until is None or b < view.until)}
+    )
+    edges = [view.after, *inner, view.until]
+    return [View(view.root, view.under, after, until) for after, until in pairwise(edges)]

@@ -1,0 +1,152 @@
+"""Large objects in parts: sent side by side, checked one by one, visible only when the whole body has ended well."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from hashlib import md5
+from threading import BoundedSemaphore, Event
+from typing import Final, NamedTuple
+from xml.sax.saxutils import escape
+
+from msgspec import Struct
+
+from reconcile.core.entry import Version
+from reconcile.core.errors import DamagedError, StoreError
+from reconcile.stores.s3_wire import Wire, bare, text
+
+PART_BYTES: Final = 16 << 20
+PARTS: Final = 10_000
+AT_ONCE: Final = 5
+"""Parts in memory at once, of all uploads of a store together."""
+
+
+Headers = Mapping[str, str]
+
+
+class Part(Struct, frozen=True):
+    """A part the service has; `etag` as it told, `md5` of what was sent (16 bytes)."""
+
+    number: int
+    etag: str
+    md5: bytes = b""
+
+
+class Sent(NamedTuple):
+    """What a service told of an upload, and what it should have told if it keeps what was sent."""
+
+    etag: Version
+    expected: str
+
+
+class Uploads:
+    """The uploads of one store; they share their threads and the memory of their parts."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._room = BoundedSemaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="part")
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown()
+
+    def send(self, key: str, parts: Iterator[bytearray], *, begin: Headers, condition: Headers) -> Sent:
+        """Sends all parts and completes, with the headers of `begin` at its one end and of `condition` at the other.
+
+        Whatever fails on the way takes the unfinished upload with it.
+        """
+        with begun(self._wire, key, begin) as upload:
+            sent = self._send_all(key, upload, parts)
+            return Sent(complete(self._wire, key, upload, sent, condition), etag_of(sent))
+
+    def _send_all(self, key: str, upload: str, parts: Iterator[bytearray]) -> list[Part]:
+        under_way: list[Future[Part]] = []
+        failed = Event()
+        try:
+            while not failed.is_set() and (data := self._next(parts)) is not None:
+                number = len(under_way) + 1
+                under_way.append(self._threads.submit(self._send_part, (key, upload, number), data, failed))
+        finally:
+            wait(under_way)
+        return [future.result() for future in under_way]
+
+    def _next(self, parts: Iterator[bytearray]) -> bytearray | None:
+        """The next part, read when there is room for it; the room is given back by who sends it."""
+        self._room.acquire()
+        try:
+            data = next(parts, None)
+        except BaseException:
+            self._room.release()
+            raise
+        if data is None:
+            self._room.release()
+        return data
+
+    def _send_part(self, which: tuple[str, str, int], data: bytearray, failed: Event) -> Part:
+        try:
+            return send_part(self._wire, which, data)
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            self._room.release()
+
+
+def part_bytes(size_bytes: int) -> int:
+    """How large the parts of an object are: the usual size, or what it takes to stay within the number of parts."""
+    return max(PART_BYTES, -(-size_bytes // PARTS))
+
+
+@contextmanager
+def begun(wire: Wire, key: str, headers: Headers) -> Iterator[str]:
+    """An upload to be filled and completed inside; it is given up when that fails."""
+    reply = wire.call("POST", key, op="write", query={"uploads": ""}, headers=headers)
+    upload = text(reply.root("InitiateMultipartUploadResult", "write", key), "UploadId")
+    if not upload:
+        raise DamagedError("began an upload without a name", op="write", path=key)
+    try:
+        yield upload
+    except BaseException:
+        with suppress(StoreError):  # what failed first is the error; an orphan is found by `gc`
+            wire.call("DELETE", key, op="write", query={"uploadId": upload})
+        raise
+
+
+def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
+    """Sends one part of (key, upload, number); its MD5 goes with it, so that the service refuses other bytes."""
+    key, upload, number = which
+    digest = md5(data, usedforsecurity=False).digest()
+    reply = wire.call(
+        "PUT",
+        key,
+        op="write",
+        query={"partNumber": str(number), "uploadId": upload},
+        headers={"Content-MD5": b64encode(digest).decode()},
+        data=data,
+    )
+    return Part(number, reply.headers.get("etag", ""), digest)
+
+
+def complete(wire: Wire, key: str, upload: str, parts: Sequence[Part], condition: Headers) -> Version:
+    """Makes the parts one object, if the condition holds; its ETag."""
+    listed = "".join(
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>" for part in parts
+    )
+    reply = wire.call(
+        "POST",
+        key,
+        op="write",
+        query={"uploadId": upload},
+        headers=condition,
+        data=f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode(),
+    )
+    return Version(bare(text(reply.root("CompleteMultipartUploadResult", "write", key), "ETag")))
+
+
+def etag_of(parts: Sequence[Part]) -> str:
+    """The ETag a service gives to parts that it keeps as they were sent: the MD5 of their MD5s, and their number."""
+    joined = md5(b"".join(part.md5 for part in parts), usedforsecurity=False).hexdigest()
+    return f"{joined}-{len(parts)}"

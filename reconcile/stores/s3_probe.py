@@ -1,0 +1,84 @@
+"""What does this service really compare? Documentation and headers do not say; a few small objects do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from reconcile.core.entry import ABSENT, Version
+from reconcile.core.errors import ChangedError, RefusedError, StoreError
+from reconcile.ports import Condition
+from reconcile.stores import s3_control as control
+from reconcile.stores.s3_wire import Wire, bare
+
+_WRONG = Version("0" * 32)
+"""The ETag of nothing anybody writes."""
+
+
+class Probe:
+    """Small objects below `prefix`, made, asked and taken away again."""
+
+    def __init__(self, wire: Wire, prefix: str) -> None:
+        self._wire = wire
+        self._one, self._two = f"{prefix}-1", f"{prefix}-2"
+
+    def run(self) -> dict[str, Condition]:
+        """How writes, copies, deletes and bulk deletes honour what is expected."""
+        try:
+            version = self._put(self._one, ABSENT)
+            self._put(self._two, ABSENT)
+            return {
+                "write": _best(self._refuses(self._put_one, ABSENT), self._refuses(self._put_one, _WRONG)),
+                "copy": self._copy(version),
+                "bulk": "match" if self._refuses(self._delete_bulk, _WRONG) else "none",
+                "delete": "match" if self._refuses(self._delete_two, _WRONG) else "stat",
+            }
+        finally:
+            for key in (self._one, self._two):
+                with suppress(StoreError):  # what is left of a probe is ours, and seen by `gc`
+                    self._wire.call("DELETE", key, op="probe")
+
+    def _copy(self, version: Version) -> Condition:
+        """A copy that does not look at its source is none."""
+        if not self._refuses(self._copy_from, _WRONG):
+            return "none"
+
+        def into(expect: Version) -> None:
+            what = control.source(self._wire, self._one, version)
+            control.copy(self._wire, self._two, what=what, into=control.condition(expect))
+
+        return _best(self._refuses(into, ABSENT), self._refuses(into, _WRONG))
+
+    def _copy_from(self, version: Version) -> None:
+        control.copy(self._wire, self._two, what=control.source(self._wire, self._one, version), into={})
+
+    def _put(self, key: str, expect: Version) -> Version:
+        headers = control.condition(expect)
+        reply = self._wire.call("PUT", key, op="probe", headers=headers, data=b"probe")
+        return Version(bare(reply.headers.get("etag")))
+
+    def _put_one(self, expect: Version) -> None:
+        self._put(self._one, expect)
+
+    def _delete_two(self, expect: Version) -> None:
+        control.delete(self._wire, self._two, expect)
+
+    def _delete_bulk(self, expect: Version) -> None:
+        [error] = control.delete_bulk(self._wire, [(self._two, expect)])
+        if error:
+            raise error
+        self._put(self._two, ABSENT)
+
+    def _refuses(self, act: Callable[[Version], object], expect: Version) -> bool:
+        """Whether the service refuses what does not hold; one that does not know the condition refuses nothing."""
+        try:
+            act(expect)
+        except ChangedError:
+            return True
+        except RefusedError:
+            return False
+        return False
+
+
+def _best(creates: bool, matches: bool) -> Condition:  # noqa: FBT001 - two answers of one probe
+    return "match" if creates and matches else "create" if creates else "stat"

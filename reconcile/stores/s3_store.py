@@ -1,0 +1,264 @@
+"""S3, and what speaks like it: checked listings, conditions on every call, parts for large bodies, old versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+import re
+from secrets import token_hex
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from reconcile.core.entry import ANY, Entry, Version
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
+from reconcile.core.path import CONTROL_DIR
+from reconcile.ports import Body, Condition
+from reconcile.stores import s3_control as control
+from reconcile.stores import s3_list
+from reconcile.stores.object import Head, ObjectStore
+from reconcile.stores.object_body import Whole, attributes, parts
+from reconcile.stores.object_errors import vanished
+from reconcile.stores.object_lane import fast_lane
+from reconcile.stores.object_list import Item
+from reconcile.stores.object_place import bucket, credentials, is_aws
+from reconcile.stores.s3_multipart import Uploads, part_bytes
+from reconcile.stores.s3_probe import Probe
+from reconcile.stores.s3_wire import Wire, bare
+
+_META: Final = "x-amz-meta-"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters that the fast lane refuses in a key; such keys go over the wire."""
+
+_KEPT: Final = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type")
+
+
+class S3Store(ObjectStore):
+    """One prefix of one bucket; small writes, reads and stats through obstore, all else through the signed wire."""
+
+    # --- looking
+
+    def _pages(self, prefix: str, start_after: str) -> Iterator[Sequence[Item]]:
+        return s3_list.pages(self._wire, prefix, start_after)
+
+    def _head(self, key: str, op: str) -> Head:
+        return self._wire_head(key, op) if _CONTROL.search(key) else super()._head(key, op)
+
+    def _wire_head(self, key: str, op: str) -> Head:
+        told = self._wire.call("HEAD", key, op=op).headers
+        return _head_of(told, key, op)
+
+    # --- reading
+
+    def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
+        """The content in chunks, as long as it was said to be; `span` as (start, end) bytes."""
+        if not _CONTROL.search(key):
+            yield from super().read(key, version=version, span=span)
+            return
+        self._admit(key, "read")
+        headers = control.condition(version) if version else {}
+        if span and span[0] >= span[1]:
+            return
+        if span:
+            headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
+        told, chunks = self._wire.stream(key, headers=headers)
+        missing = int(told.get("content-length", 0))
+        for chunk in chunks:
+            missing -= len(chunk)
+            yield chunk
+        if missing:
+            raise BusyError("the content was cut off", op="read", path=key)
+
+    # --- writing
+
+    def _put(self, key: str, content: Whole, body: Body, expect: Version) -> Version:
+        if not _CONTROL.search(key):
+            return super()._put(key, content, body, expect)
+        headers = {**self._headers(attributes(body, content.digest), body.tags), **control.condition(expect)}
+        with vanished("write", key, expect):
+            reply = self._wire.call("PUT", key, op="write", headers=headers, data=content.data)
+        return Version(bare(reply.headers.get("etag")))
+
+    def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
+        sent = self._uploads.send(
+            key,
+            parts(body, part_bytes(body.size_bytes), key),
+            begin=self._headers(attributes(body, body.digest), body.tags),
+            condition=control.condition(self._condition(expect)),
+        )
+        self._verify(key, sent.etag, sent.expected, body.size_bytes)
+        return Entry(key, body.size_bytes, sent.etag, digest=body.digest)
+
+    def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
+        """An ETag that is not the MD5 is right only under a key of KMS, where the service checked the sum itself."""
+        if etag == md5:
+            return
+        told = self._wire.call("HEAD", key, op="write").headers
+        head = _head_of(told, key, "write")
+        if head.version != etag:
+            raise ChangedError("was changed as soon as it was written", op="write", path=key)
+        if head.size != size or not told.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
+            raise DamagedError(f"keeps other bytes than were sent ({head.size} of {size})", op="write", path=key)
+
+    def _headers(self, kept: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+        """What is kept beside the bytes, as headers of a request."""
+        headers = {(name if name.lower() in _KEPT else _META + name): value for name, value in kept.items()}
+        if tags:
+            headers["x-amz-tagging"] = urlencode(tags)
+        return headers | self._at_rest()
+
+    def _at_rest(self) -> dict[str, str]:
+        """How the connection wants objects to be kept: class and encryption."""
+        options = self._where.options
+        kind, _, kms_key = options.sse.partition("=")
+        named = {
+            "x-amz-storage-class": options.storage_class,
+            "x-amz-server-side-encryption": kind,
+            "x-amz-server-side-encryption-aws-kms-key-id": kms_key,
+        }
+        return {name: value for name, value in named.items() if value}
+
+    # --- copying
+
+    def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """Copies inside the bucket with all metadata, our digest among it."""
+        self._admit(key, "copy")
+        if self.conditions["copy"] != "match":
+            self._check(entry.key, "copy", entry.version)
+        what = control.source(self._wire, entry.key, entry.version)
+        return self._copied(entry, key, what, expect)
+
+    def _copied(self, entry: Entry, key: str, what: Mapping[str, str], expect: Version) -> Entry:
+        if self.conditions["copy"] != "match":
+            self._check(key, "copy", expect)
+        into = control.condition(expect)
+        with vanished("copy", key, entry.version):
+            if entry.size <= control.COPY_BYTES:
+                etag = control.copy(self._wire, key, what=what, into={**into, **self._at_rest()})
+            else:
+                begin = self._headers(self._wire_head(entry.key, "copy").kept, {})
+                etag = control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, into=into)
+        head = self._head(key, "copy")
+        if head.version != etag or head.size != entry.size:
+            raise DamagedError("the copy is not what was copied", op="copy", path=key)
+        return head.entry(key)
+
+    # --- deleting
+
+    def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
+        """In bulk wherever the service compares versions in bulk, or cannot compare; else one by one, side by side."""
+        if self.conditions["delete"] == "match" and self.conditions["bulk"] != "match":
+            return self._each(self._delete, items)
+        outcomes: list[Exception | None] = []
+        for start in range(0, len(items), control.BULK):
+            outcomes += self._delete_bulk(items[start : start + control.BULK])
+        return outcomes
+
+    def _delete(self, item: tuple[str, Version]) -> None:
+        key, expect = item
+        self._admit(key, "delete")
+        try:
+            control.delete(self._wire, key, expect)
+        except ChangedError:
+            if self._find(key, "delete"):
+                raise
+
+    def _delete_bulk(self, items: Sequence[tuple[str, Version]]) -> list[Exception | None]:
+        compares = self.conditions["bulk"] == "match"
+        looked: Sequence[Exception | None] = [None] * len(items) if compares else self._each(self._look, items)
+        outcomes = dict(enumerate(looked))
+        clear = [at for at, error in outcomes.items() if error is None and not _CONTROL.search(items[at][0])]
+        sent = [(items[at][0], items[at][1] if compares else ANY) for at in clear]
+        outcomes |= zip(clear, self._sent_bulk(sent), strict=True)
+        odd = [at for at, (key, _) in enumerate(items) if looked[at] is None and _CONTROL.search(key)]
+        outcomes |= zip(odd, self._each(self._delete, [items[at] for at in odd]), strict=True)
+        return [outcomes[at] for at in range(len(items))]
+
+    def _sent_bulk(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
+        try:
+            return control.delete_bulk(self._wire, items) if items else []
+        except StoreError as error:
+            return [error] * len(items)
+
+    def _look(self, item: tuple[str, Version]) -> None:
+        self._admit(item[0], "delete")
+        self._check(item[0], "delete", item[1])
+
+    # --- old versions
+
+    def versions(self, key: str) -> Iterator[Entry]:
+        """The versions of a key, newest first; a time at which it was deleted is none."""
+        self._admit(key, "versions")
+        for old in control.versions(self._wire, key):
+            if not old.removed:
+                yield Entry(key, old.size, old.version, old.mtime_ns)
+
+    def restore(self, key: str, version: Version, *, expect: Version) -> Entry:
+        """Makes an old version the current one, by a copy inside the bucket."""
+        self._admit(key, "restore")
+        for old in control.versions(self._wire, key):
+            if old.version == version and not old.removed:
+                what = control.source(self._wire, key, version, old.id)
+                return self._copied(Entry(key, old.size, version), key, what, expect)
+        raise NotFoundError("the bucket no longer keeps this version", op="restore", path=key)
+
+    # --- the bucket
+
+    def ensure(self, *, dry: bool = False) -> Sequence[str]:
+        """Makes the bucket if it is missing."""
+        if control.exists(self._wire):
+            return []
+        if not dry:
+            control.make_bucket(self._wire)
+        return [f"bucket {self._where.container}"]
+
+    def probe(self) -> dict[str, Condition]:
+        """Finds out, by small objects of its own, what the service compares; `trust` believes it."""
+        self.keeps_versions = control.keeps_versions(self._wire)
+        return Probe(self._wire, f"{CONTROL_DIR}/probe-{token_hex(8)}").run()
+
+    def trust(self, conditions: Mapping[str, Condition]) -> None:
+        """Takes over what `probe` found out, now or in an earlier run."""
+        self.conditions |= conditions
+
+    def close(self) -> None:
+        """Ends the threads and the connections of the wire."""
+        super().close()
+        if "_uploads" in self.__dict__:
+            self._uploads.close()
+        if "_wire" in self.__dict__:
+            self._wire.close()
+
+    # --- inside
+
+    @cached_property
+    def _identity(self) -> Any:
+        return credentials(self._where)
+
+    @cached_property
+    def _lane(self) -> Any:
+        return fast_lane(self._where, self._identity)
+
+    @cached_property
+    def _wire(self) -> Wire:
+        return Wire(bucket(self._where), self._root, self._identity, connections=self._where.options.concurrency)
+
+    @cached_property
+    def _uploads(self) -> Uploads:
+        return Uploads(self._wire)
+
+    def _usual_order(self) -> str:
+        return "bytes" if is_aws(self._where) else "none"
+
+    def _usual_conditions(self) -> dict[str, Condition]:
+        return {"write": self._compares, "delete": "stat", "copy": "stat", "bulk": "none"}
+
+
+def _head_of(told: Mapping[str, str], key: str, op: str) -> Head:
+    """What the headers of an answer say of an object."""
+    etag, size = told.get("etag"), told.get("content-length", "")
+    if not etag or not size.isdigit():
+        raise DamagedError("the answer is not one of an object store", op=op, path=key)
+    modified = parsedate_to_datetime(told["last-modified"]).timestamp() if "last-modified" in told else 0
+    kept = {name.removeprefix(_META): value for name, value in told.items() if name.startswith(_META) or name in _KEPT}
+    return Head(int(size), Version(bare(etag)), int(modified) * 1_000_000_000, kept)

@@ -1,0 +1,54 @@
+"""The contract on real object servers."""
+
+from msgspec.structs import replace
+import pytest
+from servers import Server, moto_s3, seaweed_s3  # noqa: F401 - fixtures
+
+from reconcile.core.entry import ABSENT
+from reconcile.core.errors import ChangedError
+from reconcile.ports import Store
+from reconcile.stores.object import ObjectStore
+from reconcile.testing import StoreContract
+from reconcile.testing.samples import NAMES, body_of, listed, put
+
+
+class _S3(StoreContract):
+    """An answer to a PUT tells no time, so the entry of a write has none."""
+
+    server: Server
+    server_name: str
+
+    @pytest.fixture(autouse=True)
+    def _server(self, request):
+        self.server = request.getfixturevalue(self.server_name)
+
+    def test_the_version_told_is_the_version_shown(self, store):
+        entry = store.write("a", body_of(b"1"), expect=ABSENT)
+        assert replace(store.stat("a"), mtime_ns=0) == entry
+        assert [listed.version for listed in store.list()] == [entry.version]
+
+    def open(self) -> Store:
+        return ObjectStore.open(self.server.prefix(), self.server.options())
+
+
+class TestMoto(_S3):
+    server_name = "moto_s3"
+
+    @pytest.mark.parametrize("name", [name for name in NAMES if "\n" not in name])  # Moto finds no route to the others
+    def test_a_name_is_kept_exactly_or_refused(self, store, name):
+        super().test_a_name_is_kept_exactly_or_refused(store, name)
+
+
+class TestSeaweed(_S3):
+    """Keeps its objects in a tree: a directory is in the way of a new object of its name."""
+
+    server_name = "seaweed_s3"
+
+    def test_a_listing_is_complete_and_in_its_promised_order(self, store):
+        keys = ["x-b", "x.c", "x/a-b/c", "x/a/b", "x0", "é"]
+        for key in keys:
+            put(store, key, b"1")
+        assert listed(store) == ["x/a/b", "x/a-b/c", "x-b", "x.c", "x0", "é"]
+        assert store.traits.order == "none"
+        with pytest.raises(ChangedError):
+            put(store, "x/a", b"1")
