@@ -96,7 +96,7 @@ class Draft:
             os.close(fd)
 
 
-def temp_name(token: str) -> str:
+def temp_name(token: str = "") -> str:
     """The name a file has while it is written: told by the write's token, so that a later run finds a dead one's."""
     return TEMP_PREFIX + (token if token.isascii() and token.isalnum() and len(token) <= 64 else token_hex(8))
 

@@ -24,7 +24,7 @@ from reconcile.ports import Body, Hashes, Traits, Walk
 from reconcile.stores.confine import SAFELY, Root, Spot, check_deletable, check_key, check_writable
 from reconcile.stores.directories import Directories
 from reconcile.stores.disk import UNSUPPORTED, Disk, translated
-from reconcile.stores.draft import CHUNK_BYTES, Draft, drafted
+from reconcile.stores.draft import CHUNK_BYTES, Draft, drafted, temp_name
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.seen import (
     check_held_still,
@@ -140,10 +140,9 @@ class LocalStore:
         """Bytes of its own, but for copies kept for undo: those are a second name."""
         check_writable(key, "copy")
         with translated("copy", key):
-            if is_under(key, UNDO_DIR) and expect == ABSENT:
-                linked = self._link(entry, key)
-                if linked is not None:
-                    return linked
+            linked = self._link(entry, key, expect) if is_under(key, UNDO_DIR) else None
+            if linked is not None:
+                return linked
             with (
                 self._opened("copy", entry.key, entry.version) as (fd, seen),
                 self._drafted(key) as draft,
@@ -160,7 +159,7 @@ class LocalStore:
             old = open_spots.enter_context(self._root.spot(entry.key))
             seen = self._check("move", entry.key, old, entry.version)
             new = open_spots.enter_context(self._directories.place(key))
-            self._rename(old, new, key, expect)
+            self._rename("move", old, new, key, expect)
             self._disk.sync_directory(new)
             self._linked.pop(entry.key, None)
             self._directories.leave(entry.key)
@@ -242,27 +241,32 @@ class LocalStore:
         self._linked.pop(key, None)
         return entry
 
-    def _link(self, entry: Entry, key: str) -> Entry | None:
-        """A second name for a file, None where the file system has no such thing."""
+    def _link(self, entry: Entry, key: str, expect: Version) -> Entry | None:
+        """A second name for a file; None where the file system has no such thing."""
         with self._directories.lock, self._root.spot(entry.key) as old, self._directories.place(key) as new:
             seen = self._check("copy", entry.key, old, entry.version)
+            temp = new.named(temp_name())
             try:
-                self._disk.link(old, new)
+                self._disk.link(old, temp)
             except OSError as error:
                 if error.errno in UNSUPPORTED:
                     return None
                 raise
-            linked = new.stat()
-            if linked is None or _content_marks(linked) != _content_marks(seen):
-                self._disk.unlink(new)
-                raise ChangedError("was changed while it was copied", op="copy", path=entry.key)
-            self._linked[entry.key] = (entry.version, version_of(linked))
+            try:
+                linked = temp.stat()
+                if linked is None or _content_marks(linked) != _content_marks(seen):
+                    raise ChangedError("was changed while it was copied", op="copy", path=entry.key)
+                self._rename("copy", temp, new, key, expect)
+            finally:
+                self._disk.unlink(temp)
             self._disk.sync_directory(new)
+            linked = new.stat() or linked
+            self._linked[entry.key] = (entry.version, version_of(linked))
             return entry_of(key, linked)
 
-    def _rename(self, old: Spot, new: Spot, key: str, expect: Version) -> None:
+    def _rename(self, op: str, old: Spot, new: Spot, key: str, expect: Version) -> None:
         if expect not in (ABSENT, ANY):
-            self._check("move", key, new, expect)
+            self._check(op, key, new, expect)
         if old.leads_where(new):
             self._rename_same(old, new, expect)
         elif expect == ABSENT:

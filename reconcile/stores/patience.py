@@ -1,0 +1,84 @@
+"""When a busy store is asked again: one patience for all who call the same service, so that a storm calms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import random
+from threading import Lock
+from typing import Final, TypeVar
+
+from reconcile.core.errors import BusyError
+from reconcile.ports import Clock
+
+T = TypeVar("T")
+
+EARNED: Final = 0.2
+"""How much of a retry each success earns back."""
+
+
+class Patience:
+    """Tries again after a random part of a growing time, or after the time the store named, whichever is longer.
+
+    attempts  of one call, the first included
+    first_s, longest_s  what the growing time starts from and ends at; also the longest obedience to a named time
+    budget    retries all calls together may use up; successes earn them back. When it is gone nobody tries again.
+
+    A time the store named is waited out by every caller, not only by the one who was told. Safe for many threads.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        attempts: int = 8,
+        first_s: float = 0.25,
+        longest_s: float = 30.0,
+        budget: float = 100.0,
+        between: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._clock = clock
+        self._attempts = attempts
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._between = between
+        self._most = self._budget = budget
+        self._quiet_until = clock.monotonic()
+        self._lock = Lock()
+
+    def call(self, run: Callable[[], T]) -> T:
+        """What `run` gives; the last `BusyError` when the patience is at its end."""
+        attempt = 0
+        while True:
+            self.wait()
+            try:
+                result = run()
+            except BusyError as error:
+                attempt += 1
+                if not self.again(attempt, error):
+                    raise
+            else:
+                self.succeeded()
+                return result
+
+    def wait(self) -> None:
+        """Before a call: returns when the store may be asked."""
+        left_s = self._quiet_until - self._clock.monotonic()
+        if left_s > 0:
+            self._clock.sleep(left_s)
+
+    def succeeded(self) -> None:
+        """After a call that was answered."""
+        with self._lock:
+            self._budget = min(self._most, self._budget + EARNED)
+
+    def again(self, attempt: int, error: BusyError) -> bool:
+        """After the `attempt`-th failure of a call: sleeps and says True, or says False at once."""
+        with self._lock:
+            if attempt >= self._attempts or self._budget < 1:
+                return False
+            self._budget -= 1
+            named_s = min(error.retry_after_s or 0.0, self._longest_s)
+            self._quiet_until = max(self._quiet_until, self._clock.monotonic() + named_s)
+        growing_s = min(self._longest_s, self._first_s * 2 ** (attempt - 1))
+        self._clock.sleep(max(named_s, self._between(0.0, growing_s)))
+        return True
