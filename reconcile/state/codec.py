@@ -18,8 +18,8 @@ _HALF: Final = 1 << 63
 _MASK: Final = (1 << 64) - 1
 
 
-class BadRowError(Exception):
-    """A row's fields do not give the check that stands beside them."""
+class DamageError(Exception):
+    """What was read is not what was written: a check, a sum or a size does not hold."""
 
 
 def check(fields: Sequence[Any]) -> int:
@@ -55,7 +55,7 @@ class Table(Generic[T]):
         connection.executemany(self._put, (self._row(value, lead) for value in values))
 
     def select(self, connection: sqlite3.Connection, rest: str = "", parameters: Sequence[Any] = ()) -> Iterator[T]:
-        """The structs that `SELECT … FROM table <rest>` finds; `BadRowError` where a check does not hold."""
+        """The structs that `SELECT … FROM table <rest>` finds; `DamageError` where a check does not hold."""
         return map(self._value, connection.execute(f"{self._select} {rest}", parameters))
 
     def _row(self, value: T, lead: tuple[Any, ...]) -> list[Any]:
@@ -67,7 +67,7 @@ class Table(Generic[T]):
 
     def _value(self, row: tuple[Any, ...]) -> T:
         if check(row[:-1]) != row[-1]:
-            raise BadRowError(f"a row of `{self._name}` is damaged")
+            raise DamageError(f"a row of `{self._name}` is damaged")
         fields = zip(row[self._lead : -1], self._decoders, strict=True)
         return self._struct(*(decode(field) if decode else field for field, decode in fields))
 

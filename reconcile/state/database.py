@@ -14,11 +14,17 @@ import threading
 from typing import Final
 
 from reconcile.core.errors import CorruptStateError, StateError
-from reconcile.state.codec import BadRowError
+from reconcile.state.codec import DamageError
 from reconcile.state.connection import connect
 from reconcile.state.generations import way_out
+from reconcile.state.verify import UNREADABLE
 
-_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_DAMAGED: Final = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_ERROR,  # our statements are fixed: it is the schema they do not fit
+}
 _FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 _TOLD: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; the last committed state is whole",
@@ -32,7 +38,8 @@ _TOLD: Final = {
 def translate(error: Exception, path: Path) -> StateError:
     """What an error of SQLite, of the disk, or a row whose check fails means to us."""
     kind = _kind(error)
-    if isinstance(error, BadRowError) or kind in _DAMAGED:
+    undecodable = isinstance(error, UnicodeDecodeError) or (isinstance(error, sqlite3.OperationalError) and not kind)
+    if isinstance(error, DamageError) or kind in _DAMAGED or undecodable:
         return damaged(str(error), path)
     told = f"{_TOLD[kind]} ({error})" if kind in _TOLD else str(error)
     return StateError(told, op="state", path=str(path))
@@ -49,7 +56,7 @@ def translated(path: Path) -> Iterator[None]:
     """Turns what SQLite and the disk raise inside into our errors."""
     try:
         yield
-    except (sqlite3.Error, BadRowError, OSError) as error:
+    except UNREADABLE as error:
         raise translate(error, path) from error
 
 
@@ -100,6 +107,11 @@ class Database:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             yield connection
+
+    def overwrite(self, source: sqlite3.Connection) -> None:
+        """Becomes a copy of another database, in one transaction."""
+        with self.lock, self._watched():
+            source.backup(self._connection)
 
     def close(self) -> None:
         """Closes the connection; idempotent."""

@@ -38,19 +38,29 @@ def make_private(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A private empty file beside `path`; at the end it durably takes its place, after an error it goes."""
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A private empty file beside `path` that is gone at the end, unless it was published."""
     temporary = beside(path, f".new-{token_hex(6)}")
+    make_private(temporary)
     try:
-        make_private(temporary)
         yield temporary
-        sync_file(temporary)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file that is published as `path` at the end; after an error `path` is what it was."""
+    with temporary_beside(path) as temporary:
+        yield temporary
+        publish(temporary, path)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Durably gives a finished file its name: before, `path` is the old content, after, the new."""
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_directory(path.absolute().parent)
 
 
 def sync_file(path: Path) -> None:

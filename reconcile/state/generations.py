@@ -12,11 +12,10 @@ import sqlite3
 import time
 from typing import Final
 
-from reconcile.state.codec import BadRowError
-from reconcile.state.connection import connect, looking
+from reconcile.state.connection import connect
 from reconcile.state.files import beside, replacing
 from reconcile.state.scopes import meta
-from reconcile.state.verify import verify
+from reconcile.state.verify import UNREADABLE, verify_file
 
 KEPT: Final = 3
 """So many generations are kept."""
@@ -35,8 +34,8 @@ def generations(state: Path) -> list[tuple[int, Path]]:
 def newest_readable(state: Path) -> Path | None:
     """The newest generation that is whole."""
     for _, path in generations(state):
-        with suppress(sqlite3.Error, BadRowError, OSError), looking(path) as connection:
-            verify(connection)
+        with suppress(*UNREADABLE):
+            verify_file(path)
             return path
     return None
 
@@ -71,5 +70,4 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
     with replacing(path) as temporary:
         with closing(connect(temporary)) as target:
             connection.backup(target)
-        with looking(temporary) as target:
-            verify(target)
+        verify_file(temporary)

@@ -52,7 +52,7 @@ def read_head(state: Path) -> Head | None:
         return msgspec.json.decode(head_path(state).read_bytes(), type=Head)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:  # not JSON, not UTF-8, not a head
         raise damaged(f"its head is unreadable ({error})", state) from error
 
 

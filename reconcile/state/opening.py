@@ -7,7 +7,8 @@ older than its head is refused and left byte for byte as it is.
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 import os
 from pathlib import Path
 from secrets import token_hex
@@ -16,17 +17,15 @@ from typing import Final
 
 from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError
 from reconcile.state import migrations
+from reconcile.state.codec import DamageError
 from reconcile.state.connection import IMMUTABLE, connect, connect_memory, log_size, looking
-from reconcile.state.database import Database, damaged, translated
+from reconcile.state.database import Database, translated
 from reconcile.state.files import alone_in, beside, make_directory, replacing
 from reconcile.state.generations import keep_generation
 from reconcile.state.head import compare, head_of, head_path, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
-from reconcile.state.verify import verify
-
-_MAGIC: Final = b"SQLite format 3\0"
-_HEADER: Final = 100
+from reconcile.state.verify import verify, verify_header
 
 _SMALL: Final = 8 << 20
 """A state up to this size is read completely before it is opened for writing (50 ms); the march reads any other."""
@@ -86,34 +85,35 @@ def inspect(path: Path, *, thorough: bool = False) -> None:
             return
 
 
+def examine(path: Path) -> None:
+    """Refuses a file that is not a whole state by itself, whatever its head says; writes nothing."""
+    with _examined(path) as current:
+        verify(current)
+
+
 def _inspect(path: Path, *, thorough: bool) -> None:
-    _inspect_header(path)
     head = read_head(path)
-    with translated(path), looking(path) as connection:
-        _inspect_version(connection, path)
-        with closing(_current(connection)) as current:
-            if thorough:
-                verify(current)
-            compare(head, head_of(meta(current), every(current)), path)
+    with _examined(path) as current:
+        if thorough:
+            verify(current)
+        compare(head, head_of(meta(current), every(current)), path)
 
 
-def _inspect_header(path: Path) -> None:
-    """What the first hundred bytes and the size tell; SQLite would take an empty file for an empty database."""
-    with translated(path), path.open("rb") as file:
-        header = file.read(_HEADER)
-        size = os.fstat(file.fileno()).st_size
-    if len(header) < _HEADER or not header.startswith(_MAGIC):
-        raise damaged("this is no SQLite file", path)
-    page = int.from_bytes(header[16:18], "big")
-    whole = int.from_bytes(header[28:32], "big") * (page if page != 1 else 65536)
-    if size < whole and not log_size(path):
-        raise damaged(f"{size} of {whole} bytes are left", path)
+@contextmanager
+def _examined(path: Path) -> Iterator[sqlite3.Connection]:
+    """A look at a state that is ours, with today's schema."""
+    with translated(path):
+        verify_header(path)
+        with looking(path) as connection:
+            _inspect_version(connection, path)
+            with closing(_current(connection)) as current:
+                yield current
 
 
 def _inspect_version(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
-        raise damaged("this SQLite file is not one of ours", path)
+        raise DamageError("this SQLite file is not one of ours")
     version, known = migrations.version_of(connection), len(migrations.MIGRATIONS)
     if version > known:
         told = f"a newer version of reconcile wrote it (schema {version}, this one knows {known})"
@@ -141,13 +141,17 @@ def _writable(path: Path) -> Database:
 
 
 def _readable(path: Path) -> Database:
-    """For reading only: through the log where it can be shared with a writer, else the file as it stands."""
+    """For reading only.
+
+    With a log, a read-only connection: it never moves the log into the file. Without one, a connection that could write
+    the side files, for it also removes them; where the directory is read-only, the file as it stands.
+    """
+    query = "mode=ro" if log_size(path) else "mode=rw"
     with translated(path):
-        query = "mode=rw"
         connection = connect(path, query)
         try:
             connection.execute("SELECT 1 FROM meta")
-        except sqlite3.OperationalError:  # a read-only directory: the log's index cannot be made
+        except sqlite3.OperationalError:
             connection.close()
             if log_size(path):
                 raise

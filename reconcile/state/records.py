@@ -12,7 +12,7 @@ import sqlite3
 from typing import Any, Final
 
 from reconcile.core.record import Record
-from reconcile.state.codec import BadRowError, check, wrap
+from reconcile.state.codec import DamageError, check, wrap
 
 _COLUMNS: Final = "key, path, size, digest, version, flags, run, row_check"
 _ALL: Final = f"SELECT {_COLUMNS} FROM records WHERE scope = ? ORDER BY key"  # noqa: S608 - our own names
@@ -25,7 +25,7 @@ _ROWS_AT_ONCE: Final = 512
 
 
 def read_all(connection: sqlite3.Connection, number: int, *, total: int, count: int) -> Iterator[Record]:
-    """All records of scope `number` by key; `BadRowError` at a bad row, or at the end when `total` does not agree."""
+    """All records of scope `number` by key; `DamageError` at a bad row, or at the end when `total` does not agree."""
     cursor = connection.execute(_ALL, (number,))
     seen, summed = 0, 0
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
@@ -34,7 +34,7 @@ def read_all(connection: sqlite3.Connection, number: int, *, total: int, count: 
             summed += row[-1]
             yield _record(row)
     if (seen, wrap(summed)) != (count, total):
-        raise BadRowError(f"it holds {seen} records that do not add up to the {count} it should hold")
+        raise DamageError(f"it holds {seen} records that do not add up to the {count} it should hold")
 
 
 def read_one(connection: sqlite3.Connection, number: int, key: str) -> Record | None:
@@ -63,6 +63,6 @@ def _row(record: Record) -> tuple[Any, ...]:
 def _record(row: tuple[Any, ...]) -> Record:
     """The record of a row whose check holds."""
     if check(row[:-1]) != row[-1]:
-        raise BadRowError(f"the record of {row[0]!r} is damaged")
+        raise DamageError(f"the record of {row[0]!r} is damaged")
     key, path, size, digest, version, flags, run, _ = row
     return Record(key, size, digest, version, path, flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, run)

@@ -1,4 +1,7 @@
-"""The tables of a state file, version by version. `migrations.py` walks from one to the next."""
+"""The tables of a state file, version by version. `migrations.py` walks from one to the next.
+
+There is no index beside the tables: a damaged one would make rows seem absent whose table still holds them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ CREATE TABLE meta (
     row_check INTEGER NOT NULL
 );
 CREATE TABLE scopes (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, mapping TEXT NOT NULL, source TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, mapping TEXT NOT NULL, source TEXT NOT NULL,
     target TEXT NOT NULL, layout TEXT NOT NULL, direction TEXT NOT NULL, serial INTEGER NOT NULL,
     total INTEGER NOT NULL, count INTEGER NOT NULL, completed INTEGER NOT NULL, row_check INTEGER NOT NULL
 );
@@ -28,7 +31,6 @@ CREATE TABLE runs (
     done INTEGER NOT NULL, failed INTEGER NOT NULL, bytes INTEGER NOT NULL, counts TEXT NOT NULL,
     mappings TEXT NOT NULL, row_check INTEGER NOT NULL
 );
-CREATE INDEX runs_by_plan ON runs (plan) WHERE plan <> '';
 CREATE TABLE outcomes (
     run INTEGER NOT NULL, id INTEGER NOT NULL, mapping TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,
     outcome TEXT NOT NULL, size_bytes INTEGER NOT NULL, sent_bytes INTEGER NOT NULL, seconds REAL NOT NULL,

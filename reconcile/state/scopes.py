@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import sqlite3
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconcile.core.record import Scope
-from reconcile.state.codec import BadRowError, Table, wrap
+from reconcile.core.errors import StateError
+from reconcile.core.record import Record, Scope
+from reconcile.state import records
+from reconcile.state.codec import DamageError, Table, wrap
 
 
 class Meta(Struct, frozen=True):
@@ -46,15 +49,15 @@ SCOPES = Table("scopes", ScopeRow)
 
 
 def meta(connection: sqlite3.Connection) -> Meta:
-    """The state's line about itself; `BadRowError` without one."""
+    """The state's line about itself; `DamageError` without one."""
     for found in METAS.select(connection):
         return found
-    raise BadRowError("`meta` is empty")
+    raise DamageError("`meta` is empty")
 
 
 def find(connection: sqlite3.Connection, scope: str) -> ScopeRow | None:
     """A scope by its id."""
-    return next(SCOPES.select(connection, "WHERE id = ?", (scope,)), None)
+    return next((row for row in every(connection) if row.id == scope), None)
 
 
 def every(connection: sqlite3.Connection) -> list[ScopeRow]:
@@ -70,7 +73,11 @@ def add(connection: sqlite3.Connection, scope: Scope) -> None:
         SCOPES.put(connection, [ScopeRow(highest + 1, scope.id, *fields)])
 
 
-def grown(row: ScopeRow, total: int, count: int) -> ScopeRow:
-    """The scope after a commit by which its records grew."""
+def change(connection: sqlite3.Connection, scope: str, wanted: Mapping[str, Record | None]) -> None:
+    """Puts or drops (None) records of a scope by key, with their sum, their count and the scope's serial."""
+    row = find(connection, scope)
+    if row is None:
+        raise StateError(f"the scope {scope} was never opened", op="state")
+    total, count = records.change(connection, row.number, wanted)
     fields = {"serial": row.serial + 1, "total": wrap(row.total + total), "count": row.count + count}
-    return replace(row, **fields)
+    SCOPES.put(connection, [replace(row, **fields)])

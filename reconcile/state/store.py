@@ -16,7 +16,7 @@ from reconcile.state import records, runs, scopes
 from reconcile.state.database import Database
 from reconcile.state.fence import check_fence
 from reconcile.state.generations import due, keep_generation
-from reconcile.state.head import head_of, write_head
+from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.journal import SqliteJournal
 from reconcile.state.opening import open_database
 
@@ -103,9 +103,10 @@ class SqliteState:
         """Commits finished actions: their records, their outcomes, their intents closed; all or nothing."""
         with self.commit(lease) as connection:
             for scope, wanted in _wanted(folds).items():
-                self._change(connection, scope, wanted)
+                scopes.change(connection, scope, wanted)
             runs.close_intents(connection, run, [fold.seq for fold in folds])
             runs.add_outcomes(connection, run, outcomes)
+        self._changed = self._changed or any(fold.put or fold.drop is not None for fold in folds)
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""
@@ -150,18 +151,15 @@ class SqliteState:
                 head = head_of(meta, scopes.every(connection))
             write_head(self.path, head)
 
+    def head(self) -> Head:
+        """Family, number and content of the newest commit."""
+        with self.database.reading() as connection:
+            return head_of(scopes.meta(connection), scopes.every(connection))
+
     def keep_generation(self) -> Path:
         """Makes a copy of the state as it is now, to fall back on."""
         with self.database.snapshot() as connection:
             return keep_generation(self.path, connection)
-
-    def _change(self, connection: sqlite3.Connection, scope: str, wanted: dict[str, Record | None]) -> None:
-        row = scopes.find(connection, scope)
-        if row is None:
-            raise StateError(f"the scope {scope} was never opened", op="state", path=str(self.path))
-        total, count = records.change(connection, row.number, wanted)
-        scopes.SCOPES.put(connection, [scopes.grown(row, total, count)])
-        self._changed = True
 
     def _check_run(self, connection: sqlite3.Connection, run: int) -> None:
         lease = self._leases.get(run)

@@ -1,0 +1,91 @@
+"""A saved plan: one SQLite file that anyone can open, and that tells when it was edited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from reconcile.core.change import Change
+from reconcile.core.errors import StalePlanError, UsageError
+from reconcile.core.plan import Header, Plan
+
+_APPLICATION_ID: Final = 0x7265636F
+_ROWS_AT_ONCE: Final = 500
+
+
+def save_plan(plan: Plan, path: str) -> None:
+    """Writes a plan to a new file; `UsageError` when something is there already, or it cannot be written.
+
+    Digests and versions are in it, contents and secrets are not.
+    """
+    where = Path(path)
+    if where.exists():
+        raise UsageError("the file exists", op="plan --out", path=path, hint="name another, or remove it first")
+    where.touch(mode=0o600)
+    try:
+        database = sqlite3.connect(where)
+        try:
+            _fill(database, plan)
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        where.unlink(missing_ok=True)
+        raise UsageError(str(error), op="plan --out", path=path) from error
+
+
+def _fill(database: sqlite3.Connection, plan: Plan) -> None:
+    database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    with database:
+        database.execute("CREATE TABLE header (id TEXT NOT NULL, document TEXT NOT NULL)")
+        database.execute("CREATE TABLE changes (number INTEGER PRIMARY KEY, document TEXT NOT NULL)")
+        database.execute("INSERT INTO header VALUES (?, ?)", (plan.id, msgspec.json.encode(plan.header).decode()))
+        rows = ((msgspec.json.encode(change).decode(),) for change in plan.changes())
+        database.executemany("INSERT INTO changes (document) VALUES (?)", rows)
+
+
+def load_plan(path: str) -> Plan:
+    """A saved plan; `UsageError` when it is none, `StalePlanError` when it is not as it was saved."""
+    if not Path(path).is_file():
+        raise UsageError("there is no such plan", op="plan", path=path, hint="make one: reconcile plan --out FILE")
+    try:
+        header, told = _header(path)
+        plan = Plan(header, lambda: _changes(path), pinned=True)
+        plan_id = plan.id
+    except sqlite3.Error as error:
+        raise UsageError("is not a saved plan, or a damaged one", op="plan", path=path) from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StalePlanError("was edited, or another version made it", op="plan", path=path) from error
+    if plan_id != told:
+        raise StalePlanError("was edited after it was saved", op="plan", path=path, hint="make a new one")
+    return plan
+
+
+def _open(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _header(path: str) -> tuple[Header, str]:
+    database = _open(path)
+    try:
+        row = database.execute("SELECT document, id FROM header").fetchone()
+    finally:
+        database.close()
+    if row is None:
+        raise StalePlanError("has no header", op="plan", path=path)
+    return msgspec.json.decode(row[0], type=Header), row[1]
+
+
+def _changes(path: str) -> Iterator[Change]:
+    decode = msgspec.json.Decoder(Change).decode
+    database = _open(path)
+    try:
+        cursor = database.execute("SELECT document FROM changes ORDER BY number")
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            for (document,) in rows:
+                yield decode(document)
+    finally:
+        database.close()
