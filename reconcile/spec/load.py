@@ -200,7 +200,9 @@ class _Loading:
 
 
 def _whole(at: Steps) -> Steps:
-    """What is left out because of a bad place: of a list all of it, so that no index shifts."""
+    """What is left out because of a bad place: of a list all of it, so that no index shifts; of its places a mapping."""
+    if at[:1] == ("mappings",) and at[2:] in (("source",), ("target",)):
+        return at[:2]
     return next((at[:length] for length, step in enumerate(at) if isinstance(step, int)), at)
 
 

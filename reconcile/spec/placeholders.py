@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import re
 from typing import Final, NamedTuple
 
-from reconcile.core.path import shown
+from reconcile.core.path import is_utf8, shown
 from reconcile.spec.document import Findings, Steps
 from reconcile.spec.secret import MASK, Secret, looks_secret, revealed
 from reconcile.spec.shape import did_you_mean
@@ -80,8 +80,12 @@ class Resolver:
 
     def _declared(self, name: str, value: object) -> _Meaning:
         at: Steps = ("variables", name)
-        override = self._overrides.get(name, self._environ.get(VARIABLE_PREFIX + name))
         secret = looks_secret(name)
+        try:
+            override = self._override(name)
+        except _UnsetError as unset:
+            self.findings.add(at, unset.message)
+            override = None
         if override is not None:
             return self._overridden(at, value, _Meaning(override, override, secret))
         if isinstance(value, str):
@@ -90,6 +94,10 @@ class Resolver:
         written = self.findings.document.written.get(at)
         text = written if written is not None else str(value).lower() if isinstance(value, bool) else str(value)
         return _Meaning(value, text, secret)
+
+    def _override(self, name: str) -> str | None:
+        """What the command line, or else the environment, says a variable is."""
+        return _readable(self._overrides.get(name, self._environ.get(VARIABLE_PREFIX + name)))
 
     def _overridden(self, at: Steps, value: object, meaning: _Meaning) -> _Meaning:
         """An override keeps the type of what it overrides."""
@@ -170,14 +178,14 @@ class Resolver:
         self._used.add(name)
         if name in self._variables:
             return self._variables[name]
-        text = self._overrides.get(name, self._environ.get(VARIABLE_PREFIX + name))
+        text = self._override(name)
         if text is None:
             hint = did_you_mean(name, list(self._variables)) or f"declare it in `variables:`, or --var {name}=…"
             raise _UnsetError(f"variable `{name}` is not set", hint)
         return _Meaning(text, text, looks_secret(name))
 
     def _environment(self, name: str, default: str | None) -> _Meaning:
-        text = self._environ.get(name)
+        text = _readable(self._environ.get(name))
         if not text and default is not None:
             text = default
         if text is None:
@@ -203,9 +211,9 @@ class Resolver:
         return _Meaning(name, name)
 
     def _user(self) -> _Meaning:
-        named = [self._environ[each] for each in _USER_NAMES if self._environ.get(each)]
-        if named:
-            return _Meaning(named[0], named[0])
+        for name in _USER_NAMES:
+            if user := _readable(self._environ.get(name)):
+                return _Meaning(user, user)
         from getpass import getuser  # noqa: PLC0415  rarely needed
 
         try:
@@ -213,6 +221,12 @@ class Resolver:
         except (KeyError, OSError, ImportError) as error:
             raise _UnsetError("this user has no name", "set LOGNAME") from error
         return _Meaning(user, user)
+
+
+def _readable(text: str | None) -> str | None:
+    if text is not None and not is_utf8(text):
+        raise _UnsetError("what the environment says is not valid Unicode")
+    return text
 
 
 def _host() -> _Meaning:
