@@ -99,14 +99,15 @@ _SPELLED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
 _HIDDEN: Final = frozenset(
     chr(point) for span in ((0x200B, 0x2010), (0x2028, 0x202F), (0x2060, 0x2070)) for point in range(*span)
 ) | {"\ufeff", "\u061c"}
+_CI_COMMAND: Final = re.compile(r"##(?=\[|vso\[)")
 
 
 def shown(text: str) -> str:
     """The text as any screen may show it: control characters, bidi marks and undecodable bytes spelled out.
 
-    Also a leading ``::`` is broken, so that a name can never speak to a CI runner (``::add-mask::``).
+    Also a leading ``::``, ``##[`` and ``##vso[`` are broken, so that a name can never speak to a CI runner.
     """
-    if text.isascii() and text.isprintable() and not text.startswith("::"):
+    if text.isascii() and text.isprintable() and not text.startswith("::") and "##" not in text:
         return text
     out = []
     for char in text:
@@ -118,5 +119,5 @@ def shown(text: str) -> str:
             out.append(f"\\u{ord(char):04x}" if ord(char) > 0xFF else f"\\x{ord(char):02x}")
         else:
             out.append(char)
-    spelled = "".join(out)
+    spelled = _CI_COMMAND.sub("#\\\\#", "".join(out))
     return "\\" + spelled if spelled.startswith("::") else spelled

@@ -26,7 +26,7 @@ _CONDITIONS: Final = {
 }
 _WINDOW: Final = "window: this target tells no version, a change made there while we write may go unseen"
 _UNRESOLVABLE: Final = {
-    Reason.PROTECTED: "Nothing was touched. It stays so while `protect` in the spec names it.",
+    Reason.PROTECTED: "Nothing was touched. It stays so while the spec protects it.",
     Reason.IN_THE_WAY: "Nothing was touched. Move it out of the way, or exclude the path.",
 }
 
@@ -162,14 +162,13 @@ def _covered(problem: Problem) -> str:
     return f"everything after {problem.key}" + (f" up to {problem.until}" if problem.until is not None else "")
 
 
-def refused(mapping: str, refusals: Iterable[Refusal], *, kind: str, gaps: int) -> Refused:
+def refused(mapping: str, refusals: Iterable[Refusal], *, kind: str, gaps: int | None) -> Refused:
     """What the guards say of a mapping, and the commands that allow it or look closer.
 
-    `kind` is the plan's; `gaps` is how many parts of the source could not be read.
+    `kind` is the plan's; `gaps` is how many parts of the source could not be read, None when that is not known.
     """
     told = list(refusals)
-    proof = f" {plural(gaps, 'part')} of the source could not be read." if gaps else " Source read completely."
-    sentences = [_verdict(mapping, refusal) + proof for refusal in told]
+    sentences = [_verdict(mapping, refusal) + _proof(refusal, gaps) for refusal in told]
     flags = {f"{refusal.permission}:{mapping}": None for refusal in told if not refusal.allowed}
     if not flags:
         return Refused(sentences)
@@ -184,6 +183,13 @@ def refused(mapping: str, refusals: Iterable[Refusal], *, kind: str, gaps: int) 
 def _verdict(mapping: str, refusal: Refusal) -> str:
     word = "Allowed" if refusal.allowed else "Refused"
     return f"{word}: {mapping}{' ' if refusal.detail.startswith('would ') else ': '}{refusal.detail}."
+
+
+def _proof(refusal: Refusal, gaps: int | None) -> str:
+    """Whether the deletes rest on a source that was read to its end."""
+    if gaps is None or refusal.permission != "deletes":
+        return ""
+    return f" {plural(gaps, 'part')} of the source could not be read." if gaps else " Source read completely."
 
 
 def source_gaps(problems: Iterable[Problem]) -> int:

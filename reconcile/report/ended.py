@@ -8,7 +8,7 @@ from typing import Final
 from reconcile.core.change import Conflict
 from reconcile.core.counts import plural, seconds_text, size_text
 from reconcile.core.outcome import Ending, Outcome, Result
-from reconcile.core.plan import Plan
+from reconcile.core.plan import MappingPlan, Plan
 from reconcile.report.document import conflict_group, problem_group, refused, source_gaps
 from reconcile.report.model import CUT, Group, Line, Refused, cut
 from reconcile.report.words import CONFLICT, command, done
@@ -50,16 +50,21 @@ def _by_mapping(conflicts: Iterable[Conflict]) -> dict[str, list[Conflict]]:
 
 
 def _last_run(plan: Plan | None, name: str) -> int:
-    mappings = plan.mappings if plan is not None else []
-    return next((mapping.last_run for mapping in mappings if mapping.name == name), 0)
+    planned = _planned(plan, name)
+    return planned.last_run if planned is not None else 0
+
+
+def _planned(plan: Plan | None, name: str) -> MappingPlan | None:
+    return next((one for one in plan.mappings if one.name == name), None) if plan is not None else None
 
 
 def refusals(plan: Plan | None, result: Result) -> Iterator[Refused]:
     """What the guards said, mapping by mapping."""
     kind = plan.header.kind if plan is not None else "apply"
     for name in dict.fromkeys(refusal.mapping for refusal in result.refusals):
+        planned = _planned(plan, name)
         theirs = [refusal for refusal in result.refusals if refusal.mapping == name]
-        yield refused(name, theirs, kind=kind, gaps=source_gaps(result.problems))
+        yield refused(name, theirs, kind=kind, gaps=source_gaps(planned.problems) if planned is not None else None)
 
 
 def summary(result: Result) -> str:

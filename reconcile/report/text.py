@@ -12,8 +12,9 @@ from reconcile.core.path import shown
 from reconcile.core.plan import Plan
 from reconcile.report import ended
 from reconcile.report.document import document
-from reconcile.report.model import Group, Line, More, Refused, Section
+from reconcile.report.model import Group, Line, Refused, Section
 from reconcile.report.paint import Paint
+from reconcile.report.words import more_text
 
 _LOOK_AHEAD: Final = 64
 _WIDEST: Final = 56
@@ -70,7 +71,7 @@ def group_lines(group: Group, paint: Paint) -> Iterator[str]:
             if line.hint:
                 yield f"    {shown(line.hint)}"
         else:
-            yield f"  {more_text(line)}"
+            yield f"  … {more_text(line.counts)} (--full shows all)"
     if group.advice:
         yield f"    {shown(group.advice)}"
 
@@ -78,12 +79,6 @@ def group_lines(group: Group, paint: Paint) -> Iterator[str]:
 def _line(line: Line, width: int, paint: Paint) -> str:
     size = f"{size_text(line.size):>10}  " if line.size is not None else ""
     return f"  {paint.symbol(line.symbol)} {shown(line.key):<{width}}  {size}{shown(line.reason)}"
-
-
-def more_text(more: More) -> str:
-    """`… 812 more to create, 3 more to delete (--full shows all)`."""
-    told = ", ".join(f"{count:,} more {kind}" for kind, count in more.counts.items())
-    return f"… {told} (--full shows all)"
 
 
 def refused_lines(refused: Refused, paint: Paint) -> Iterator[str]:

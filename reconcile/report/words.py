@@ -22,6 +22,7 @@ _DONE: Final = {
     Action.ACCEPT: "accepted",
     Action.FORGET: "forgotten",
 }
+_KINDS: Final = {**{str(action): f"to {action}" for action in Action}, "conflict": "in conflict"}
 
 
 def to_do(counts: Counts) -> str:
@@ -58,11 +59,17 @@ def legend(counts: Counts, conflicts: int, unreadable: int) -> list[tuple[str, s
     return [(symbol, " or ".join(names)) for symbol, names in words.items()]
 
 
+def more_text(counts: dict[str, int]) -> str:
+    """`812 more to create, 3 more conflicts`: what was left out, by kind."""
+    return ", ".join(f"{count:,} more {_KINDS.get(kind, kind)}" for kind, count in counts.items())
+
+
 def typed(path: str) -> str:
     """A path as a shell takes it: always quoted, and spelled out (`$'…'`) where it holds what no screen may show."""
     if shown(f"'{path}") == f"'{path}":
         return "'" + path.replace("'", "'\"'\"'") + "'"
-    return "$" + shown("'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'")
+    spelled = path.replace("\\", "\\\\").replace("'", "\\'").replace("##", "#\\x23")
+    return "$" + shown(f"'{spelled}'")
 
 
 def command(*parts: str) -> str:
