@@ -68,8 +68,8 @@ class Change(Struct, frozen=True, gc=False):
 
     `size` and `digest` are those of the content that will be there (of the one that goes, for a delete).
     `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
-    content from the target key `from_key` at `from_version`; the old name goes unless another change writes it.
-    `after` holds the ids of changes that must have succeeded first.
+    content from the target key `from_key` at `from_version`, and `vacates` it unless another change writes there.
+    `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate.
     """
 
     id: int
@@ -82,13 +82,13 @@ class Change(Struct, frozen=True, gc=False):
     path: str | None = None
     from_key: str | None = None
     from_version: Version = ABSENT
+    vacates: bool = False
     source_version: Version = ABSENT
     expect: Version = ABSENT
     executable: bool = False
     drift: bool = False
     after: tuple[int, ...] = ()
     group: int = 0
-    detail: str = ""
 
     @property
     def source_path(self) -> str:

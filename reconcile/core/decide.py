@@ -73,7 +73,8 @@ class Ask(Enum):
 class Facts(Struct, frozen=True, gc=False):
     """What was found out about one row: the source's digest, whether the target equals it, what is at the source path.
 
-    `target_equal` None with `target_asked`: only reading the target would tell. `absence`: the state of a source path
+    `target_equal`: the target holds the source's content, or the recorded one where its version is not settled; None
+    with `target_asked`: only reading the target would tell. `absence`: the state of a source path
     that no listing showed (`ABSENT` when its absence is proven).
     """
 
@@ -157,20 +158,16 @@ def target_state(row: Row, source: Source, facts: Facts) -> Target | Ask:
 
 
 def _against_source(row: Row, entry: Entry, source: Source, facts: Facts) -> Target | Ask:
-    record = row.record
-    if record is not None and entry.version == record.version and (record.settled or facts.target_equal):
-        return Target.SAME
-    if not _could_be_equal(row.source, source, entry, record):
+    if row.record is not None and entry.version == row.record.version:
+        if row.record.settled or facts.target_equal:
+            return Target.SAME
+        return Target.CHANGED if facts.target_asked else Ask.TARGET_EQUAL
+    here = row.source if source in (Source.SAME, Source.CHANGED) else None
+    if here is None or here.size != entry.size:
         return Target.CHANGED
     if not facts.target_asked:
         return Ask.TARGET_EQUAL
     return Target.EQUAL if facts.target_equal else Target.CHANGED
-
-
-def _could_be_equal(here: Entry | None, source: Source, there: Entry, record: Record | None) -> bool:
-    if source in (Source.SAME, Source.CHANGED) and here is not None:
-        return here.size == there.size
-    return record is not None and not record.settled and record.size == there.size
 
 
 class Decision(Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ group with it, so that a failure can put back what was.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -46,18 +46,16 @@ def _reads(changes: Iterable[Change]) -> list[tuple[int, int]]:
     ]
 
 
-def frees(change: Change, written: Container[str] = ()) -> str | None:
+def frees(change: Change) -> str | None:
     """The key that will hold nothing once the change is done, if any."""
     if change.action is Action.DELETE:
         return change.key
-    vacates = change.from_key is not None and change.from_key not in written
-    return change.from_key if vacates else None
+    return change.from_key if change.vacates else None
 
 
 def _replacements(changes: Sequence[Change]) -> list[tuple[int, int]]:
     """(what goes, what comes): a file that comes below or above a key that is freed must wait for it."""
-    written = {change.key for change in changes if change.action is not Action.DELETE}
-    freed = {key: change.id for change in changes if (key := frees(change, written)) is not None}
+    freed = {key: change.id for change in changes if (key := frees(change)) is not None}
     comers = {change.key: change.id for change in changes if change.action in _COMES}
     pairs = []
     for key, comer in comers.items():

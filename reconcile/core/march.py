@@ -59,25 +59,23 @@ class _Side(Generic[Keyed]):
 
     def __init__(self, name: str, stream: Iterable[Keyed | Problem], tally: Tally) -> None:
         self._name = name
-        self._next = iter(stream).__next__
+        self._stream = iter(stream)
         self._tally = tally
         self._last = ""
         self._covers: list[Problem] = []
 
     def pull(self) -> Keyed | None:
         """The next entry; problems on the way are noted. None at the end."""
-        while True:
-            try:
-                item = self._next()
-            except StopIteration:
-                return None
+        for item in self._stream:
             if isinstance(item, Problem):
                 self._note(item)
                 continue
             if item.key <= self._last:
                 raise OutOfOrderError(self._name, self._last, item.key)
             self._last = item.key
-            return item
+            head: Keyed = item
+            return head
+        return None
 
     def covers(self, key: str) -> bool:
         """Whether a problem makes this key unknown; problems that lie behind are dropped."""

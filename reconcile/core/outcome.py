@@ -10,7 +10,7 @@ from reconcile.core.change import Conflict, Refusal
 from reconcile.core.entry import Problem
 
 Ending = Literal["done", "failed", "skipped", "held", "conflict"]
-"""`skipped`: not begun (a stop, an earlier failure). `held`: kept back on purpose. `conflict`: the target had changed."""
+"""`skipped`: not begun; `held`: kept back on purpose; `conflict`: the target had changed."""
 
 
 class Outcome(Struct, frozen=True):
@@ -54,7 +54,8 @@ class Run(Struct, frozen=True):
 class Result(Struct):
     """The result of a run, also what `reconcile.apply` returns. `total_bytes` were sent, in `seconds`.
 
-    `outcomes` holds every action that was tried or kept back; `skip_count` are paths that needed nothing.
+    `outcomes` holds the actions that were tried or held back (of a run of over 100,000, only those that did not end
+    well), `left` counts what is still to do, `skip_count` the paths that needed nothing.
     """
 
     run: int = 0
@@ -67,6 +68,7 @@ class Result(Struct):
     total_bytes: int = 0
     seconds: float = 0.0
     resumed: int = 0
+    left: int = 0
     stopped: bool = False
     exit_code: int = 0
 

@@ -1,0 +1,176 @@
+"""What every verb shares: the global flags, the spec they name, and how things are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
+import os
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconcile.core.errors import ReconcileError, SpecError, UsageError
+from reconcile.core.path import shown
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from reconcile.flow.wire import Reach
+    from reconcile.flow.wired import House
+    from reconcile.ports import Sink
+    from reconcile.spec.model import Spec
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Face:
+    """The global flags of one call. `secrets` are masked in everything that is said."""
+
+    directory: str = "."
+    file: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    quiet: bool = False
+    verbose: int = 0
+    plain: bool = False
+    json: bool = False
+    secrets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, arguments: list[str]) -> Face:
+        """The face of a call that failed before its verb could say anything."""
+        return cls(json="--json" in arguments, plain="--no-color" in arguments)
+
+    # -- the spec ---------------------------------------------------------------------------------------------------
+
+    def spec(self) -> Spec:
+        """The spec the flags name; all its problems at once when it is wrong."""
+        from reconcile.flow.specs import load  # noqa: PLC0415 - help needs no YAML
+
+        spec = load(self.directory, self.file, self.variables)
+        self.secrets = tuple(secret.reveal() for secret in spec.secrets)
+        return spec
+
+    def house(self, *, write: bool, reach: Reach | None = None, spec: Spec | None = None) -> House:
+        """The spec, wired."""
+        from reconcile.flow.clock import RealClock  # noqa: PLC0415
+        from reconcile.flow.wire import Reach as Whole  # noqa: PLC0415
+        from reconcile.flow.wire import wire
+
+        return wire(spec or self.spec(), write=write, clock=RealClock(), reach=reach or Whole())
+
+    # -- saying things ------------------------------------------------------------------------------------------------
+
+    @property
+    def color(self) -> bool:
+        """Whether stdout takes colours."""
+        return sys.stdout.isatty() and not self.plain and "NO_COLOR" not in os.environ and not self.json
+
+    @property
+    def live(self) -> bool:
+        """Whether stderr is a terminal for progress."""
+        return sys.stderr.isatty() and not self.plain and not self.quiet and not self.json
+
+    def say(self, lines: Iterable[str] | str) -> None:
+        """The result, on stdout."""
+        for line in (lines,) if isinstance(lines, str) else lines:
+            self.write(line + "\n")
+
+    def write(self, text: str) -> None:
+        """Text on stdout, with every secret masked, in whatever encoding the terminal has."""
+        sys.stdout.write(_fitting(self._masked(text), sys.stdout))
+
+    def note(self, text: str) -> None:
+        """A log line, on stderr."""
+        if not self.quiet:
+            sys.stderr.write(_fitting(self._masked(text) + "\n", sys.stderr))
+
+    def tell_error(self, error: ReconcileError) -> None:
+        """What, where, why, and the next command."""
+        lines = [f"Error: {shown(line)}" for line in _error_lines(error)]
+        if error.hint:
+            lines.append(f"  {shown(error.hint)}")
+        sys.stderr.write(_fitting(self._masked("\n".join(lines)) + "\n", sys.stderr))
+
+    def ask(self, question: str, flag: str = "--auto-approve") -> bool:
+        """The full word `yes`, from a terminal; without one it refuses and names the flag."""
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to be asked", hint=f"say {flag}, or apply a saved plan")
+        sys.stderr.write(f"{question}\nOnly `yes` is taken as an answer: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip() == "yes"
+
+    def choose(self, question: str) -> str:
+        """A line from the terminal, in lower case."""
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to be asked", op="--select", hint="run it in a terminal")
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower()
+
+    def listening(self) -> AbstractContextManager[Sink]:
+        """A listener for this call's events: a progress bar, JSON lines, or nothing."""
+        from reconcile.cli.listeners import listener  # noqa: PLC0415
+
+        return listener(self)
+
+    def _masked(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _error_lines(error: ReconcileError) -> list[str]:
+    return error.problems if isinstance(error, SpecError) else str(error).splitlines()
+
+
+def _fitting(text: str, stream: Any) -> str:
+    """The text as the stream's encoding can say it; a C locale must never end a run."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def global_options(verb: Verb) -> Verb:
+    """Adds the global flags to a verb, which is called with a `Face`; they work before and after the verb."""
+
+    @click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR.")
+    @click.option("-f", "file", metavar="FILE", help="The spec file (default: reconcile.yaml).")
+    @click.option("--var", "variables", metavar="K=V", multiple=True, help="Set a variable of the spec.")
+    @click.option("-q", "--quiet", is_flag=True, help="Only the result and errors.")
+    @click.option("-v", "--verbose", count=True, help="Say more.")
+    @click.option("--no-color", "plain", is_flag=True, help="No colours, no progress.")
+    @click.option("--json", "json", is_flag=True, help="Machine output on stdout.")
+    @click.pass_context
+    @wraps(verb)
+    def wrapped(ctx: click.Context, /, **given: Any) -> Any:
+        ours = {
+            name: given.pop(name) for name in ("directory", "file", "variables", "quiet", "verbose", "plain", "json")
+        }
+        outer = ctx.parent.obj if ctx.parent is not None and isinstance(ctx.parent.obj, Face) else Face()
+        ctx.obj = _merged(outer, ours)
+        return verb(ctx.obj, **given)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _merged(outer: Face, given: dict[str, Any]) -> Face:
+    directory = given["directory"]
+    return Face(
+        directory=str(Path(outer.directory, directory)) if directory else outer.directory,
+        file=given["file"] or outer.file,
+        variables={**outer.variables, **dict(_pair(text) for text in given["variables"])},
+        quiet=given["quiet"] or outer.quiet,
+        verbose=given["verbose"] + outer.verbose,
+        plain=given["plain"] or outer.plain,
+        json=given["json"] or outer.json,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"`{text}` is not K=V", op="--var", hint="--var env=prod")
+    return name, value

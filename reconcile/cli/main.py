@@ -1,0 +1,130 @@
+"""The `reconcile` command: finds the verb, runs it, turns every error into words and an exit code."""
+
+from __future__ import annotations
+
+from importlib import import_module
+import sys
+from typing import Any, Final
+
+import click
+
+from reconcile import __version__
+from reconcile.cli.face import Face, global_options
+from reconcile.core.errors import ReconcileError
+
+VERBS: Final = {
+    "init": "Write a commented reconcile.yaml, or translate an older tool's configuration.",
+    "validate": "Check the spec only; no network.",
+    "plan": "Show what would change and why; change nothing.",
+    "show": "Show a saved plan.",
+    "apply": "Plan, ask, and apply; or apply exactly a saved plan.",
+    "destroy": "Delete what is ours in the target.",
+    "watch": "Plan and apply on every change until stopped.",
+    "sync": "The same without a spec file: reconcile sync SOURCE TARGET.",
+    "status": "The last run, who holds the lock, how old the last success is.",
+    "why": "All that is known of one path, and what a plan would do with it.",
+    "ls": "List a target with sizes, times and totals.",
+    "verify": "Read the target and compare its digests with the state.",
+    "history": "Runs, newest first; or one run with its actions.",
+    "state": "Look at and mend what is remembered.",
+    "adopt": "Record target files that equal the source, without sending anything.",
+    "lock": "Who holds the lock; hold it on purpose.",
+    "unlock": "Break a dead lock, or end a hold.",
+    "graph": "The order of actions as a picture.",
+    "reset": "Forget the state and the control files in the target; never the data.",
+    "create": "Make a bucket, a directory, a volume or a database.",
+    "schema": "Print the JSON Schema of a document, for editors.",
+}
+
+HABITS: Final = {
+    "-auto-approve": "--auto-approve",
+    "--yes": "--auto-approve",
+    "-y": "--auto-approve",
+    "-out": "--out",
+    "-target": "--path GLOB or --mapping NAME",
+    "--target": "--path GLOB or --mapping NAME",
+    "-refresh-only": "--refresh-only",
+    "-detailed-exitcode": "--detailed-exitcode",
+    "--dryrun": "--dry-run",
+    "-n": "--dry-run",
+    "--parallelism": "--concurrency",
+    "--transfers": "--concurrency",
+    "--numworkers": "--concurrency",
+    "--max-delete": "the spec's guard: {max_delete: …}, or --allow deletes",
+    "--delete": "the spec's unmanaged: delete (what is ours is deleted anyway)",
+    "--force": "--allow, or --resend to send everything again",
+    "force-unlock": "unlock",
+    "refresh": "plan --refresh-only",
+    "copy": "sync SOURCE TARGET",
+    "check": "verify",
+    "import": "adopt",
+}
+"""What users of Terraform, rclone and aws type by habit → our word for it."""
+
+
+class Verbs(click.Group):
+    """Loads a verb's module only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order of the documentation."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The verb, if it is one."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"reconcile.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """From the table above, so that help loads no verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="reconcile", message="%(prog)s %(version)s")
+@global_options
+def command(face: Face) -> None:
+    """Declare which files and data should be where; see every change and why; apply exactly that."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command; returns its exit code."""
+    try:
+        result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        _tell_habit(arguments)
+        return 1
+    except ReconcileError as error:
+        Face.of(arguments).tell_error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _tell_habit(arguments: list[str]) -> None:
+    for argument in arguments:
+        ours = HABITS.get(argument.partition("=")[0])
+        if ours is not None:
+            click.echo(f"`{argument}` is `{ours}` here.", err=True)
+
+
+def _silence_stdout() -> None:
+    """The reader went away: nothing more is printed, not even by the interpreter on its way out."""
+    import os  # noqa: PLC0415
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,69 @@
+"""Runs an apply with everything a terminal wants: signals, progress, the plan before and the report after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from reconcile.cli.face import Face
+from reconcile.cli.listeners import JsonLines, listener
+from reconcile.flow.applying import ApplyOptions, Hooks, apply
+from reconcile.flow.clock import RealClock
+from reconcile.state.planfile import load_plan
+
+if TYPE_CHECKING:
+    from reconcile.core.outcome import Result
+    from reconcile.core.plan import Plan
+    from reconcile.flow.wired import House
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second ends the process at once (the journal is enough)."""
+    stop = threading.Event()
+
+    def first(number: int, _frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Any) -> int:
+    """Applies, shows, and returns the exit code."""
+    plan = load_plan(plan_file) if plan_file is not None else None
+    seen: list[Plan] = []
+
+    def shown_first(made: Plan) -> Any:
+        seen.append(made)
+        if not face.json and not face.quiet and made.counts.changes:
+            from reconcile.cli.screens import show_plan  # noqa: PLC0415
+
+            show_plan(face, made, ("text",))
+        return approve(made)
+
+    lines = JsonLines(face) if face.json else None
+    with stopping() as stop, listener(face) as heard:
+        result = apply(house, plan, options, Hooks(lines or heard, shown_first, RealClock(), stop))
+    tell_result(face, seen[0] if seen else None, result, lines)
+    return result.exit_code
+
+
+def tell_result(face: Face, plan: Plan | None, result: Result, lines: JsonLines | None) -> None:
+    """The report, as text or as the last JSON line."""
+    if lines is not None:
+        lines.report(result)
+        return
+    from reconcile.report.text import result_lines  # noqa: PLC0415
+
+    face.say(result_lines(plan, result, color=face.color))

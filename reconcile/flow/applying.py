@@ -1,0 +1,264 @@
+"""Applies a plan: lease, settle, plan, ask, run, fold, release. Exactly the plan, or a refusal that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+import threading
+import time
+from typing import Final, Self
+
+from msgspec import structs
+
+from reconcile import __version__
+from reconcile.core.change import Action, Change
+from reconcile.core.errors import UsageError
+from reconcile.core.events import Start
+from reconcile.core.graph import waves
+from reconcile.core.outcome import Result, Run
+from reconcile.core.plan import MappingPlan, Plan
+from reconcile.flow.engine import Engine, Ledger
+from reconcile.flow.planning import PlanOptions, make_plan
+from reconcile.flow.settling import settle
+from reconcile.flow.stale import check_plan
+from reconcile.flow.step import Step
+from reconcile.flow.wired import House, Wired
+from reconcile.ports import Clock, Lease, Sink
+from reconcile.state.heartbeat import Heartbeat
+from reconcile.state.lease import acquire
+
+_LATE: Final = frozenset({Action.DELETE})
+
+Approve = Callable[[Plan], "Collection[int] | bool"]
+"""Asked with the plan: True, False, or the ids that are chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """How to apply. `on_failure` "" leaves it to the mapping's policy."""
+
+    plan: PlanOptions = field(default_factory=PlanOptions)
+    lock_timeout_s: float = 0.0
+    on_failure: str = ""
+    operation: str = "apply"
+
+
+def apply(house: House, plan: Plan | None, options: ApplyOptions, hooks: Hooks) -> Result:
+    """Plans (or takes the given plan), asks, and applies. Raises only when nothing was tried."""
+    began = time.monotonic()
+    with acquired(house, options, hooks) as held:
+        stopped = settle(house, held.lease)
+        resumed = (stopped.id, stopped.done, stopped.total) if stopped else (0, 0, 0)
+        if plan is None:
+            plan = make_plan(house, replace(options.plan, open_run=resumed), hooks.sink)
+        else:
+            check_plan(house, plan)
+        chosen = hooks.approve(plan)
+        if chosen is False:
+            raise UsageError("declined; nothing was done", op=options.operation)
+        applied = _Apply(house, plan, options, hooks, held)
+        result = applied.run(None if chosen is True else frozenset(chosen), resumed[0])
+    result.seconds = time.monotonic() - began
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who is asked and who listens. `stop` set: end cleanly."""
+
+    sink: Sink
+    approve: Approve
+    clock: Clock
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease with its heartbeat; leaves both behind in order."""
+
+    lease: Lease
+    heartbeat: Heartbeat
+
+    def __enter__(self) -> Self:
+        self.heartbeat.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.heartbeat.__exit__(None, None, None)
+        self.lease.release()
+
+
+def acquired(house: House, options: ApplyOptions, hooks: Hooks) -> Held:
+    """The lease of the house's state, beating."""
+    lease = acquire(house.state, options.operation, timeout_s=options.lock_timeout_s, clock=hooks.clock)
+    return Held(lease, Heartbeat(lease))
+
+
+class _Apply:
+    """One run."""
+
+    def __init__(self, house: House, plan: Plan, options: ApplyOptions, hooks: Hooks, held: Held) -> None:
+        self._house = house
+        self._plan = plan
+        self._options = options
+        self._hooks = hooks
+        self._held = held
+        self._stop = _Either(hooks.stop)
+
+    def run(self, chosen: Collection[int] | None, resumed: int) -> Result:
+        plan, house = self._plan, self._house
+        live = [part for part in plan.mappings if not part.refused]
+        total = sum(part.counts.changes for part in live)
+        result = Result(
+            conflicts=plan.conflicts,
+            problems=[problem for _, problem in plan.problems],
+            refusals=plan.refusals,
+            skip_count=sum(part.counts.unchanged for part in plan.mappings),
+            resumed=resumed,
+        )
+        if not total and not any(part.creates for part in live) and not resumed:
+            self._complete(live, result)
+            result.exit_code = plan.exit_code()
+            return result
+        lease = self._held.lease
+        for part in live:
+            house.state.open_scope(self._wired(part).scope, lease)
+        run = self._begin(total, live)
+        result.run = run.id
+        self._hooks.sink(Start(run.id, run.operation, total, sum(part.counts.bytes for part in live), resumed))
+        ledger = Ledger(house.state, run.id, lease, self._hooks.sink)
+        self._mappings(live, run.id, ledger, chosen)
+        self._end(run, live, ledger, result)
+        return result
+
+    def _wired(self, part: MappingPlan) -> Wired:
+        return next(wired for wired in self._house.mappings if wired.name == part.name)
+
+    def _begin(self, total: int, live: Sequence[MappingPlan]) -> Run:
+        holder = self._held.lease.holder
+        run = Run(
+            0,
+            self._options.operation,
+            self._hooks.clock.now(),
+            who=holder.who,
+            host=holder.host,
+            version=__version__,
+            plan=self._plan.id if self._plan.pinned else "",
+            total=total,
+            mappings=[part.name for part in live],
+        )
+        number = self._house.state.begin(run, self._held.lease)
+        self._held.lease.renew(run=number)
+        return structs.replace(run, id=number)
+
+    def _mappings(self, live: Sequence[MappingPlan], run: int, ledger: Ledger, chosen: Collection[int] | None) -> None:
+        lost = self._held.heartbeat.lost
+        engine = Engine(self._house.state.journal, ledger, self._hooks.sink, self._stop, lost)
+        for part in live:
+            wired = self._wired(part)
+            if any(ledger.failed.get(name) for name in wired.depends_on):
+                self._hold(part, ledger, chosen, "held back: a mapping it depends on did not finish")
+                continue
+            if part.creates:
+                wired.target.ensure()
+            self._stop.also = partial(self._has_failed, wired, ledger)
+            step = Step(wired, run, self._house.state.journal, pinned=self._plan.pinned)
+            self._one(engine, step, part, chosen)
+
+    def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
+        stops = (self._options.on_failure or wired.policy.on_failure) == "stop"
+        return stops and ledger.failed.get(wired.name, 0) > 0
+
+    def _one(self, engine: Engine, step: Step, part: MappingPlan, chosen: Collection[int] | None) -> None:
+        """The independent first, then the entangled in their order; deletes last, and only if all else went well."""
+        ledger = engine.ledger
+        entangled: list[Change] = []
+
+        def independent() -> Iterator[Change]:
+            for change in self._changes(part, chosen):
+                if change.group or change.after or change.action is Action.MOVE:
+                    entangled.append(change)
+                elif change.action not in _LATE:
+                    yield change
+
+        engine.run(step, independent())
+        for wave in waves(entangled) if entangled else []:
+            engine.run_units(step, _units(wave))
+        late = (c for c in self._changes(part, chosen) if c.action in _LATE and not c.group and not c.after)
+        if ledger.failed.get(part.name):
+            for change in late:
+                ledger.take(step.held(change, "held back: not everything before it went well"))
+            ledger.commit()
+        elif not engine.stopped:
+            engine.delete(step, late)
+
+    def _changes(self, part: MappingPlan, chosen: Collection[int] | None) -> Iterator[Change]:
+        changes = self._plan.changes(part.name)
+        return changes if chosen is None else (change for change in changes if change.id in chosen)
+
+    def _hold(self, part: MappingPlan, ledger: Ledger, chosen: Collection[int] | None, why: str) -> None:
+        step = Step(self._wired(part), 0, self._house.state.journal, pinned=self._plan.pinned)
+        for change in self._changes(part, chosen):
+            ledger.take(step.held(change, why))
+        ledger.commit()
+
+    def _end(self, run: Run, live: Sequence[MappingPlan], ledger: Ledger, result: Result) -> None:
+        result.outcomes, result.counts, result.total_bytes = ledger.outcomes, ledger.counts, ledger.bytes
+        done = sum(ledger.counts.values())
+        result.left = run.total - done
+        result.stopped = self._hooks.stop.is_set()
+        result.exit_code = _exit_code(self._plan, result)
+        clean = [part for part in live if not ledger.failed.get(part.name) and not result.stopped]
+        complete = [part for part in clean if not part.problems and not part.conflicts and not result.left]
+        ended = structs.replace(
+            run,
+            ended=self._hooks.clock.now(),
+            exit_code=result.exit_code,
+            done=done,
+            failed=sum(ledger.failed.values()),
+            bytes=ledger.bytes,
+            counts=dict(ledger.counts),
+        )
+        self._house.state.end(ended, [part.scope for part in complete], self._held.lease)
+        self._complete(complete, result)
+
+    def _complete(self, parts: Sequence[MappingPlan], result: Result) -> None:
+        """A source that was read and settled as a whole is what the next run is compared with."""
+        for part in parts:
+            wired = self._wired(part)
+            if wired.memory is not None and not part.problems and not result.stopped:
+                wired.memory.all_is_well()
+
+
+def _units(wave: Sequence[Change]) -> Iterator[list[Change]]:
+    """The wave's changes, those of one group together."""
+    groups: dict[int, list[Change]] = {}
+    for change in wave:
+        groups.setdefault(-change.group or change.id, []).append(change)
+    return iter(groups.values())
+
+
+def _exit_code(plan: Plan, result: Result) -> int:
+    """The first that holds of 130, 4, 7, 3, 0 (5 and 6 are raised before anything is tried)."""
+    planned = plan.exit_code()
+    endings = {outcome.outcome for outcome in result.outcomes} - {"done"}
+    if result.stopped and result.left:
+        return 130
+    if planned == 4:
+        return 4
+    if planned == 7 or endings & {"failed", "held", "skipped"} or result.left:
+        return 3 if endings == {"conflict"} and planned != 7 else 7
+    return 3 if endings or planned == 3 else 0
+
+
+class _Either:
+    """A stop that is set by the signal, or by a failure where the policy says so."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.also: Callable[[], bool] = lambda: False
+
+    def is_set(self) -> bool:
+        """Whether either holds."""
+        return self._stop.is_set() or self.also()

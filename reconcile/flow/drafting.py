@@ -1,0 +1,246 @@
+"""From decisions to the changes of one mapping: pairs renames, finds who stands in whose way, gives ids and order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconcile.core.change import Action, Change, Conflict, Reason
+from reconcile.core.counts import Counts
+from reconcile.core.decide import Decision, Source
+from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
+from reconcile.core.graph import entangle
+from reconcile.core.march import Row
+from reconcile.core.moves import Holder, Seeker, candidates, pair
+from reconcile.flow.facts import Judged, pin
+from reconcile.flow.names import why_refused
+from reconcile.flow.wired import Wired
+from reconcile.ports import Spill
+from reconcile.state.spill import make_spill
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Change).decode
+
+_OVERWRITES = frozenset({Action.UPDATE, Action.DELETE})
+_SENDS = frozenset({Action.CREATE, Action.UPDATE})
+_SEEKS = frozenset({Reason.NEW, Reason.CHANGED, Reason.RECREATED, Reason.LOST})
+
+
+class _Clash(Struct, frozen=True):
+    """A key that needs a directory where `above` is a file, on one side or the other."""
+
+    above: str
+    key: str
+    occupied: bool
+    wanted: bool
+
+
+class Draft:
+    """The changes of one mapping while they are found. `pinned`: every content gets its digest now."""
+
+    def __init__(self, wired: Wired, *, pinned: bool) -> None:
+        self._wired = wired
+        self._pinned = pinned
+        self._rows: Spill = make_spill()
+        self._holders: list[Holder] = []
+        self._seekers: list[Seeker] = []
+        self._sources: dict[str, Entry] = {}
+        self._clashes: list[_Clash] = []
+        self.conflicts: list[Conflict] = []
+        self.problems: list[Problem] = []
+        self.skipped = 0
+        self.unchanged = 0
+        self.lost = 0
+        self.unmanaged_deletes = 0
+
+    def take(self, judged: Judged) -> None:
+        """Takes in one decided row."""
+        row, decision = judged.row, judged.decision
+        if judged.problem is not None:
+            self.problems.append(judged.problem)
+        self._note_clash(row, judged.source)
+        self.skipped += judged.source is Source.OTHER and row.record is None
+        self.unchanged += decision is None and judged.source is Source.SAME
+        if decision is None:
+            return
+        if decision.problem:
+            self.problems.append(Problem(row.key, "it is no longer a regular file; the target keeps the last one"))
+        elif decision.action is None:
+            self._conflict(row, decision.reason)
+        elif (why := self._why_held(row, decision)) is not None:
+            self._conflict(row, why, exit_code=4 if why is Reason.PROTECTED else 3)
+        else:
+            self._change(judged, decision, decision.action)
+
+    def _note_clash(self, row: Row, source: Source) -> None:
+        if row.above is None or not self._wired.target.traits.tree:
+            return
+        occupied = row.target is not None or row.unknown_target
+        self._clashes.append(_Clash(row.above, row.key, occupied, wanted=source in (Source.SAME, Source.CHANGED)))
+
+    def _why_held(self, row: Row, decision: Decision) -> Reason | None:
+        if decision.action in _OVERWRITES and self._wired.protected(row.key):
+            return Reason.PROTECTED
+        cannot_keep = self._wired.target.traits.keeps == "none" and self._wired.policy.keep != "never"
+        return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
+
+    def _conflict(self, row: Row, reason: Reason, exit_code: int = 3) -> None:
+        self.conflicts.append(Conflict(self._wired.name, row.key, reason, exit_code=exit_code))
+
+    def _change(self, judged: Judged, decision: Decision, action: Action) -> None:
+        row = judged.row
+        change = self._draw(judged, decision, action)
+        if action in _SENDS:
+            refused = why_refused(change.key, change.size, self._wired)
+            if refused is not None:
+                self.problems.append(Problem(row.key, refused, side="target"))
+                return
+        if self._pinned and change.digest is None and action in _SENDS and row.source is not None:
+            digest = pin(self._wired, row.source)
+            if isinstance(digest, Problem):
+                self.problems.append(digest)
+                return
+            change = replace(change, digest=digest)
+        self.lost += decision.reason is Reason.LOST
+        self.unmanaged_deletes += decision.reason is Reason.UNMANAGED
+        self._note_move(row, change)
+        self._rows.put(change.key, _encode(change))
+
+    def _draw(self, judged: Judged, decision: Decision, action: Action) -> Change:
+        row = judged.row
+        here = row.source if row.source is not None and row.source.kind is Kind.FILE else None
+        going = row.target or row.record
+        content = here if action is not Action.DELETE else None
+        digest = (here.digest or judged.facts.source_digest) if here else None
+        if content is None and row.record is not None:
+            digest = row.record.digest if decision.reason is not Reason.UNMANAGED else None
+        return Change(
+            0,
+            self._wired.name,
+            action,
+            row.key,
+            decision.reason,
+            size=content.size if content else going.size if going else 0,
+            digest=digest,
+            path=here.path if here else row.record.path if row.record else None,
+            source_version=here.version if here else ABSENT,
+            expect=decision.expect,
+            executable=here.executable if here else False,
+            drift=decision.drift,
+        )
+
+    def _note_move(self, row: Row, change: Change) -> None:
+        traits = self._wired.target.traits
+        if "none" in (traits.copy, traits.move):
+            return
+        record = row.record
+        ours = record is not None and row.target is not None and row.target.version == record.version
+        if record is not None and ours and change.reason in (Reason.GONE, Reason.CHANGED):
+            vacates = change.action is Action.DELETE
+            self._holders.append(Holder(change.key, record.size, record.digest, record.version, vacates))
+        if change.reason in _SEEKS and change.size and row.source is not None:
+            self._seekers.append(Seeker(change.key, change.size, change.digest))
+            if change.digest is None:
+                self._sources[change.key] = row.source
+
+    def finish(self, first_id: int) -> tuple[Spill, Counts, int]:
+        """The changes with ids from `first_id`, sorted; their counts; and the next free id."""
+        paired, digests = self._pair()
+        self._hold_clashes(paired)
+        held = {conflict.key for conflict in self.conflicts}
+        final, counts, entangled, number = make_spill(), Counts(), [], first_id
+        readers = {holder.key for holder in paired.values()}
+        clashing = {key for clash in self._clashes for key in (clash.above, clash.key)}
+        for change in self._settled(paired, digests, held):
+            numbered = replace(change, id=number)
+            number += 1
+            counts.add(numbered)
+            if change.from_key is not None or change.key in readers or change.key in clashing:
+                entangled.append(numbered)
+            else:
+                final.put(change.key, _encode(numbered))
+        if len(entangled) > 1:
+            entangled = entangle(entangled, tree=self._wired.target.traits.tree)
+        for change in entangled:
+            final.put(change.key, _encode(change))
+        self._rows.close()
+        return final, counts, number
+
+    def _pair(self) -> tuple[dict[str, Holder], dict[str, Digest]]:
+        seekers, digests = [], {}
+        for seeker in candidates(self._holders, self._seekers):
+            digest = seeker.digest
+            if digest is None:
+                pinned = pin(self._wired, self._sources[seeker.key])
+                if isinstance(pinned, Problem):
+                    continue  # sending it meets, and reports, the same trouble
+                digest = digests[seeker.key] = pinned
+            seekers.append(replace(seeker, digest=digest))
+        return pair(self._holders, seekers, tree=self._wired.target.traits.tree), digests
+
+    def _settled(self, paired: dict[str, Holder], digests: dict[str, Digest], held: set[str]) -> Iterator[Change]:
+        """The drafted changes after pairing: seekers become moves, vacated holders are part of theirs."""
+        vacated = {holder.key for key, holder in paired.items() if holder.vacates and key not in held}
+        for change in self._drafted():
+            if change.key in held or change.key in vacated:
+                continue
+            holder = paired.get(change.key)
+            if holder is not None:
+                yield replace(
+                    change,
+                    action=Action.MOVE,
+                    reason=Reason.RENAMED,
+                    digest=holder.digest,
+                    from_key=holder.key,
+                    from_version=holder.version,
+                    vacates=holder.vacates,
+                )
+            elif change.key in digests:
+                yield replace(change, digest=digests[change.key])
+            else:
+                yield change
+
+    def _drafted(self) -> Iterator[Change]:
+        return (_decode(value) for _, value in self._rows.rows())
+
+    def _hold_clashes(self, paired: dict[str, Holder]) -> None:
+        """A file meets a directory: unless all that stands in the way goes, the newcomer waits as a conflict."""
+        if not self._clashes:
+            return
+        keys = {key for clash in self._clashes for key in (clash.above, clash.key)}
+        changes = {change.key: change for change in self._drafted() if change.key in keys}
+        for blocked in _blocked(self._clashes, changes, self._everything_goes):
+            if all(conflict.key != blocked for conflict in self.conflicts):
+                self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
+                paired.pop(blocked, None)
+
+    def _everything_goes(self, directory: str, going: set[str]) -> bool:
+        """Whether a directory of the target holds nothing but what will go; filters do not hide what stands there."""
+        for item in self._wired.target.list(directory):
+            if isinstance(item, Problem) or (item.kind is not Kind.DIRECTORY and item.key not in going):
+                return False
+        return True
+
+
+def _blocked(
+    clashes: Iterable[_Clash], changes: dict[str, Change], everything_goes: Callable[[str, set[str]], bool]
+) -> Iterator[str]:
+    goes = {key for key, change in changes.items() if change.action is Action.DELETE}
+    clashes = list(clashes)
+    for clash in clashes:
+        above_comes = clash.above in changes and changes[clash.above].action in _SENDS
+        if clash.wanted and not above_comes and clash.above not in goes:
+            yield clash.key
+        elif clash.wanted and above_comes:
+            yield clash.above
+    for above in {clash.above for clash in clashes if clash.occupied}:
+        if above in changes and changes[above].action in _SENDS and not everything_goes(above, goes):
+            yield above
+
+
+def read_changes(spill: Spill) -> Iterator[Change]:
+    """The changes of a finished draft, in order of their keys."""
+    return (_decode(value) for _, value in spill.rows())

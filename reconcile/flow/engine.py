@@ -1,0 +1,227 @@
+"""Runs many steps side by side, and folds what comes of them into the state in batches.
+
+One thread coordinates: it reads small files, makes their intents durable a batch at a time, hands them to the pool,
+hears the results, tells the listeners and commits. Workers only publish. So no lock is held while a store is waited
+for, and every listener lives in one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from queue import Empty, SimpleQueue
+import threading
+import time
+from typing import Final, Protocol
+
+from reconcile.core.change import Change
+from reconcile.core.errors import FencedError
+from reconcile.core.events import ActionEnd, ActionStart
+from reconcile.core.outcome import Outcome
+from reconcile.flow.step import Done, Prepared, Step
+from reconcile.flow.unit import Unit
+from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
+
+BATCH_CHANGES: Final = 64
+BATCH_BYTES: Final = 32 << 20
+"""Small files are read, and their intents made durable, so many (or so much) at a time."""
+
+BULK_DELETES: Final = 1_000
+"""Deletes of one request, where a store takes them in bulk."""
+
+FOLD_CHANGES: Final = 500
+FOLD_S: Final = 1.0
+"""Outcomes are committed when there are so many, or after so long."""
+
+TOLD: Final = 100_000
+"""Of a larger run, only the outcomes that need a person are kept in memory; the state has them all."""
+
+Task = Callable[[], list[Done]]
+
+
+class Ledger:
+    """Commits outcomes in batches, and remembers what the report will say. For one thread."""
+
+    def __init__(self, state: StateStore, run: int, lease: Lease, sink: Sink) -> None:
+        self._state = state
+        self._run = run
+        self._lease = lease
+        self._sink = sink
+        self._folds: list[Fold] = []
+        self._fresh: list[Outcome] = []
+        self._last = time.monotonic()
+        self.outcomes: list[Outcome] = []
+        self.failed: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self.bytes = 0
+        self.finished = 0
+
+    def take(self, done: Done) -> None:
+        """Takes in one outcome, tells it, and commits when it is time."""
+        outcome = done.outcome
+        self._folds += done.folds
+        self._fresh.append(outcome)
+        if outcome.outcome != "done" or len(self.outcomes) < TOLD:
+            self.outcomes.append(outcome)
+        self.finished += 1
+        if outcome.outcome == "done":
+            self.counts[outcome.action] = self.counts.get(outcome.action, 0) + 1
+            self.bytes += outcome.sent_bytes
+        else:
+            self.failed[outcome.mapping] = self.failed.get(outcome.mapping, 0) + 1
+        self._sink(_ended(outcome))
+        if len(self._fresh) >= FOLD_CHANGES or time.monotonic() - self._last >= FOLD_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Makes everything heard so far durable."""
+        if self._fresh or self._folds:
+            self._state.fold(self._run, self._folds, self._fresh, self._lease)
+            self._folds, self._fresh = [], []
+        self._last = time.monotonic()
+
+
+def _ended(outcome: Outcome) -> ActionEnd:
+    return ActionEnd(
+        outcome.id,
+        outcome.mapping,
+        outcome.action,
+        outcome.key,
+        outcome.outcome,
+        outcome.sent_bytes,
+        outcome.seconds,
+        outcome.error,
+        outcome.hint,
+    )
+
+
+class Stop(Protocol):
+    """Whatever can ask for an end."""
+
+    def is_set(self) -> bool:
+        """Whether it does."""
+
+
+class Engine:
+    """Runs the changes of one mapping after another. `stop` ends it cleanly: nothing new begins, all begun is kept."""
+
+    def __init__(self, journal: Journal, ledger: Ledger, sink: Sink, stop: Stop, lost: threading.Event) -> None:
+        self._journal = journal
+        self.ledger = ledger
+        self._sink = sink
+        self._stop = stop
+        self._lost = lost
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing new may begin."""
+        return self._stop.is_set() or self._lost.is_set()
+
+    def run(self, step: Step, changes: Iterable[Change]) -> None:
+        """Runs independent changes side by side."""
+        self._drive(step, self._tasks(step, changes))
+
+    def run_units(self, step: Step, units: Iterable[list[Change]]) -> None:
+        """Runs units side by side: a lone change as ever, a group as one."""
+        self._drive(step, (self._unit_task(step, unit) for unit in units))
+
+    def delete(self, step: Step, changes: Iterable[Change]) -> None:
+        """Deletes in bulk, unless the old bytes must be kept one by one."""
+        if step.keeps:
+            self.run(step, changes)
+        else:
+            self._drive(step, self._bulk(step, changes))
+
+    def _drive(self, step: Step, tasks: Iterator[Task]) -> None:
+        results: SimpleQueue[list[Done] | BaseException] = SimpleQueue()
+        flying = 0
+        with ThreadPoolExecutor(step.wired.concurrency, f"apply-{step.wired.name}") as pool:
+            for task in tasks:
+                if self.stopped:
+                    break
+                pool.submit(_work, task, results, self._may_not_begin)
+                flying += 1
+                flying -= self._hear(results, wait=flying >= 2 * BATCH_CHANGES)
+            while flying:
+                flying -= self._hear(results, wait=True)
+        self.ledger.commit()
+        if self._lost.is_set():
+            message = "the lease was lost while applying; nothing more was written"
+            raise FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
+
+    def _may_not_begin(self) -> bool:
+        return self.stopped
+
+    def _hear(self, results: SimpleQueue[list[Done] | BaseException], *, wait: bool) -> int:
+        """Takes in what is there (with `wait`, at least one task); returns how many tasks ended."""
+        ended = 0
+        while True:
+            try:
+                heard = results.get(block=wait and not ended)
+            except Empty:
+                return ended
+            ended += 1
+            if isinstance(heard, BaseException):
+                raise heard
+            for done in heard:
+                self.ledger.take(done)
+
+    def _tasks(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
+        batch: list[Prepared] = []
+        size_bytes = 0
+        for change in changes:
+            if self.stopped:
+                break
+            self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
+            prepared = step.prepare(change)
+            if isinstance(prepared, Done):
+                self.ledger.take(prepared)
+                continue
+            batch.append(prepared)
+            size_bytes += prepared.body.size_bytes if prepared.body is not None and prepared.body.data else 0
+            if len(batch) >= BATCH_CHANGES or size_bytes >= BATCH_BYTES:
+                yield from self._intended(step, batch)
+                batch, size_bytes = [], 0
+        yield from self._intended(step, batch)
+
+    def _bulk(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
+        remaining = iter(changes)
+        while chunk := list(islice(remaining, BULK_DELETES)):
+            for change in chunk:
+                self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
+            self._journal.intend([step.intent(change) for change in chunk])
+            yield lambda chunk=chunk: step.delete_many(chunk)  # type: ignore[misc]
+
+    def _intended(self, step: Step, batch: list[Prepared]) -> Iterator[Task]:
+        """Journal, then do: the intents of a batch are durable before any of it begins."""
+        intents = [prepared.intent for prepared in batch if prepared.intent is not None]
+        if intents and not self.stopped:
+            self._journal.intend(intents)
+        for prepared in batch:
+            yield lambda prepared=prepared: [step.publish(prepared)]  # type: ignore[misc]
+
+    def _unit_task(self, step: Step, unit: list[Change]) -> Task:
+        for change in unit:
+            self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
+        if len(unit) > 1:
+            return lambda: Unit(step, self._journal).run(unit)
+        return lambda: [self._alone(step, unit[0])]
+
+    def _alone(self, step: Step, change: Change) -> Done:
+        prepared = step.prepare(change)
+        if isinstance(prepared, Done):
+            return prepared
+        if prepared.intent is not None:
+            self._journal.intend([prepared.intent])
+        return step.publish(prepared)
+
+
+def _work(task: Task, results: SimpleQueue[list[Done] | BaseException], may_not_begin: Callable[[], bool]) -> None:
+    if may_not_begin():
+        results.put([])
+        return
+    try:
+        results.put(task())
+    except BaseException as error:  # noqa: BLE001 - raised again by the coordinator
+        results.put(error)

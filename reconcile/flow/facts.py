@@ -1,0 +1,143 @@
+"""Finds out what a row of the march could not tell: a digest, an equality, a proven absence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reconcile.core.change import Action, Reason
+from reconcile.core.decide import NO_FACTS, Ask, Decision, Facts, Source, Target, decide, source_state, target_state
+from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
+from reconcile.core.errors import StoreError, UnstableError
+from reconcile.core.march import Row
+from reconcile.flow.hashing import hashes_of
+from reconcile.flow.wired import Wired
+from reconcile.ports import Hashes
+
+SMALL_BYTES = 1 << 20
+"""Below this, hashing side by side costs more than it gains."""
+
+
+class Judged(Struct, frozen=True, gc=False):
+    """A row with its decision (None: nothing to do), what was found out, or the problem met while finding out."""
+
+    row: Row
+    decision: Decision | None = None
+    facts: Facts = NO_FACTS
+    source: Source = Source.UNKNOWN
+    problem: Problem | None = None
+
+
+class Judge:
+    """Decides rows, asking the stores only what the table needs to know."""
+
+    def __init__(self, wired: Wired, *, destroy: bool = False, resend: bool = False) -> None:
+        self._wired = wired
+        self._destroy = destroy
+        self._resend = resend
+
+    def quick(self, row: Row) -> Judged | None:
+        """The decision, if it needs no reading; None when facts are missing."""
+        judged = self._judge(row, self._first_facts(row))
+        return judged if isinstance(judged, Judged) else None
+
+    def slow(self, rows: Sequence[Row]) -> Iterator[Judged]:
+        """Decides rows that need facts, side by side where that helps; in the order given."""
+        return each(self._wired, self._thorough, rows, [row.source.size if row.source else 0 for row in rows])
+
+    def _thorough(self, row: Row) -> Judged:
+        facts = self._first_facts(row)
+        while True:
+            judged = self._judge(row, facts)
+            if isinstance(judged, Judged):
+                return judged
+            try:
+                facts = self._find_out(row, facts, judged)
+            except StoreError as error:
+                side = "target" if judged is Ask.TARGET_EQUAL else "source"
+                return Judged(row, problem=Problem(row.key, error.message, side=side, hint=error.hint))
+
+    def _judge(self, row: Row, facts: Facts) -> Judged | Ask:
+        if row.source is not None and row.source.kind is Kind.FILE and not self._wired.selection.size(row.source.size):
+            facts = replace(facts, absence=Source.IGNORED)
+        source = source_state(row, facts, executable=self._wired.executable)
+        if isinstance(source, Ask):
+            return source
+        target = target_state(row, source, facts)
+        if isinstance(target, Ask):
+            return target
+        decision = decide(row, self._wired.policy, source, target, facts)
+        if self._resend and decision is None and (source, target) == (Source.SAME, Target.SAME):
+            decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
+        return Judged(row, decision, facts, source)
+
+    def _first_facts(self, row: Row) -> Facts:
+        if self._destroy and row.record is not None:
+            return Facts(absence=Source.ABSENT)
+        if row.source is None and row.record is None:
+            return Facts(absence=Source.ABSENT if self._wired.selection.file(row.key) else Source.IGNORED)
+        return NO_FACTS
+
+    def _find_out(self, row: Row, facts: Facts, ask: Ask) -> Facts:
+        if ask is Ask.SOURCE_DIGEST:
+            return replace(facts, source_digest=self._digest(row).sha256)
+        if ask is Ask.TARGET_EQUAL:
+            return self._compare(row, facts)
+        return replace(facts, absence=self._absence(row))
+
+    def _digest(self, row: Row) -> Hashes:
+        assert row.source is not None
+        return hashes_of(self._wired.source, row.source, with_md5=self._wired.target.traits.waits)
+
+    def _compare(self, row: Row, facts: Facts) -> Facts:
+        """Whether the target has the source's content, or where its version is unsettled, still the recorded one."""
+        assert row.target is not None
+        target = self._wired.target
+        if row.record is not None and row.record.version == row.target.version:
+            equal = target.prove(row.target, Hashes(row.record.digest))
+            if equal is None:
+                equal = hashes_of(target, row.target).sha256 == row.record.digest
+            return replace(facts, target_asked=True, target_equal=equal)
+        hashes = self._digest(row)
+        equal = target.prove(row.target, hashes)
+        return replace(facts, source_digest=hashes.sha256, target_asked=True, target_equal=equal)
+
+    def _absence(self, row: Row) -> Source:
+        """Why no listing showed the source of a record; only what is proven gone may lead to a delete."""
+        assert row.record is not None
+        path = row.record.path or row.key
+        if not self._wired.selection.file(path):
+            return Source.IGNORED
+        entry = self._wired.source.stat(path)
+        if entry is None:
+            return Source.ABSENT
+        if entry.kind is not Kind.FILE:
+            return Source.OTHER
+        if not self._wired.selection.size(entry.size):
+            return Source.IGNORED
+        if row.record.path is not None:  # under another key now: what was sent before is history, and kept
+            return Source.UNSELECTED
+        raise UnstableError("the file came back while the tree was read", op="plan", path=path, hint="run it again")
+
+
+def each(
+    wired: Wired, work: Callable[[Row], Judged], rows: Sequence[Row], sizes_bytes: Iterable[int]
+) -> Iterator[Judged]:
+    """`work` on every row, in threads when a store waits or the files are large."""
+    waits = wired.target.traits.waits or wired.source.traits.waits
+    if len(rows) > 1 and (waits or max(sizes_bytes, default=0) >= SMALL_BYTES):
+        with ThreadPoolExecutor(wired.concurrency, "judge") as pool:
+            yield from pool.map(work, rows)
+    else:
+        yield from map(work, rows)
+
+
+def pin(wired: Wired, entry: Entry) -> Digest | Problem:
+    """The digest a change is bound to; a problem when the file cannot be read."""
+    try:
+        return hashes_of(wired.source, entry).sha256
+    except StoreError as error:
+        return Problem(entry.key, error.message, hint=error.hint)

@@ -1,0 +1,42 @@
+"""Names and sizes a target cannot take: found when planning, not when sending."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from reconcile.core.counts import size_text
+from reconcile.core.path import why_not_key
+from reconcile.flow.wired import Wired
+
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
+_FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+
+
+def why_refused(key: str, size_bytes: int, wired: Wired) -> str | None:
+    """Why the target cannot hold this file, in words; None when it can."""
+    traits = wired.target.traits
+    encoded = key.encode("utf-8", "surrogateescape")
+    if (why := why_not_key(key)) is not None:
+        return why
+    if traits.max_key_bytes and len(encoded) > traits.max_key_bytes:
+        return f"the key is {len(encoded):,} bytes long, the store takes {traits.max_key_bytes:,}"
+    if traits.max_name_bytes and (longest := max(map(len, encoded.split(b"/")))) > traits.max_name_bytes:
+        return f"a part of the name is {longest} bytes long, the store takes {traits.max_name_bytes}"
+    if traits.max_size_bytes and size_bytes > traits.max_size_bytes:
+        return (
+            f"{size_text(size_bytes)} is more than the store takes in one object ({size_text(traits.max_size_bytes)})"
+        )
+    if wired.portable_names == "fail":
+        return why_not_portable(key)
+    return None
+
+
+def why_not_portable(key: str) -> str | None:
+    """Why another system would refuse this name (a Windows or macOS checkout of the same files); None if none does."""
+    for segment in key.split("/"):
+        if _FORBIDDEN.search(segment) or segment[-1:] in (".", " "):
+            return f"other systems refuse the name `{segment}`"
+        if _RESERVED.match(segment):
+            return f"`{segment}` is a device name on Windows"
+    return None

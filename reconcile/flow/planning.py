@@ -1,0 +1,210 @@
+"""Makes the plan: march, decide, pair, guard, order. Changes nothing anywhere but in the disposable cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from reconcile import __version__
+from reconcile.core.change import Change
+from reconcile.core.counts import Counts, plural
+from reconcile.core.entry import Cover, Digest
+from reconcile.core.errors import NotFoundError
+from reconcile.core.events import Progress
+from reconcile.core.guard import Totals, refusals
+from reconcile.core.march import OutOfOrderError, Row, Tally, march
+from reconcile.core.plan import Header, MappingPlan, Plan
+from reconcile.core.record import Record
+from reconcile.flow.drafting import Draft, read_changes
+from reconcile.flow.facts import Judge
+from reconcile.flow.streams import record_stream, source_stream, target_stream
+from reconcile.flow.wired import House, Wired
+from reconcile.ports import Sink, Spill
+
+BATCH = 1_000
+"""Rows that need facts are looked into this many at a time."""
+
+Overlay = dict[str, dict[str, Record | None]]
+"""By scope, what a stopped run left open, as it would be once settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """How to plan. `kind`: `apply`, `destroy`, or `refresh` (only what changed in the target)."""
+
+    kind: str = "apply"
+    allowed: Sequence[str] = ()
+    pinned: bool = False
+    checksum: bool = False
+    resend: bool = False
+    overlay: Overlay = field(default_factory=dict)
+    open_run: tuple[int, int, int] = (0, 0, 0)
+
+
+def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
+    """The plan of all mappings. Raises when nothing can be planned at all; what hit single paths stands in the plan."""
+    parts: list[MappingPlan] = []
+    spills: list[Spill] = []
+    next_id = 1
+    for wired in house.in_order():
+        one = _PlanOne(house, _as_asked(wired, options), options, sink)
+        part, spill, next_id = one.make(next_id)
+        parts.append(part)
+        spills.append(spill)
+    run, done, total = options.open_run
+    header = Header(
+        lineage=house.state.lineage,
+        spec=house.spec_digest,
+        spec_file=house.spec_file,
+        tool_version=__version__,
+        kind=options.kind,
+        mappings=parts,
+        allowed=sorted(options.allowed),
+        open_run=run,
+        open_done=done,
+        open_total=total,
+    )
+    return Plan(header, _reader(spills), pinned=options.pinned, origin=house)
+
+
+def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
+    """The mapping as this kind of plan sees it."""
+    if options.kind == "destroy":
+        policy = msgspec.structs.replace(wired.policy, delete=True, unmanaged="keep", drift="keep", conflict="fail")
+        return replace(wired, policy=policy)
+    if options.checksum or options.resend:
+        return replace(wired, memory=None)
+    return wired
+
+
+def _reader(spills: Sequence[Spill]) -> Callable[[], Iterator[Change]]:
+    return lambda: (change for spill in spills for change in read_changes(spill))
+
+
+class _PlanOne:
+    """The plan of one mapping."""
+
+    def __init__(self, house: House, wired: Wired, options: PlanOptions, sink: Sink) -> None:
+        self._house = house
+        self._wired = wired
+        self._options = options
+        self._sink = sink
+        self._destroy = options.kind == "destroy"
+        self._judge = Judge(wired, destroy=self._destroy, resend=options.resend)
+
+    def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
+        """The part, its changes, and the next free id."""
+        creates = self._container()
+        try:
+            tally, draft = self._march(unsorted=False)
+        except OutOfOrderError:
+            tally, draft = self._march(unsorted=True)
+        spill, counts, next_id = draft.finish(first_id)
+        counts.unchanged = tally.settled + draft.unchanged
+        return self._part(tally, draft, counts, creates), spill, next_id
+
+    def _container(self) -> list[str]:
+        """What apply will have to make first; an error when it may not."""
+        missing = list(self._wired.target.ensure(dry=True))
+        if missing and not self._wired.create_target:
+            hint = f"set create_target: true, or run: reconcile create {self._wired.target.url}"
+            raise NotFoundError("the target does not exist", op="plan", path=self._wired.target.url, hint=hint)
+        return missing
+
+    def _march(self, *, unsorted: bool) -> tuple[Tally, Draft]:
+        wired, tally = self._wired, Tally()
+        draft = Draft(wired, pinned=self._options.pinned)
+        overlay = self._options.overlay.get(wired.scope.id, {})
+        rows = march(
+            () if self._destroy else source_stream(wired, unsorted=unsorted),
+            self._records(overlay),
+            target_stream(wired, unsorted=unsorted),
+            tally,
+            executable=wired.executable,
+        )
+        waiting: list[Row] = []
+        for row in rows:
+            if row.key.endswith("/") or not wired.in_reach(row.key):
+                continue
+            judged = self._judge.quick(row)
+            if judged is not None:
+                draft.take(judged)
+            else:
+                waiting.append(row)
+            if len(waiting) >= BATCH:
+                self._look_into(waiting, draft, tally)
+                waiting = []
+        self._look_into(waiting, draft, tally)
+        return tally, draft
+
+    def _records(self, overlay: dict[str, Record | None]) -> Iterator[Record]:
+        records = record_stream(self._house, self._wired, overlay)
+        if self._options.checksum:
+            return (msgspec.structs.replace(record, settled=False) for record in records)
+        return records
+
+    def _look_into(self, rows: list[Row], draft: Draft, tally: Tally) -> None:
+        for judged in self._judge.slow(rows):
+            draft.take(judged)
+            self._remember(judged.row, judged.facts.source_digest)
+        self._sink(Progress("plan", self._wired.name, done=tally.sources))
+
+    def _remember(self, row: Row, digest: Digest | None) -> None:
+        """A file found unchanged need not be read again: its new fingerprint is kept."""
+        if self._wired.memory is not None and digest is not None and row.source is not None:
+            self._wired.memory.remember(msgspec.structs.replace(row.source, digest=digest))
+
+    def _part(self, tally: Tally, draft: Draft, counts: Counts, creates: list[str]) -> MappingPlan:
+        wired = self._wired
+        scope = wired.scope.id
+        known = self._house.state.serial(scope)
+        totals = self._totals(tally, draft, counts)
+        problems = [*tally.problems, *draft.problems]
+        return MappingPlan(
+            name=wired.name,
+            scope=scope,
+            serial=known,
+            source=wired.source.url,
+            target=wired.target.url,
+            counts=counts,
+            conflicts=sorted(draft.conflicts, key=lambda conflict: conflict.key),
+            problems=sorted(problems, key=lambda problem: (problem.key, problem.side)),
+            refusals=refusals(wired.name, totals, wired.policy.guard, self._options.allowed)
+            if not self._destroy
+            else [],
+            creates=creates,
+            notices=self._notices(draft),
+            conditions=wired.conditions,
+            window=not wired.target.traits.returns_version,
+            waits_for=list(wired.depends_on),
+            records=tally.records,
+        )
+
+    def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:
+        wired = self._wired
+        return Totals(
+            records=tally.records,
+            sources=tally.sources,
+            targets=tally.targets,
+            deletes=counts.delete - draft.unmanaged_deletes,
+            unmanaged_deletes=draft.unmanaged_deletes,
+            updates=counts.update,
+            lost=draft.lost,
+            first_run=not self._house.state.completed(wired.scope.id),
+            new_disk=wired.memory is not None and wired.memory.on_new_disk(),
+            source_known=not any(p.cover is not Cover.FILE and p.side == "source" for p in tally.problems),
+        )
+
+    def _notices(self, draft: Draft) -> list[str]:
+        notices = []
+        if draft.skipped:
+            notices.append(f"{plural(draft.skipped, 'symlink or special file')} skipped")
+        for scope, _, count in self._house.state.scopes():
+            orphaned = scope.mapping == self._wired.name and scope.id != self._wired.scope.id and count
+            if orphaned:
+                notices.append(
+                    f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target} (forgotten)"
+                )
+        return notices

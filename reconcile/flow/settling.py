@@ -1,0 +1,95 @@
+"""After a crash: what a stopped run had announced but not recorded is looked at, and either recorded or left.
+
+An intent says what was about to be published. If the target now shows our token, or content proven to be ours, it was:
+the record follows. Anything else is left to the plan, which sees an ordinary difference. Settling writes only records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconcile.core.change import Action
+from reconcile.core.entry import Digest, Entry
+from reconcile.core.errors import StoreError
+from reconcile.core.outcome import Run
+from reconcile.core.record import Record
+from reconcile.flow.hashing import hashes_of
+from reconcile.flow.planning import Overlay
+from reconcile.flow.wired import House, Wired
+from reconcile.ports import Fold, Hashes, Intent, Lease
+
+_REMOVES = frozenset({Action.DELETE.value})
+
+
+def look(house: House) -> tuple[list[Intent], list[Fold]]:
+    """The open intents of the mappings at hand, and what they mean for the records; an unreadable one stays open."""
+    wired_of = {wired.scope.id: wired for wired in house.mappings}
+    intents = [intent for intent in house.state.journal.open_intents() if intent.scope in wired_of]
+    folds: list[Fold] = []
+    for intent in intents:
+        try:
+            folds += _verdicts(wired_of[intent.scope], intent)
+        except StoreError:
+            continue
+    return intents, folds
+
+
+def settle(house: House, lease: Lease) -> Run | None:
+    """Records what stopped runs had done; returns the newest run that had stopped, if one had."""
+    intents, folds = look(house)
+    by_run: dict[int, list[Fold]] = {}
+    run_of = {(intent.scope, intent.seq): intent.run for intent in intents}
+    for fold in folds:
+        by_run.setdefault(run_of[fold.scope, fold.seq], []).append(fold)
+    for run, settled in by_run.items():
+        house.state.fold(run, settled, [], lease)
+    return stopped_run(house)
+
+
+def overlay(house: House) -> Overlay:
+    """What settling would record, for a plan that may not write."""
+    found: Overlay = {}
+    for fold in look(house)[1]:
+        records = found.setdefault(fold.scope, {})
+        if fold.put is not None:
+            records[fold.put.key] = fold.put
+        elif fold.drop is not None:
+            records[fold.drop] = None
+    return found
+
+
+def stopped_run(house: House) -> Run | None:
+    """The newest run, if it never ended."""
+    newest = next(iter(house.state.runs(limit=1)), None)
+    return newest if newest is not None and not newest.ended and newest.operation in ("apply", "destroy") else None
+
+
+def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
+    entry = wired.target.stat(intent.key)
+    if intent.action in _REMOVES:
+        drop = intent.key if entry is None else None
+        return [Fold(intent.scope, intent.seq, drop=drop)]
+    if entry is None or entry.kind or not _is_ours(wired, entry, intent):
+        return [Fold(intent.scope, intent.seq)]
+    record = Record(
+        intent.key,
+        entry.size,
+        Digest(intent.digest),
+        entry.version,
+        path=intent.path,
+        settled=wired.target.traits.returns_version,
+        executable=intent.executable,
+        run=intent.run,
+    )
+    folds = [Fold(intent.scope, intent.seq, put=record)]
+    if intent.from_key is not None and wired.target.stat(intent.from_key) is None:
+        folds.append(Fold(intent.scope, intent.seq, drop=intent.from_key))
+    return folds
+
+
+def _is_ours(wired: Wired, entry: Entry, intent: Intent) -> bool:
+    """Whether the target holds what the intent announced; read back where nothing else tells."""
+    if entry.version == intent.expect or entry.size != intent.size or not intent.digest:
+        return False
+    proven = wired.target.prove(entry, Hashes(Digest(intent.digest)))
+    return proven if proven is not None else hashes_of(wired.target, entry).sha256 == intent.digest

@@ -1,0 +1,88 @@
+"""Whether a saved plan still fits: same family, same serials, same spec, same version, and the world as it saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconcile import __version__
+from reconcile.core.change import Action, Change
+from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
+from reconcile.core.errors import StalePlanError, StoreError
+from reconcile.core.path import why_not_key
+from reconcile.core.plan import FORMAT_VERSION, MappingPlan, Plan
+from reconcile.flow.hashing import hashes_of
+from reconcile.flow.wired import House, Wired
+
+LISTED_ABOVE = 500
+"""A plan with more changes than this is compared with one listing instead of one question a path."""
+
+
+def check_plan(house: House, plan: Plan) -> None:
+    """Raises `StalePlanError`, naming the first thing that no longer fits; looks only."""
+    header, state = plan.header, house.state
+    for changed, why in (
+        (header.format_version != FORMAT_VERSION, "it has another format"),
+        (header.tool_version != __version__, f"version {header.tool_version} made it, this is {__version__}"),
+        (header.lineage != state.lineage, "it belongs to another state (lineage)"),
+        (header.spec != house.spec_digest, "the spec changed since"),
+    ):
+        if changed:
+            raise _stale(why)
+    if (run := state.consumed(plan.id)) is not None:
+        raise _stale(f"run {run} used it already")
+    wired_of = {wired.name: wired for wired in house.mappings}
+    for part in plan.mappings:
+        wired = wired_of.get(part.name)
+        if wired is None or wired.scope.id != part.scope:
+            raise _stale(f"the mapping {part.name} is not the one it was made for")
+        if state.serial(part.scope) != part.serial:
+            raise _stale(f"the state of {part.name} moved on (serial {part.serial} → {state.serial(part.scope)})")
+        _check_world(wired, part, plan)
+
+
+def _stale(why: str, path: str = "") -> StalePlanError:
+    return StalePlanError(why, op="apply", path=path, hint="make a new one: reconcile plan --out FILE")
+
+
+def _check_world(wired: Wired, part: MappingPlan, plan: Plan) -> None:
+    """Every source the plan pins has its content, every target key its version."""
+    changes = list(plan.changes(part.name)) if part.counts.changes <= LISTED_ABOVE else None
+    versions = None if changes is not None else _listing(wired)
+    for change in changes if changes is not None else plan.changes(part.name):
+        if why_not_key(change.key) or (change.from_key is not None and why_not_key(change.from_key)):
+            raise _stale("it holds a name that no plan has", change.key)
+        _check_source(wired, change)
+        for key, expected in _expected(change):
+            if _version(wired, key, versions) != expected:
+                raise _stale("the target changed since", key)
+
+
+def _listing(wired: Wired) -> dict[str, Version]:
+    return {item.key: item.version for item in wired.target.list() if isinstance(item, Entry)}
+
+
+def _expected(change: Change) -> Iterator[tuple[str, Version]]:
+    if change.action is not Action.FORGET and change.expect != ANY:
+        yield change.key, change.expect
+    if change.from_key is not None:
+        yield change.from_key, change.from_version
+
+
+def _version(wired: Wired, key: str, versions: dict[str, Version] | None) -> Version:
+    if versions is not None:
+        return versions.get(key, ABSENT)
+    entry = wired.target.stat(key)
+    return entry.version if entry is not None and entry.kind is not Kind.DIRECTORY else ABSENT
+
+
+def _check_source(wired: Wired, change: Change) -> None:
+    if change.source_version == ABSENT or change.action not in (Action.CREATE, Action.UPDATE, Action.MOVE):
+        return
+    try:
+        entry = wired.source.stat(change.source_path)
+        if entry is None:
+            raise _stale("the source is gone since", change.source_path)
+        if entry.version != change.source_version and hashes_of(wired.source, entry).sha256 != change.digest:
+            raise _stale("the source changed since", change.source_path)
+    except StoreError as error:
+        raise _stale(f"the source cannot be read: {error.message}", change.source_path) from error

@@ -1,0 +1,271 @@
+"""One change, carried out on one store: read, intend, publish, say what to record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+import time
+
+from msgspec.structs import replace
+
+from reconcile.core.change import Action, Change, Reason
+from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
+from reconcile.core.outcome import Ending, Outcome
+from reconcile.core.path import CONTROL_DIR
+from reconcile.core.record import Record
+from reconcile.flow.bodies import SMALL_BYTES, large_body, small_body, source_digest
+from reconcile.flow.hashing import hashes_of
+from reconcile.flow.wired import Wired
+from reconcile.ports import Body, Fold, Intent, Journal
+
+SENDS = frozenset({Action.CREATE, Action.UPDATE})
+QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
+"""Actions that touch records only."""
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of one change, and what it does to the records."""
+
+    change: Change
+    outcome: Outcome
+    folds: list[Fold] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A change ready to be published: its intent still to be made durable, its bytes in memory when they are small."""
+
+    change: Change
+    intent: Intent | None = None
+    body: Body | None = None
+
+
+class Step:
+    """Carries out the changes of one mapping in one run. Thread-safe: it holds nothing but its surroundings."""
+
+    def __init__(self, wired: Wired, run: int, journal: Journal, *, pinned: bool) -> None:
+        self.wired = wired
+        self.run = run
+        self._journal = journal
+        self._pinned = pinned
+
+    # -- before -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, change: Change) -> Prepared | Done:
+        """Reads a small source and draws the intent; a `Done` when that already failed."""
+        if change.action in QUIET:
+            return Prepared(change)
+        token = token_hex(8)
+        if change.action not in SENDS:
+            return Prepared(change, self.intent(change, token))
+        if change.size > SMALL_BYTES:
+            return Prepared(change, None, self._large(change, token))
+        try:
+            body = small_body(self.wired, change, token, pinned=self._pinned)
+        except (StoreError, StalePlanError) as error:
+            return self.failed(change, error)
+        return Prepared(change, self.intent(change, token, body), body)
+
+    def _large(self, change: Change, token: str) -> Body:
+        def sealed(digest: Digest) -> None:
+            self._journal.intend([replace(self.intent(change, token), digest=digest, size=change.size)])
+
+        return large_body(self.wired, change, token, sealed, pinned=self._pinned)
+
+    def intent(self, change: Change, token: str = "", body: Body | None = None) -> Intent:
+        """What is about to happen, as the journal keeps it."""
+        return Intent(
+            run=self.run,
+            seq=change.id,
+            scope=self.wired.scope.id,
+            key=change.key,
+            action=change.action.value,
+            expect=change.expect,
+            digest=(body.digest if body else change.digest) or b"",
+            size=body.size_bytes if body else change.size,
+            token=token,
+            path=change.path,
+            from_key=change.from_key,
+            from_version=change.from_version,
+            executable=body.executable if body else change.executable,
+        )
+
+    # -- doing ------------------------------------------------------------------------------------------------------
+
+    def publish(self, prepared: Prepared) -> Done:
+        """Does it. Every error becomes an outcome; what is raised is a defect of ours."""
+        began = time.perf_counter()
+        change = prepared.change
+        try:
+            done = self._act(prepared)
+        except (StoreError, StalePlanError) as error:
+            done = self.failed(change, error)
+        done.outcome = replace(done.outcome, seconds=time.perf_counter() - began)
+        return done
+
+    def _act(self, prepared: Prepared) -> Done:
+        change = prepared.change
+        acts: dict[Action, Callable[[Prepared], Done]] = {
+            Action.CREATE: self._send,
+            Action.UPDATE: self._send,
+            Action.DELETE: self._delete,
+            Action.MOVE: self._move,
+            Action.ADOPT: self._adopt,
+            Action.ACCEPT: self._accept,
+            Action.FORGET: self._forget,
+        }
+        return acts[change.action](prepared)
+
+    def _send(self, prepared: Prepared) -> Done:
+        change, body = prepared.change, prepared.body
+        assert body is not None
+        kept, expect = self._keep(change)
+        entry = self.wired.target.write(change.key, body, expect=expect)
+        digest = body.digest or entry.digest
+        assert digest is not None
+        if self.wired.sending.verify and hashes_of(self.wired.target, entry).sha256 != digest:
+            raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
+        record = self._record(change, entry, digest, body.executable)
+        return self._done(change, record, sent_bytes=body.size_bytes, kept=kept)
+
+    def _delete(self, prepared: Prepared) -> Done:
+        change, target = prepared.change, self.wired.target
+        if self.keeps and target.traits.move_atomic:
+            kept = self.undo_key(change.key)
+            target.move(self._there(change.key, change), kept, expect=ANY)
+        else:
+            kept, expect = self._keep(change)
+            error = target.delete([(change.key, expect)])[0]
+            if error is not None:
+                raise error
+        return self.gone(change, kept)
+
+    def delete_many(self, changes: Sequence[Change]) -> list[Done]:
+        """Deletes in one call; each has its own outcome."""
+        began = time.perf_counter()
+        try:
+            fates = self.wired.target.delete([(change.key, change.expect) for change in changes])
+        except StoreError as error:
+            fates = [error] * len(changes)
+        seconds = (time.perf_counter() - began) / len(changes)
+        ended = []
+        for change, fate in zip(changes, fates, strict=True):
+            done = self.gone(change, "") if fate is None else self.failed(change, fate)
+            done.outcome = replace(done.outcome, seconds=seconds)
+            ended.append(done)
+        return ended
+
+    def _move(self, prepared: Prepared) -> Done:
+        change, target = prepared.change, self.wired.target
+        kept, expect = self._keep(change) if change.expect != ABSENT else ("", ABSENT)
+        assert change.from_key is not None
+        assert change.digest is not None
+        origin = Entry(change.from_key, change.size, change.from_version)
+        act = target.move if change.vacates else target.copy
+        entry = act(origin, change.key, expect=expect)
+        done = self._done(change, self._record(change, entry, change.digest, change.executable), kept=kept)
+        if change.vacates:
+            done.folds.append(Fold(self.wired.scope.id, change.id, drop=change.from_key))
+        return done
+
+    def _adopt(self, prepared: Prepared) -> Done:
+        change = prepared.change
+        digest = source_digest(self.wired, change)
+        there = self._there(change.key, change)
+        if change.reason is Reason.UNPROVEN and hashes_of(self.wired.target, there).sha256 != digest:
+            outcome = self._outcome(change, "conflict", "source and target differ, and have no common past")
+            return Done(change, replace(outcome, hint="choose with the policy conflict:, or remove one of the two"))
+        return self._done(change, self._record(change, there, digest, change.executable))
+
+    def _accept(self, prepared: Prepared) -> Done:
+        change = prepared.change
+        record = self._record(
+            change, self._there(change.key, change), source_digest(self.wired, change), change.executable
+        )
+        return self._done(change, record)
+
+    def _forget(self, prepared: Prepared) -> Done:
+        return self.gone(prepared.change, "")
+
+    # -- keeping the old bytes ----------------------------------------------------------------------------------------
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this run copies aside what it overwrites and deletes."""
+        return self.wired.policy.keep != "never" and self.wired.target.traits.keeps in ("link", "copy")
+
+    def undo_key(self, key: str) -> str:
+        """Where the bytes that this run takes away from `key` are kept."""
+        return f"{CONTROL_DIR}/undo/{self.run}/{key}"
+
+    def _keep(self, change: Change) -> tuple[str, Version]:
+        """Keeps what is about to be overwritten; returns where, and the version to expect from now on.
+
+        A hard link changes the times of what it links to: then the kept name's version is the live one's as well.
+        """
+        if change.expect == ABSENT or not self.keeps:
+            return "", change.expect
+        kept = self.wired.target.copy(self._there(change.key, change), self.undo_key(change.key), expect=ANY)
+        return kept.key, kept.version if self.wired.target.traits.keeps == "link" else change.expect
+
+    # -- what comes of it -----------------------------------------------------------------------------------------------
+
+    def _there(self, key: str, change: Change) -> Entry:
+        return Entry(key, change.size, change.expect)
+
+    def _record(self, change: Change, entry: Entry, digest: Digest, executable: bool) -> Record:  # noqa: FBT001
+        return Record(
+            change.key,
+            entry.size,
+            digest,
+            entry.version,
+            path=change.path,
+            settled=self.wired.target.traits.returns_version,
+            executable=executable,
+            run=self.run,
+        )
+
+    def _done(self, change: Change, record: Record, *, sent_bytes: int = 0, kept: str = "") -> Done:
+        outcome = replace(self._outcome(change, "done"), sent_bytes=sent_bytes, kept=kept)
+        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, put=record)])
+
+    def gone(self, change: Change, kept: str) -> Done:
+        """The key holds nothing of ours any more."""
+        outcome = replace(self._outcome(change, "done"), kept=kept)
+        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, drop=change.key)])
+
+    def failed(self, change: Change, error: Exception) -> Done:
+        """A failure closes the intent only if nothing can have happened; else the next run settles it."""
+        ending: Ending = "conflict" if isinstance(error, ChangedError) else "failed"
+        outcome = replace(self._outcome(change, ending, str(error)), hint=getattr(error, "hint", ""))
+        unknown = isinstance(error, BusyError)
+        return Done(change, outcome, [] if unknown else [Fold(self.wired.scope.id, change.id)])
+
+    def _outcome(self, change: Change, ending: Ending, error: str = "") -> Outcome:
+        return Outcome(
+            change.id,
+            change.mapping,
+            change.action.value,
+            change.key,
+            ending,
+            size_bytes=change.size,
+            error=error,
+            from_key=change.from_key,
+            reason=change.reason.value,
+        )
+
+    def recorded(self, change: Change, entry: Entry) -> Done:
+        """The key holds the planned content, as `entry`."""
+        assert change.digest is not None
+        return self._done(change, self._record(change, entry, change.digest, change.executable))
+
+    def gave_up(self, change: Change, why: str) -> Done:
+        """A change that failed because another one did; nothing of it happened."""
+        return Done(change, self._outcome(change, "failed", why), [Fold(self.wired.scope.id, change.id)])
+
+    def held(self, change: Change, why: str) -> Done:
+        """A change that was not begun, on purpose."""
+        return Done(change, self._outcome(change, "held", why))

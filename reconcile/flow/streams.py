@@ -1,0 +1,164 @@
+"""The three streams of the march, each made sorted, annotated and ahead of its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+import msgspec
+
+from reconcile.core.entry import Cover, Entry, Problem
+from reconcile.core.errors import NotFoundError, StoreError
+from reconcile.core.record import Record
+from reconcile.flow.layout import lay_out
+from reconcile.flow.wired import House, Wired
+from reconcile.ports import Spill, Store
+from reconcile.scan.fingerprints import annotate
+from reconcile.state.spill import make_spill
+
+CHUNK = 1_000
+"""How many entries cross from the thread that lists to the one that marches at once."""
+
+CHUNKS_AHEAD = 8
+
+Item = TypeVar("Item")
+
+_decode = msgspec.msgpack.Decoder(Entry).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
+    """What is here, by target key, with the digests this machine already knows."""
+    stream = _listed(wired.source, unsorted=unsorted)
+    if wired.memory is not None:
+        stream = annotate(chain(wired.memory.lost_mounts(), stream), wired.memory.prints.cursor())
+    if wired.layout != "{path}":
+        stream = sort(lay_out(wired, stream))
+    return ahead(stream) if wired.source.traits.waits else stream
+
+
+def target_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
+    """What is there; nothing when the container is missing."""
+    stream = _as_target(_listed(wired.target, unsorted=unsorted))
+    return ahead(stream) if wired.target.traits.waits else stream
+
+
+def record_stream(house: House, wired: Wired, overlay: dict[str, Record | None]) -> Iterator[Record]:
+    """What we remember, with what a stopped run left open laid over it (`None`: gone)."""
+    records = house.state.records(wired.scope.id)
+    if not overlay:
+        return records
+    kept = (record for record in records if record.key not in overlay)
+    added = sorted((record for record in overlay.values() if record is not None), key=lambda record: record.key)
+    return _merge(kept, iter(added))
+
+
+def _merge(one: Iterator[Record], other: Iterator[Record]) -> Iterator[Record]:
+    here, there = next(one, None), next(other, None)
+    while here is not None or there is not None:
+        if there is None or (here is not None and here.key < there.key):
+            assert here is not None
+            yield here
+            here = next(one, None)
+        else:
+            yield there
+            there = next(other, None)
+
+
+def _listed(store: Store, *, unsorted: bool) -> Iterator[Entry | Problem]:
+    if unsorted or store.traits.order == "none":
+        return sort(store.list())
+    return store.list()
+
+
+def _as_target(stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
+    """Problems are marked as the target's; a listing that breaks leaves everything behind it unknown."""
+    last = ""
+    try:
+        for item in stream:
+            if isinstance(item, Problem):
+                yield msgspec.structs.replace(item, side="target")
+            else:
+                last = item.key
+                yield item
+    except NotFoundError:
+        if last:
+            raise
+    except StoreError as error:
+        if error.permanent and not last:
+            raise
+        yield Problem(last, str(error), Cover.RANGE, side="target", hint=error.hint)
+
+
+def sort(stream: Iterable[Entry | Problem], spill: Spill | None = None) -> Iterator[Entry | Problem]:
+    """Any order in, order of keys out; problems first, so that they cover whatever comes. Equal keys fold into one."""
+    rows = spill if spill is not None else make_spill()
+    problems: list[Problem] = []
+    for item in stream:
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            rows.put(item.key, _encode(item))
+    return chain(problems, _unspilled(rows))
+
+
+def _unspilled(rows: Spill) -> Iterator[Entry]:
+    last = None
+    try:
+        for key, value in rows.rows():
+            if key != last:
+                last = key
+                yield _decode(value)
+    finally:
+        rows.close()
+
+
+def ahead(stream: Iterable[Item]) -> Iterator[Item]:
+    """The same stream, read ahead by a thread; an error reaches the reader in its place.
+
+    The thread ends with the stream, or soon after the reader lets go.
+    """
+    queue: Queue[list[Item] | BaseException | None] = Queue(CHUNKS_AHEAD)
+    gone = Event()
+    thread = Thread(target=_read_ahead, args=(stream, queue, gone), daemon=True, name="ahead")
+    thread.start()
+    return _drain(queue, gone)
+
+
+def _drain(queue: Queue[list[Item] | BaseException | None], gone: Event) -> Iterator[Item]:
+    try:
+        while (chunk := queue.get()) is not None:
+            if isinstance(chunk, BaseException):
+                raise chunk
+            yield from chunk
+    finally:
+        gone.set()
+
+
+def _read_ahead(stream: Iterable[Item], queue: Queue[list[Item] | BaseException | None], gone: Event) -> None:
+    def hand(chunk: list[Item] | BaseException | None) -> bool:
+        while not gone.is_set():
+            try:
+                queue.put(chunk, timeout=0.2)
+            except Full:
+                continue
+            return True
+        return False
+
+    chunk: list[Item] = []
+    try:
+        for item in stream:
+            chunk.append(item)
+            if len(chunk) >= CHUNK:
+                if not hand(chunk):
+                    return
+                chunk = []
+    except BaseException as error:  # noqa: BLE001 - it is raised again where the stream is read
+        hand(chunk)
+        hand(error)
+        return
+    hand(chunk)
+    hand(None)

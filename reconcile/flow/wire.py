@@ -1,0 +1,190 @@
+"""From a spec to objects: the state, the cache, and for each mapping two open stores, a filter and a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Words
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+import os
+from pathlib import Path
+from typing import Final
+
+from reconcile.core.errors import UsageError
+from reconcile.core.path import is_under
+from reconcile.core.record import Scope
+from reconcile.flow.memory import Memory
+from reconcile.flow.wired import House, Sending, Wired
+from reconcile.ports import Cache, Clock, Selection, StateStore, Store
+from reconcile.scan.filters import Filter, Rules
+from reconcile.scan.single import single
+from reconcile.scan.walk import Walked, walk
+from reconcile.spec.location import Location, resolve_url
+from reconcile.spec.model import Mapping, Spec
+from reconcile.state.cache import open_cache
+from reconcile.state.store import open_state
+from reconcile.stores.registry import open_store
+from reconcile.stores.wrap import ReadOnly, Retrying
+
+EVERYTHING: Final = Filter(Rules())
+"""A target is listed whole: what the filters leave out stands there all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What of a spec a command works on: the mappings named (all when empty), and the globs of `--path`."""
+
+    mappings: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    concurrency: int = 0
+
+
+def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> House:
+    """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
+    with ExitStack() as opened:
+        state = open_state(state_path(spec), write=write)
+        opened.callback(state.close)
+        cache = open_cache(f"state-{sha256(os.fsencode(state_path(spec))).hexdigest()[:16]}")
+        opened.callback(cache.close)
+        mappings = [
+            _Wire(spec, state, cache, clock).mapping(mapping, reach, write=write)
+            for mapping in _chosen(spec, reach.mappings)
+        ]
+        opened.pop_all()
+        return House(state, cache, mappings, spec.digest, spec.file)
+
+
+def state_path(spec: Spec) -> str:
+    """Where the state lies; a shared (remote) state is not there yet."""
+    place = resolve_url(spec, spec.state)
+    if place.scheme != "file":
+        raise UsageError("a shared state is not built yet", op="state", path=spec.state, hint="use a local file")
+    return place.path
+
+
+def _chosen(spec: Spec, names: Sequence[str]) -> list[Mapping]:
+    for name in names:
+        if name not in spec.mappings:
+            known = ", ".join(spec.mappings)
+            raise UsageError(f"there is no mapping `{name}`", op="--mapping", hint=f"the spec has: {known}")
+    return [mapping for name, mapping in spec.mappings.items() if not names or name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """Wires one mapping at a time."""
+
+    spec: Spec
+    state: StateStore
+    cache: Cache
+    clock: Clock
+
+    def mapping(self, mapping: Mapping, reach: Reach, *, write: bool) -> Wired:
+        """The mapping, open."""
+        source, target = resolve_url(self.spec, mapping.source), resolve_url(self.spec, mapping.target)
+        _refuse_unbuilt(mapping, source, target)
+        scope = Scope(
+            mapping.name,
+            mapping.source_as_written if source.is_local else source.canonical,
+            target.canonical,
+            mapping.layout,
+            mapping.direction,
+        )
+        root, one_file = _local_root(source.path)
+        walked = Walked()
+        filters = self._filters(mapping, source, root)
+        if one_file:
+            here = open_store(root, walk=lambda _under: single(source.path, symlinks=mapping.symlinks))
+        else:
+            here = open_store(
+                root, walk=partial(walk, root, selection=filters, symlinks=mapping.symlinks, walked=walked)
+            )
+        prints = self.cache.fingerprints(f"file://{root}")
+        return Wired(
+            name=mapping.name,
+            scope=scope,
+            source=ReadOnly(here),
+            target=self._target(mapping, target, reach, write=write),
+            selection=filters,
+            policy=mapping.policy,
+            protected=_protected(mapping.protect),
+            sending=_sending(mapping),
+            narrow=reach.paths,
+            create_target=mapping.create_target is True or (mapping.create_target == "auto" and target.is_local),
+            concurrency=reach.concurrency or mapping.concurrency,
+            depends_on=mapping.depends_on,
+            memory=Memory(self.cache, scope.id, root, prints, walked) if not one_file else None,
+            portable_names=mapping.portable_names,
+        )
+
+    def _target(self, mapping: Mapping, place: Location, reach: Reach, *, write: bool) -> Store:
+        settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
+        words = {**settings, "concurrency": reach.concurrency or mapping.concurrency}
+        where = place.path if place.scheme == "file" else place.connect or place.url
+        store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
+        patient = Retrying(store, clock=self.clock) if store.traits.waits else store
+        return patient if write else ReadOnly(patient)
+
+    def _filters(self, mapping: Mapping, source: Location, root: str) -> Selection:
+        return Filter(
+            Rules(
+                include=mapping.include,
+                exclude=mapping.exclude,
+                ignore_files=mapping.ignore_files,
+                or_=mapping.patterns.any_of,
+                and_=mapping.patterns.all_of,
+                nor=mapping.patterns.none_of,
+                nand=mapping.patterns.not_all_of,
+                min_size=mapping.min_size,
+                max_size=mapping.max_size,
+                recursive=mapping.recursive,
+                source_name=Path(source.path).name,
+                excluded_keys=self._not_ours(mapping, root),
+            )
+        )
+
+    def _not_ours(self, mapping: Mapping, root: str) -> tuple[str, ...]:
+        """What lies inside the source but is a target of another mapping, or our state."""
+        root = os.path.realpath(root)
+        state = os.path.realpath(state_path(self.spec))
+        others = [resolve_url(self.spec, one.target) for one in self.spec.mappings.values() if one is not mapping]
+        inside = [os.path.realpath(place.path) for place in others if place.is_local]
+        inside += [state + side for side in ("", "-wal", "-shm", ".head")]
+        if Path(state).parent.name == "state":
+            inside.append(str(Path(state).parent))
+        return tuple(sorted(os.path.relpath(path, root) for path in inside if is_under(path, root)))
+
+
+def _refuse_unbuilt(mapping: Mapping, source: Location, target: Location) -> None:
+    """What the schema knows and this version does not do yet is refused, never ignored."""
+    for used, what in (
+        (mapping.direction != "one-way", "direction: two-way"),
+        (not source.is_local or source.is_table, f"a source in {source.scheme}"),
+        (target.is_table, f"tables in {target.scheme}"),
+        (target.scheme in ("dbfs", "volume", "workspace"), f"a target in {target.scheme}"),
+        (mapping.policy.conflict == "both", "conflict: both"),
+        (mapping.policy.on_failure == "rollback", "on_failure: rollback"),
+    ):
+        if used:
+            hint = "this version does local sources to directories, S3, GCS and Azure"
+            raise UsageError(f"{what} is not built yet", op="mapping", path=mapping.name, hint=hint)
+
+
+def _local_root(path: str) -> tuple[str, bool]:
+    """The directory to open, and whether the source is one file in it."""
+    return (str(Path(path).parent), True) if Path(path).is_file() else (path, False)
+
+
+def _protected(patterns: Sequence[str]) -> Callable[[str], bool]:
+    if not patterns:
+        return lambda _key: False
+    return Filter(Rules(include=tuple(patterns))).file
+
+
+def _sending(mapping: Mapping) -> Sending:
+    attributes = dict(mapping.object.metadata)
+    if mapping.object.cache_control:
+        attributes["Cache-Control"] = mapping.object.cache_control
+    return Sending(mapping.object.content_type, attributes, dict(mapping.object.tags), mapping.verify_writes)

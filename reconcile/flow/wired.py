@@ -1,0 +1,104 @@
+"""One mapping, made of objects: what the wire builds and every flow works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from reconcile.core.entry import Entry
+from reconcile.core.path import matches_glob
+from reconcile.core.policy import Policy
+from reconcile.core.record import Scope
+from reconcile.flow.memory import Memory
+from reconcile.ports import Cache, Selection, StateStore, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How objects are written: `content_type` "auto" guesses from the name; the rest goes along as it is."""
+
+    content_type: str = "auto"
+    attributes: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A mapping with its stores open. `narrow`: the globs of `--path`; what they leave out is not looked at."""
+
+    name: str
+    scope: Scope
+    source: Store
+    target: Store
+    selection: Selection
+    policy: Policy
+    protected: Callable[[str], bool]
+    sending: Sending = field(default_factory=Sending)
+    narrow: tuple[str, ...] = ()
+    create_target: bool = True
+    concurrency: int = 16
+    depends_on: tuple[str, ...] = ()
+    memory: Memory | None = None
+    portable_names: str = "off"
+    conditions: str = ""
+
+    @property
+    def layout(self) -> str:
+        """How a source path becomes a target key."""
+        return self.scope.layout
+
+    @property
+    def executable(self) -> bool:
+        """Whether the executable bit travels."""
+        return self.source.traits.executable and self.target.traits.executable
+
+    def in_reach(self, key: str) -> bool:
+        """Whether `--path` lets this run look at a key."""
+        return not self.narrow or any(matches_glob(key, pattern) for pattern in self.narrow)
+
+    def close(self) -> None:
+        """Gives both stores back."""
+        self.source.close()
+        self.target.close()
+
+
+@dataclass(slots=True)
+class House:
+    """Everything one command works with. `spec_digest` and `spec_file` tell a plan what it was made from."""
+
+    state: StateStore
+    cache: Cache
+    mappings: list[Wired]
+    spec_digest: str
+    spec_file: str
+
+    def close(self) -> None:
+        """Closes the stores, the cache and the state."""
+        for wired in self.mappings:
+            wired.close()
+        self.cache.close()
+        self.state.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def in_order(self) -> Iterator[Wired]:
+        """The mappings, each after those it depends on; otherwise as the spec has them."""
+        done: set[str] = set()
+        waiting = list(self.mappings)
+        names = {wired.name for wired in waiting}
+        while waiting:
+            ready = next(one for one in waiting if done.issuperset(names.intersection(one.depends_on)))
+            waiting.remove(ready)
+            done.add(ready.name)
+            yield ready
+
+
+def is_file(entry: Entry | None) -> bool:
+    """Whether there is a file."""
+    return entry is not None and not entry.kind
