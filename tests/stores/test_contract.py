@@ -9,7 +9,10 @@ from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.walk import walk
 from reconcile.stores.local import LocalStore
 from reconcile.stores.memory import MemoryStore
+from reconcile.stores.wrap import Retrying, Throttled, Traced
 from reconcile.testing import StoreContract, store_contract
+from reconcile.testing.samples import content, listed, put
+from tests.stores.fakes import OwnClock
 
 TestMemory = store_contract(MemoryStore)
 
@@ -32,3 +35,36 @@ class TestLocal(StoreContract):
 
     def leftovers(self):
         return [name for _, _, files in os.walk(self.root) for name in files if name.startswith(".reconcile-tmp-")]
+
+
+def nothing_heard(verb, key, seconds):
+    pass
+
+
+TestRetrying = store_contract(lambda: Retrying(MemoryStore(), clock=OwnClock()))
+TestThrottled = store_contract(lambda: Throttled(MemoryStore(), OwnClock(), per_second=100))
+TestTraced = store_contract(lambda: Traced(MemoryStore(), OwnClock(), nothing_heard))
+TestAllAround = store_contract(
+    lambda: Traced(Throttled(Retrying(MemoryStore(), clock=OwnClock()), OwnClock(), 9), OwnClock(), nothing_heard)
+)
+
+
+class TestRetryingLocal(TestLocal):
+    def open(self):
+        return Retrying(super().open(), clock=OwnClock())
+
+
+def test_stores_of_one_name_share_their_objects():
+    here, there, other = MemoryStore("shared-a"), MemoryStore("shared-a"), MemoryStore("shared-b")
+    put(here, "a", b"1")
+    assert content(there, "a") == b"1"
+    assert listed(other) == []
+
+
+def test_a_prefix_is_a_store_of_its_own():
+    whole, part = MemoryStore("prefixed"), MemoryStore("prefixed/docs")
+    put(whole, "docs2/x", b"1")
+    put(part, "a/b", b"1")
+    assert listed(part) == ["a/b"]
+    assert listed(whole) == ["docs/a/b", "docs2/x"]
+    assert part.url == "memory://prefixed/docs"
