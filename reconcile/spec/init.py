@@ -6,12 +6,12 @@ import re
 from typing import Final
 
 from reconcile.spec.location import TABLE_SCHEMES
+from reconcile.spec.yaml import scalar
 
 DEFAULT_SOURCE: Final = "./data"
 DEFAULT_TARGET: Final = "./mirror"
 
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
-_SCALAR: Final = re.compile(r"[0-9.]+|true|false|null", re.IGNORECASE)
 
 _HEAD: Final = """\
 # What should be where. Look first: reconcile plan    Then: reconcile apply
@@ -72,11 +72,18 @@ def literal(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Text as one YAML scalar, in the plainest quotes that keep it."""
-    if _HARMLESS.fullmatch(text) and not _SCALAR.fullmatch(text):
+    if _HARMLESS.fullmatch(text) and _is_text(text):
         return text
     if "\\" in text and "'" not in text and text.isprintable():
         return f"'{text}'"
     return '"' + "".join(map(_spelled, text)) + '"'
+
+
+def _is_text(unquoted: str) -> bool:
+    try:
+        return isinstance(scalar(unquoted), str)
+    except OverflowError:
+        return False
 
 
 def _spelled(char: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from reconcile.core.errors import SpecError, UsageError
+from reconcile.core.errors import UsageError
 from reconcile.core.path import shown
 from reconcile.spec.convert import digest_of, mapping_spec, notify_spec, store_spec, watch_spec
 from reconcile.spec.document import Document, Findings, Steps
@@ -153,13 +153,13 @@ class _Loading:
         """Merged, resolved, checked and typed, in the order of the file."""
         sound: Any = pruned(raw, bad)
         tables = {name: self._merged(name, sound) for name in sound.get("mappings") or ()}
-        broken = set(raw.get("stores") or ()) - set(stores)
+        broken = set(_names(raw.get("stores"))) - set(stores)
         places = Places(stores, broken, self._root, self._findings)
         placed = [name for name, table in tables.items() if places.check(name, table)]
         for name, table in tables.items():
             check_settings(name, table, self._findings)
         places.check_overlaps()
-        check_dependencies(tables, list(raw.get("mappings") or ()), self._findings)
+        check_dependencies(tables, _names(raw.get("mappings")), self._findings)
         if self._findings:
             return {}
         return {name: mapping_spec(name, tables[name], stores, self._root) for name in placed}
@@ -199,8 +199,12 @@ class _Loading:
         return msgspec.structs.replace(spec, digest=digest_of(spec))
 
 
+def _names(table: object) -> list[str]:
+    return list(table) if isinstance(table, dict) else []
+
+
 def _whole(at: Steps) -> Steps:
-    """What is left out because of a bad place: of a list all of it, so that no index shifts; of its places a mapping."""
+    """What a bad place takes with it: the whole list, so that no index shifts, or a mapping without source or target."""
     if at[:1] == ("mappings",) and at[2:] in (("source",), ("target",)):
         return at[:2]
     return next((at[:length] for length, step in enumerate(at) if isinstance(step, int)), at)
@@ -210,6 +214,6 @@ def _last_part(source: str, root: str) -> str:
     """`${source.name}`: the last part of a source, of the directory itself when the source is `.`."""
     try:
         place = locate(source, {}, root)
-    except (UsageError, SpecError):
-        return source.rstrip("/").replace(":", "/").rpartition("/")[2]
+    except UsageError:
+        return source.rstrip("/:").replace(":", "/").rpartition("/")[2]
     return (place.path.rstrip("/\\") or place.container).replace("\\", "/").rpartition("/")[2]

@@ -41,6 +41,10 @@ class Secret(str):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._hidden == self._hidden
 
+    def __ne__(self, other: object) -> bool:
+        # Text has a `!=` of its own, which would compare the masks.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((Secret, self._hidden))
 

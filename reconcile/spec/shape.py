@@ -63,7 +63,11 @@ def check_shape(
     seen = sha256(b"\0".join((__version__.encode(), text.encode(), _canonical(value)))).hexdigest()
     if known is not None and known(seen):
         return []
-    places = [place for fault in _faults(json.loads(text), value) for place in _note(fault, findings)]
+    places = [
+        place
+        for fault in _faults(json.loads(text, object_hook=_python_pattern), value)
+        for place in _note(fault, findings)
+    ]
     if not places and remember is not None:
         remember(seen)
     return places
@@ -72,6 +76,13 @@ def check_shape(
 def _canonical(value: object) -> bytes:
     """The value as bytes that are equal for equal values; secrets (the only text unknown to the encoder) masked."""
     return msgspec.json.encode(value, enc_hook=lambda _: MASK, order="sorted")
+
+
+def _python_pattern(schema: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema with its regex as Python has it, where `$` would also match before a last newline."""
+    if isinstance(schema.get("pattern"), str):
+        schema["pattern"] = schema["pattern"].replace("$", r"\Z")
+    return schema
 
 
 class _Fault(NamedTuple):

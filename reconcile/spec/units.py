@@ -42,6 +42,6 @@ def limit(written: str | int) -> Limit:
         share = float(found[1]) / 100
         if share <= 1:
             return Limit(share=share)
-    elif text.isdecimal():
+    elif text.isascii() and text.isdecimal():
         return Limit(count=int(text))
     raise ValueError(f"`{written}` is not a limit such as 50%, 200, off")
