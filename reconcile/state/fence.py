@@ -47,7 +47,8 @@ def read_row(connection: sqlite3.Connection) -> LeaseRow:
 def write_row(connection: sqlite3.Connection, fence: int, holder: Holder | None) -> None:
     """Writes a holder under its fence; every write is a beat."""
     text = None if holder is None else msgspec.json.encode(holder).decode()
-    connection.execute("UPDATE lease SET fence = ?, beats = beats + 1, holder = ?", (fence, text))
+    beats = "coalesce((SELECT beats FROM lease), 0) + 1"
+    connection.execute(f"INSERT OR REPLACE INTO lease SELECT 1, ?, {beats}, ?", (fence, text))
 
 
 def check_fence(connection: sqlite3.Connection, lease: Lease) -> None:

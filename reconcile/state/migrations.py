@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sqlite3
 from typing import Final
 
+from reconcile.state.connection import connect_memory
 from reconcile.state.schema import V1
 
 MIGRATIONS: Final[Sequence[str]] = (V1,)
@@ -18,9 +19,24 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def migrate(connection: sqlite3.Connection, steps: Sequence[str] = MIGRATIONS) -> None:
+def is_old(connection: sqlite3.Connection) -> bool:
+    """Whether the schema is not today's."""
+    return version_of(connection) < len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
     """Brings the schema up to date inside the transaction the caller has begun."""
-    for script in steps[version_of(connection) :]:
+    for script in MIGRATIONS[version_of(connection) :]:
         for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(steps)}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def modern(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, or a copy of an old state in memory with today's schema."""
+    if not is_old(connection):
+        return connection
+    copy = connect_memory()
+    connection.backup(copy)
+    migrate(copy)
+    return copy

@@ -106,7 +106,7 @@ def _examined(path: Path) -> Iterator[sqlite3.Connection]:
         verify_header(path)
         with looking(path) as connection:
             _inspect_version(connection, path)
-            with closing(_current(connection)) as current:
+            with closing(migrations.modern(connection)) as current:
                 yield current
 
 
@@ -132,7 +132,7 @@ def _writable(path: Path) -> Database:
         connection = connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        if _is_old(connection):
+        if migrations.is_old(connection):
             keep_generation(path, connection)
             connection.execute("BEGIN IMMEDIATE")
             migrations.migrate(connection)
@@ -158,9 +158,9 @@ def _readable(path: Path) -> Database:
             query = IMMUTABLE
             connection = connect(path, query)
         connection.execute("PRAGMA query_only = ON")
-        if _is_old(connection):
+        if migrations.is_old(connection):
             with closing(connection):
-                return Database(path, _current(connection), query=None, writable=False)
+                return Database(path, migrations.modern(connection), query=None, writable=False)
     return Database(path, connection, query=query, writable=False)
 
 
@@ -168,17 +168,3 @@ def _empty(path: Path) -> Database:
     connection = connect_memory()
     found(connection, "")
     return Database(path, connection, query=None, writable=False)
-
-
-def _is_old(connection: sqlite3.Connection) -> bool:
-    return migrations.version_of(connection) < len(migrations.MIGRATIONS)
-
-
-def _current(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection, or a copy of it in memory with today's schema."""
-    if not _is_old(connection):
-        return connection
-    copy = connect_memory()
-    connection.backup(copy)
-    migrations.migrate(copy)
-    return copy

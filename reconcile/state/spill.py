@@ -49,7 +49,7 @@ class SortedSpill:
 
     def close(self) -> None:
         """Frees it."""
-        self._memory = []
+        self._memory, self._spilled = [], 0
         if self._connection is not None:
             self._connection.close()
             self._connection = None

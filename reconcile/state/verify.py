@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 import os
 from pathlib import Path
 import sqlite3
@@ -10,6 +11,7 @@ from typing import Final
 from reconcile.state import records, runs, scopes
 from reconcile.state.codec import DamageError
 from reconcile.state.connection import log_size, looking
+from reconcile.state.migrations import modern
 
 UNREADABLE: Final = (sqlite3.Error, DamageError, OSError, UnicodeDecodeError)
 """What reading a damaged file raises; SQLite's own messages may quote bytes that are no text."""
@@ -21,8 +23,8 @@ _HEADER: Final = 100
 def verify_file(path: Path) -> None:
     """Reads the whole state file, whatever its head says, and changes nothing."""
     verify_header(path)
-    with looking(path) as connection:
-        verify(connection)
+    with looking(path) as connection, closing(modern(connection)) as current:
+        verify(current)
 
 
 def verify_header(path: Path) -> None:
