@@ -65,9 +65,9 @@ _OUT, _PART, _WHOLE = _Place
 
 
 class Filter:
-    """The `Selection` that `Rules` describe. One for each walk, which teaches it the ignore files it meets.
+    """The `Selection` that `Rules` describe; the walk teaches it the ignore files it meets.
 
-    Many threads may ask while the walk teaches, each about keys that the walk has passed.
+    Many threads may ask while one walk teaches, each about keys which that walk has passed.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -81,7 +81,7 @@ class Filter:
         self._has_lists = any(self._lists)
         self._path_rules = self._has_include or self._has_exclude or self._has_lists or bool(rules.excluded_keys)
         self._heads = self._include.heads() if self._has_include else ("",)
-        self._learned: dict[str, tuple[tuple[str, ...], Globs]] = {}
+        self._learned: dict[str, Globs] = {}
         self._places: dict[str, _Place] = {}
 
     @property
@@ -95,13 +95,13 @@ class Filter:
         return self._rules.ignore_files
 
     def learn(self, directory: str, text: bytes) -> None:
-        """Adds the lines of an ignore file to the rules of its directory."""
-        known, _ = self._learned.get(directory, ((), None))
-        lines = (*known, *text.removeprefix(_BOM).decode("utf-8", "replace").split("\n"))
-        globs = Globs(lines)
+        """Takes `text` for all the rules of a directory; none when it is empty, so the next walk finds no old ones."""
+        globs = Globs(text.removeprefix(_BOM).decode("utf-8", "replace").split("\n")) if text else None
         if globs:
-            self._learned[directory] = lines, globs
-            self._places = {}
+            self._learned[directory] = globs
+        elif self._learned.pop(directory, None) is None:
+            return
+        self._places = {}
 
     def file(self, key: str) -> bool:
         """Whether a file is in scope by its path."""
@@ -161,8 +161,8 @@ class Filter:
 
     def _ignored(self, path: str, *, directory: bool) -> bool | None:
         for at in reversed(["", *parents(path)]):
-            if at in self._learned:
-                _, globs = self._learned[at]
+            globs = self._learned.get(at)
+            if globs is not None:
                 verdict = globs.verdict(path[len(at) + 1 :] if at else path, directory=directory)
                 if verdict is not None:
                     return verdict

@@ -125,12 +125,12 @@ def hash_file(file: LocalFile, *, md5: bool = False) -> tuple[Hashes, Entry]:
     return hashes, entry_of(file.key, seen, hashes.sha256)
 
 
-def read_ignore_file(calls: Calls, directory: int, name: str) -> bytes | None:
-    """The ignore file of an open directory, None when it has none. Raises what `read_stable` raises."""
+def read_ignore_file(calls: Calls, directory: int, name: str) -> bytes:
+    """The text of the ignore file `name` of an open directory, empty when there is none. Raises as `read_stable`."""
     try:
         return read_stable(LocalFile(directory, name, calls=calls), limit_bytes=IGNORE_FILE_BYTES)[0]
     except NotFoundError:
-        return None
+        return b""
 
 
 def _steadily(file: LocalFile, work: Callable[[int, os.stat_result], tuple[int, Made]]) -> tuple[Made, os.stat_result]:

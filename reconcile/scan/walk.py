@@ -178,10 +178,9 @@ class _Walker:
         """Takes in the ignore files and the names of the directory just entered."""
         assert level.fd is not None, "a directory is open when it is entered"
         try:
-            for name in self.selection.ignore_files:
-                text = read_ignore_file(self.calls, level.fd, name)
-                if text is not None:
-                    self.selection.learn(level.key, text)
+            if self.selection.ignore_files:
+                texts = [read_ignore_file(self.calls, level.fd, name) for name in self.selection.ignore_files]
+                self.selection.learn(level.key, b"\n".join(texts))
             if self.under.startswith(level.prefix) and self.under != level.prefix:
                 level.names = iter([self.under[len(level.prefix) :].partition("/")[0] + "/"])
                 level.passage, level.empty = True, False
