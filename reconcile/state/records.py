@@ -31,8 +31,8 @@ def read_all(connection: sqlite3.Connection, number: int, *, total: int, count: 
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         seen += len(rows)
         for row in rows:
-            summed += row[-1]
             yield _record(row)
+            summed += row[-1]
     if (seen, wrap(summed)) != (count, total):
         raise DamageError(f"it holds {seen} records that do not add up to the {count} it should hold")
 
