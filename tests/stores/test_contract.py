@@ -7,6 +7,7 @@ import pytest
 
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.walk import walk
+from reconcile.stores import confine
 from reconcile.stores.local import LocalStore
 from reconcile.stores.memory import MemoryStore
 from reconcile.stores.wrap import Retrying, Throttled, Traced
@@ -47,6 +48,14 @@ TestTraced = store_contract(lambda: Traced(MemoryStore(), OwnClock(), nothing_he
 TestAllAround = store_contract(
     lambda: Traced(Throttled(Retrying(MemoryStore(), clock=OwnClock()), OwnClock(), 9), OwnClock(), nothing_heard)
 )
+
+
+class TestLocalWithoutHandles(TestLocal):
+    """As on systems that have no handles of directories."""
+
+    @pytest.fixture(autouse=True)
+    def _no_handles(self, monkeypatch):
+        monkeypatch.setattr(confine, "HAS_HANDLES", False)
 
 
 class TestRetryingLocal(TestLocal):
