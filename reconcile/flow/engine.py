@@ -20,7 +20,7 @@ from reconcile.core.errors import FencedError
 from reconcile.core.events import ActionEnd, ActionStart
 from reconcile.core.outcome import Outcome
 from reconcile.flow.step import Done, Prepared, Step
-from reconcile.flow.unit import Unit
+from reconcile.flow.unit import run_unit
 from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
 
 BATCH_CHANGES: Final = 64
@@ -205,7 +205,7 @@ class Engine:
         for change in unit:
             self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
         if len(unit) > 1:
-            return lambda: Unit(step, self._journal).run(unit)
+            return lambda: run_unit(step, self._journal, unit)
         return lambda: [self._alone(step, unit[0])]
 
     def _alone(self, step: Step, change: Change) -> Done:

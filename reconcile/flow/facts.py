@@ -112,7 +112,7 @@ class Judge:
         if not self._wired.selection.file(path):
             return Source.IGNORED
         entry = self._wired.source.stat(path)
-        if entry is None:
+        if entry is None or entry.kind is Kind.DIRECTORY:  # a directory proves that no file has that name
             return Source.ABSENT
         if entry.kind is not Kind.FILE:
             return Source.OTHER

@@ -52,8 +52,6 @@ class Step:
         self._journal = journal
         self._pinned = pinned
 
-    # -- before -----------------------------------------------------------------------------------------------------
-
     def prepare(self, change: Change) -> Prepared | Done:
         """Reads a small source and draws the intent; a `Done` when that already failed."""
         if change.action in QUIET:
@@ -92,8 +90,6 @@ class Step:
             from_version=change.from_version,
             executable=body.executable if body else change.executable,
         )
-
-    # -- doing ------------------------------------------------------------------------------------------------------
 
     def publish(self, prepared: Prepared) -> Done:
         """Does it. Every error becomes an outcome; what is raised is a defect of ours."""
@@ -165,11 +161,7 @@ class Step:
         assert change.digest is not None
         origin = Entry(change.from_key, change.size, change.from_version)
         act = target.move if change.vacates else target.copy
-        entry = act(origin, change.key, expect=expect)
-        done = self._done(change, self._record(change, entry, change.digest, change.executable), kept=kept)
-        if change.vacates:
-            done.folds.append(Fold(self.wired.scope.id, change.id, drop=change.from_key))
-        return done
+        return self.recorded(change, act(origin, change.key, expect=expect), kept)
 
     def _adopt(self, prepared: Prepared) -> Done:
         change = prepared.change
@@ -190,8 +182,6 @@ class Step:
     def _forget(self, prepared: Prepared) -> Done:
         return self.gone(prepared.change, "")
 
-    # -- keeping the old bytes ----------------------------------------------------------------------------------------
-
     @property
     def keeps(self) -> bool:
         """Whether this run copies aside what it overwrites and deletes."""
@@ -210,8 +200,6 @@ class Step:
             return "", change.expect
         kept = self.wired.target.copy(self._there(change.key, change), self.undo_key(change.key), expect=ANY)
         return kept.key, kept.version if self.wired.target.traits.keeps == "link" else change.expect
-
-    # -- what comes of it -----------------------------------------------------------------------------------------------
 
     def _there(self, key: str, change: Change) -> Entry:
         return Entry(key, change.size, change.expect)
@@ -257,10 +245,18 @@ class Step:
             reason=change.reason.value,
         )
 
-    def recorded(self, change: Change, entry: Entry) -> Done:
-        """The key holds the planned content, as `entry`."""
+    def recorded(self, change: Change, entry: Entry, kept: str = "") -> Done:
+        """The key holds the content that was moved there, as `entry`."""
         assert change.digest is not None
-        return self._done(change, self._record(change, entry, change.digest, change.executable))
+        done = self._done(change, self._record(change, entry, change.digest, change.executable), kept=kept)
+        if change.vacates:
+            done.folds.append(Fold(self.wired.scope.id, change.id, drop=change.from_key))
+        return done
+
+    def restored(self, change: Change, entry: Entry) -> list[Fold]:
+        """The old content is back where it was, as `entry`: its record gets the version it has now."""
+        record = Record(entry.key, entry.size, change.digest or Digest(b""), entry.version, run=self.run)
+        return [Fold(self.wired.scope.id, change.id, put=record if change.digest is not None else None)]
 
     def gave_up(self, change: Change, why: str) -> Done:
         """A change that failed because another one did; nothing of it happened."""

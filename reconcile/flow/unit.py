@@ -1,110 +1,122 @@
 """Changes that share a fate: circles of renames, and files that take a directory's place or the reverse.
 
-Both run in three acts. What stands in the way is *parked* under the undo directory of the run, where its bytes are
-safe; the newcomers are published; and if one of them fails, what was parked goes back where it was. At no moment is the
-only copy of a content missing: it is in its old place, in the park, or in its new place.
+A unit runs in three acts. Whatever is deleted or moved is first *parked* under the undo directory of the run, where its
+bytes are safe; then the newcomers take their places, moved contents coming out of the park; and if one of them fails,
+what is still parked goes back where it was. At no moment is the only copy of a content missing: it is in its old place,
+in the park, or in its new place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from reconcile.core.change import Action, Change
-from reconcile.core.entry import ABSENT, ANY, Entry
+from reconcile.core.entry import ABSENT, ANY, Entry, Version
 from reconcile.core.errors import StoreError
 from reconcile.flow.step import Done, Prepared, Step
-from reconcile.ports import Fold, Journal
+from reconcile.ports import Journal
 
 
-class Unit:
-    """Runs the members of one group as one."""
+def run_unit(step: Step, journal: Journal, members: Sequence[Change]) -> list[Done]:
+    """The outcomes of all members; either all are done, or what was there is there again."""
+    prepared: list[Prepared] = []
+    for member in members:
+        one = step.prepare(member)
+        if isinstance(one, Done):
+            return _all_failed(step, members, one)
+        prepared.append(one)
+    journal.intend([one.intent for one in prepared if one.intent is not None])
+    return _Unit(step).run(prepared)
 
-    def __init__(self, step: Step, journal: Journal) -> None:
+
+def _all_failed(step: Step, members: Sequence[Change], why: Done) -> list[Done]:
+    """The member that failed with its own error, the others because of it."""
+    text = f"{why.change.key}, which shares its fate, failed: {why.outcome.error}"
+    return [why if member.id == why.change.id else step.gave_up(member, text) for member in members]
+
+
+class _Unit:
+    """One unit on its way. `_parked` holds, by the id of the change, the content it took out of its place."""
+
+    def __init__(self, step: Step) -> None:
         self._step = step
-        self._journal = journal
         self._store = step.wired.target
+        self._links = self._store.traits.keeps == "link"
+        self._parked: dict[int, Entry] = {}
+        self._live: dict[str, Version] = {}
+        self._times: dict[str, tuple[int, int]] = {}
 
-    def run(self, members: Sequence[Change]) -> list[Done]:
-        """The outcomes of all members; either all are done, or what was there is there again."""
-        prepared, broken = self._prepare(members)
-        if broken is not None:
-            return self._all_failed(members, broken)
-        self._journal.intend([one.intent for one in prepared if one.intent is not None])
-        if all(member.action is Action.MOVE for member in members):
-            return self._circle(members)
-        return self._replace(prepared)
-
-    def _prepare(self, members: Sequence[Change]) -> tuple[list[Prepared], Done | None]:
-        ready = []
+    def run(self, prepared: Sequence[Prepared]) -> list[Done]:
+        members = [one.change for one in prepared]
         for member in members:
-            one = self._step.prepare(member)
-            if isinstance(one, Done):
-                return [], one
-            ready.append(one)
-        return ready, None
+            try:
+                self._park(member)
+            except StoreError as error:
+                return self._put_back(members, self._step.failed(member, error))
+        came: list[Done] = []
+        for one in prepared:
+            if one.change.action is Action.DELETE:
+                continue
+            done = self._place(one)
+            if done.outcome.outcome != "done":
+                return came + self._put_back(members, done, came)
+            came.append(done)
+        if self._links:
+            came = [self._settled(done) for done in came]
+        gone = [member for member in members if member.action is Action.DELETE]
+        return [self._step.gone(member, self._parked[member.id].key) for member in gone] + came
 
-    # -- circles ------------------------------------------------------------------------------------------------------
+    def _park(self, member: Change) -> None:
+        if member.action is Action.DELETE:
+            there = Entry(member.key, member.size, member.expect)
+            self._parked[member.id] = self._store.move(there, self._step.undo_key(member.key), expect=ANY)
+        elif member.from_key is not None:
+            there = Entry(member.from_key, member.size, member.from_version)
+            take = self._store.move if member.vacates else self._store.copy
+            self._parked[member.id] = take(there, self._step.undo_key(member.from_key) + ".parked", expect=ANY)
+            self._touched(member, self._parked[member.id])
 
-    def _circle(self, members: Sequence[Change]) -> list[Done]:
-        """Every content is copied to the park first; then each key takes its new content from there."""
-        parked: dict[str, Entry] = {}
-        live: dict[str, Entry] = {}
+    def _place(self, one: Prepared) -> Done:
+        member = one.change
+        if member.from_key is None:
+            return self._step.publish(one)
         try:
-            for member in members:
-                here = Entry(member.key, member.size, member.expect)
-                parked[member.key] = self._store.copy(here, self._park_key(member.key), expect=ANY)
-                shares = self._store.traits.keeps == "link"
-                live[member.key] = parked[member.key] if shares else here
-        except StoreError as error:
-            return self._all_failed(members, self._step.failed(members[0], error))
-        return [self._take(member, parked, live) for member in members]
-
-    def _take(self, member: Change, parked: dict[str, Entry], live: dict[str, Entry]) -> Done:
-        assert member.from_key is not None
-        try:
-            entry = self._store.move(parked[member.from_key], member.key, expect=live[member.key].version)
+            # Overwriting the live name of a linked file touches it: the park is asked again for its version.
+            parked = self._store.stat(self._parked[member.id].key) or self._parked[member.id]
+            entry = self._store.move(parked, member.key, expect=self._live.get(member.key, member.expect))
         except StoreError as error:
             return self._step.failed(member, error)
+        del self._parked[member.id]
+        self._touched(member, entry)
+        self._times[member.key] = (entry.size, entry.mtime_ns)
         return self._step.recorded(member, entry)
 
-    def _park_key(self, key: str) -> str:
-        return self._step.undo_key(key) + ".parked"
+    def _settled(self, done: Done) -> Done:
+        """The last of its other names is gone: the version that stays is read once more. An edit shows in its time."""
+        fold = done.folds[0]
+        now = self._store.stat(done.change.key)
+        if fold.put is not None and now is not None and (now.size, now.mtime_ns) == self._times.get(done.change.key):
+            done.folds[0] = replace(fold, put=replace(fold.put, version=now.version))
+        return done
 
-    # -- replacements ---------------------------------------------------------------------------------------------------
+    def _touched(self, member: Change, other: Entry) -> None:
+        """One file with two names: what happened to one of them changed the version of both."""
+        if self._links and not member.vacates and member.from_key is not None:
+            self._live[member.from_key] = other.version
 
-    def _replace(self, prepared: Sequence[Prepared]) -> list[Done]:
-        goers = [one.change for one in prepared if one.change.action is Action.DELETE]
-        comers = [one for one in prepared if one.change.action is not Action.DELETE]
-        parked: list[tuple[Change, Entry]] = []
-        try:
-            for goer in goers:
-                there = Entry(goer.key, goer.size, goer.expect)
-                parked.append((goer, self._store.move(there, self._step.undo_key(goer.key), expect=ANY)))
-        except StoreError as error:
-            return self._put_back(parked, [one.change for one in prepared], self._step.failed(goers[0], error))
-        came: list[Done] = []
-        for comer in comers:
-            done = self._step.publish(comer)
-            if done.outcome.outcome != "done":
-                return came + self._put_back(parked, [*goers, comer.change], done)
-            came.append(done)
-        return [self._step.gone(goer, entry.key) for goer, entry in parked] + came
-
-    def _put_back(self, parked: Sequence[tuple[Change, Entry]], members: Sequence[Change], why: Done) -> list[Done]:
-        """Restores what was parked; its records follow, for a move may have given it another version."""
-        failed = {done.change.id: done for done in self._all_failed(members, why)}
-        for goer, entry in parked:
-            try:
-                back = self._store.move(entry, goer.key, expect=ABSENT)
-            except StoreError as error:
-                failed[goer.id] = self._step.failed(goer, error)
+    def _put_back(self, members: Sequence[Change], why: Done, came: Sequence[Done] = ()) -> list[Done]:
+        """Restores what is still parked; its record follows, since a move may have given it another version."""
+        finished = {done.change.id for done in came}
+        failed = _all_failed(self._step, [member for member in members if member.id not in finished], why)
+        for done in failed:
+            member, parked = done.change, self._parked.get(done.change.id)
+            home = member.key if member.action is Action.DELETE else member.from_key
+            if parked is None or home is None or not (member.vacates or member.action is Action.DELETE):
                 continue
-            if goer.digest is not None:
-                restored = self._step.recorded(goer, back)
-                failed[goer.id].folds = [Fold(self._step.wired.scope.id, goer.id, put=restored.folds[0].put)]
-        return list(failed.values())
-
-    def _all_failed(self, members: Sequence[Change], why: Done) -> list[Done]:
-        """The member that failed with its own error, the others with it."""
-        text = f"part of a replacement in which {why.change.key} failed: {why.outcome.error}"
-        return [why if member.id == why.change.id else self._step.gave_up(member, text) for member in members]
+            try:
+                done.folds = self._step.restored(member, self._store.move(parked, home, expect=ABSENT))
+            except StoreError as error:
+                done.outcome = self._step.failed(member, error).outcome
+        return failed

@@ -1,0 +1,113 @@
+"""A small world for stories: a source directory, a target, a state, and the real flow between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import threading
+from typing import Any
+
+from reconcile.core.change import Change
+from reconcile.core.entry import Entry, Problem
+from reconcile.core.outcome import Result
+from reconcile.core.plan import Plan
+from reconcile.flow.applying import ApplyOptions, Hooks, apply
+from reconcile.flow.clock import RealClock
+from reconcile.flow.planning import PlanOptions, make_plan
+from reconcile.flow.settling import overlay
+from reconcile.flow.wire import Reach, wire
+from reconcile.flow.wired import House
+from reconcile.spec.load import build
+
+
+@dataclass
+class World:
+    """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping."""
+
+    root: Path
+    target: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    events: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.src.mkdir(parents=True, exist_ok=True)
+        self.target = self.target or str(self.root / "out")
+
+    @property
+    def src(self) -> Path:
+        return self.root / "src"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def put(self, **files: str) -> None:
+        """Writes files of the source; `__` in a name stands for `/`, a trailing `_` for nothing."""
+        for name, text in files.items():
+            self.write(name.replace("__", "/"), text)
+
+    def write(self, name: str, text: str | bytes, base: Path | None = None) -> Path:
+        path = (base or self.src) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def move(self, old: str, new: str) -> None:
+        (self.src / new).parent.mkdir(parents=True, exist_ok=True)
+        os.rename(self.src / old, self.src / new)
+
+    def remove(self, name: str) -> None:
+        (self.src / name).unlink()
+
+    def house(self, *, write: bool, reach: Reach | None = None) -> House:
+        document = {
+            "state": str(self.root / "state" / "reconcile.db"),
+            "mappings": {"docs": {"source": str(self.src), "target": self.target, **self.options}},
+        }
+        return wire(build(document, root=self.root), write=write, clock=RealClock(), reach=reach or Reach())
+
+    def plan(self, *, reach: Reach | None = None, **options: Any) -> Plan:
+        with self.house(write=False, reach=reach) as house:
+            return make_plan(house, PlanOptions(overlay=overlay(house), **options), self.events.append)
+
+    def apply(self, plan: Plan | None = None, *, reach: Reach | None = None, **options: Any) -> Result:
+        hooks = Hooks(self.events.append, lambda _plan: True, RealClock(), options.pop("stop", threading.Event()))
+        with self.house(write=True, reach=reach) as house:
+            return apply(house, plan, ApplyOptions(PlanOptions(**options)), hooks)
+
+    def settled(self) -> None:
+        """Applies, and expects nothing left over, now and in a second plan."""
+        result = self.apply()
+        assert result.exit_code == 0, (result.outcomes, result.conflicts, result.problems)
+        again = self.plan()
+        assert list(again.changes()) == []
+        assert again.exit_code(detailed=True) == 0
+
+    def told(self, plan: Plan | None = None) -> list[str]:
+        """A plan in short: `create a`, `move b<a`."""
+        return [brief(change) for change in (plan or self.plan()).changes()]
+
+    def there(self) -> dict[str, str]:
+        """Every file of the target with its text, control files left out."""
+        with self.house(write=False) as house:
+            store = house.mappings[0].target
+            found: dict[str, str] = {}
+            for item in store.list():
+                assert not isinstance(item, Problem)
+                if isinstance(item, Entry) and not item.kind:
+                    found[item.key] = b"".join(store.read(item.key)).decode()
+            return found
+
+    def here(self) -> dict[str, str]:
+        """Every file of the source with its text."""
+        return {
+            path.relative_to(self.src).as_posix(): path.read_text()
+            for path in sorted(self.src.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        }
+
+
+def brief(change: Change) -> str:
+    came = f"<{change.from_key}" if change.from_key else ""
+    return f"{change.action} {change.key}{came}"
