@@ -204,7 +204,7 @@ def _names(table: object) -> list[str]:
 
 
 def _whole(at: Steps) -> Steps:
-    """What a bad place takes with it: the whole list, so that no index shifts, or a mapping without source or target."""
+    """What a bad place takes with it: all of a list, so that no index shifts; a mapping with a bad source or target."""
     if at[:1] == ("mappings",) and at[2:] in (("source",), ("target",)):
         return at[:2]
     return next((at[:length] for length, step in enumerate(at) if isinstance(step, int)), at)

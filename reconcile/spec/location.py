@@ -22,7 +22,7 @@ WRITTEN_SCHEMES: Final = ("s3", "gs", "az", "dbfs", "workspace", "file", "memory
 # Two letters at least: `C:\data` is a path.
 _SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
 _TOLD_APART_BY: Final = {
-    **dict.fromkeys(OBJECT_SCHEMES, ("endpoint", "account")),
+    **dict.fromkeys(OBJECT_SCHEMES, ("account", "endpoint")),
     **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
 }
 
@@ -49,7 +49,7 @@ class Location(Struct, frozen=True, kw_only=True):
     @property
     def canonical(self) -> str:
         """The text that stands for the place in scopes."""
-        return f"{self.url}?at={self.apart}" if self.apart else self.url
+        return f"{self.url}?{self.apart}" if self.apart else self.url
 
     @property
     def is_table(self) -> bool:
@@ -103,8 +103,8 @@ def _in_store(store: StoreSpec, rest: str, root: str) -> Location:
             raise UsageError(f"`{store.name}` is a database and takes no path", hint="table.name says where inside")
     elif rest:
         base = locate(f"{store.url.rstrip('/')}/{_segments(rest)}", {}, root)
-    words = _TOLD_APART_BY.get(base.scheme, ())
-    apart = next((store.settings[word].rstrip("/") for word in words if store.settings.get(word)), "")
+    told = ((word, store.settings.get(word, "").rstrip("/")) for word in _TOLD_APART_BY.get(base.scheme, ()))
+    apart = "&".join(f"{word}={text}" for word, text in told if text)
     return Location(
         scheme=base.scheme,
         url=base.url,

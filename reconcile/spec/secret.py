@@ -7,11 +7,11 @@ from typing import Final, NoReturn, Self
 
 MASK: Final = "***"
 
-_SECRET_NAME: Final = re.compile(r"secret|token|pass|pwd|credential|key", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"secret|token|pass|pwd|credential|key|(^|_)sas(_|$)", re.IGNORECASE)
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a variable or setting of this name holds a secret (`AWS_SECRET_ACCESS_KEY`, `password`, `sas_token`)."""
+    """Whether a variable or setting of this name holds a secret (`AWS_SECRET_ACCESS_KEY`, `password`, `sas`)."""
     return _SECRET_NAME.search(name) is not None
 
 

@@ -259,10 +259,10 @@ WORDS = st.sampled_from(
     ]
 )
 TEXTS = (
-    "", "x", "./a", "s3://b", "s3://b/c", "sqlite:///w.db", "m", "m:x", "C:\\x", "${var.x}", "${env.USER}", "${", "$${x}",
-    "${env.PG_PASSWORD}", "${source.name}", "${mapping}", "{path}", "{", "50%", "off", "5s", "5s\n", "5GiB\n", "two-way",
+    "", "x", "./a", "s3://b", "s3://b/c", "sqlite:///w.db", "m", "m:x", "C:\\x", "${var.x}", "${env.USER}", "${",
+    "${env.PG_PASSWORD}", "${source.name}", "${mapping}", "{path}", "{", "50%", "off", "5s", "5s\n", "5GiB\n", "$${x}",
     "delete", "a\0b", "\ud800", "postgresql://u:p@h/d", "postgresql://[h/d", "~", "~x", "file://%", "/Volumes/", "(",
-    "a//b", "..", "/", "0", "true",
+    "a//b", "..", "/", "0", "true", "two-way",
 )  # fmt: skip
 LEAVES = st.sampled_from([None, True, 0, 1, -1, 1.5, float("nan"), 2**70, *TEXTS])
 TREES = st.recursive(

@@ -70,8 +70,8 @@ def test_a_text_names_a_place(text, scheme, url, path):
 def test_a_place_in_a_store_knows_its_connection_and_is_told_apart_by_it():
     place = locate("lake:docs", STORES, "/r")
     assert place.store is STORES["lake"]
-    assert place.canonical == "s3://acme/team/docs?at=http://127.0.0.1:9000"
-    assert locate("dbx:x", STORES, "/r").canonical == "dbfs:/x?at=DEV"
+    assert place.canonical == "s3://acme/team/docs?endpoint=http://127.0.0.1:9000"
+    assert locate("dbx:x", STORES, "/r").canonical == "dbfs:/x?profile=DEV"
     assert locate("s3://acme/team/docs", STORES, "/r").canonical == "s3://acme/team/docs"
     assert locate("pg:", STORES, "/r").connect == "postgresql://loader@DB:5432/warehouse?sslmode=require"
 
