@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -90,15 +91,17 @@ def _has_errors(result: Result) -> bool:
 
 
 def _left(result: Result) -> list[str]:
-    ended = [outcome.outcome for outcome in result.outcomes]
-    refused_mappings = {refusal.mapping for refusal in result.refusals if not refusal.allowed}
-    conflicts = ended.count("conflict") + len(result.conflicts)
+    ended = Counter(outcome.outcome for outcome in result.outcomes)
+    tried = ended["failed"] + ended["held"] + ended["conflict"]
+    not_begun = max(result.left - tried, ended["skipped"])
+    conflicts = ended["conflict"] + len(result.conflicts)
+    refused_mappings = len({refusal.mapping for refusal in result.refusals if not refusal.allowed})
     counted = [
-        (ended.count("failed"), f"{ended.count('failed'):,} failed"),
-        (ended.count("held"), f"{ended.count('held'):,} held back"),
-        (ended.count("skipped"), f"{ended.count('skipped'):,} not begun"),
+        (ended["failed"], f"{ended['failed']:,} failed"),
+        (ended["held"], f"{ended['held']:,} held back"),
+        (not_begun, f"{not_begun:,} not begun"),
         (conflicts, plural(conflicts, "conflict")),
         (len(result.problems), f"{len(result.problems):,} unreadable"),
-        (len(refused_mappings), f"{plural(len(refused_mappings), 'mapping')} refused"),
+        (refused_mappings, f"{plural(refused_mappings, 'mapping')} refused"),
     ]
     return [told for count, told in counted if count]

@@ -78,6 +78,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "success_count": result.success_count,
         "skip_count": result.skip_count,
         "failure_count": result.failure_count,
+        "left": result.left,
         "bytes": result.total_bytes,
         "seconds": round(result.seconds, 3),
         "resumed": result.resumed,

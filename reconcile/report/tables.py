@@ -82,7 +82,7 @@ def outcome_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
     name = f"{outcome.mapping}: {outcome.key}" if outcome.mapping else outcome.key
     old = f" from {outcome.from_key}" if outcome.from_key else ""
     told = f"{size_text(outcome.size_bytes)}  {seconds_text(outcome.seconds)}" if done else ""
-    why = told if done else f"{outcome.action} {outcome.outcome}: {outcome.error or outcome.reason}"
+    why = told if done else ": ".join(filter(None, (f"{outcome.action} {outcome.outcome}", outcome.error)))
     yield f"  {paint.symbol(symbol)} {shown(name)}{shown(old)}  {shown(why)}"
     if outcome.hint and not done:
         yield f"    {shown(outcome.hint)}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from reconcile.core.change import Action, Change, Conflict, Reason, Refusal
 from reconcile.core.counts import Counts
-from reconcile.core.entry import Cover, Digest, Problem
-from reconcile.core.outcome import Outcome, Result
+from reconcile.core.entry import Cover, Digest, Entry, Problem, Version
+from reconcile.core.outcome import Outcome, Result, Run
 from reconcile.core.plan import Header, MappingPlan, Plan
+from reconcile.core.record import Record
+from reconcile.report.views import Held, MappingStatus, Status, Undone, Why
 
 NASTY = (
     "a\nb",
@@ -41,7 +43,7 @@ def mapping_of(name: str, changes: tuple[Change, ...] = (), **more: object) -> M
         if change.mapping == name:
             counts.add(change)
     told = {"scope": f"{name}-scope", "serial": 3, "source": f"./{name}", "target": f"s3://acme/{name}"}
-    return MappingPlan(name=name, counts=counts, **{**told, **more})
+    return MappingPlan(**{"name": name, "counts": counts, **told, **more})
 
 
 def plan_with(mappings: list[MappingPlan], changes: tuple[Change, ...], **header: object) -> Plan:
@@ -113,6 +115,67 @@ def rich_result() -> Result:
         counts={"create": 1},
         skip_count=1204,
         total_bytes=12_288,
+        left=582,
         seconds=3.14,
         exit_code=4,
     )
+
+
+NOW = 1_772_391_760.0
+"""2026-03-01 19:02:40 UTC."""
+
+
+def a_run() -> Run:
+    """A run that ended with a failure."""
+    return Run(
+        42, "apply", NOW - 90, NOW - 87, "etl", "ci-runner-7", exit_code=7, total=5, done=1, failed=1, bytes=12_288
+    )
+
+
+def listing() -> list[Entry | Problem]:
+    """Two files and a gap."""
+    return [
+        Entry("a.txt", 12, Version("v"), mtime_ns=int(NOW) * 10**9),
+        Entry("b\x1b/c.bin", 3_000_000, Version("w")),
+        Problem("secret", "permission denied"),
+    ]
+
+
+def a_why() -> Why:
+    """A path that is to be updated."""
+    digest = Digest(b"\xab" * 32)
+    return Why(
+        "docs",
+        "a.txt",
+        source=Entry("a.txt", 13, Version("s1"), mtime_ns=int(NOW) * 10**9, digest=digest),
+        record=Record("a.txt", 12, digest, Version("t1"), run=41),
+        target=Entry("a.txt", 12, Version("t1")),
+        change=change(1, Action.UPDATE, "a.txt", Reason.CHANGED, size=13),
+        history=[(a_run(), rich_result().outcomes[1])],
+        notes=["selected by include `**/*.txt`"],
+    )
+
+
+def a_lock() -> Held:
+    """Somebody who is in the middle of a run."""
+    return Held("9c2e", "etl", "ci-runner-7", 77, "apply", NOW - 300, run=42, heard=NOW - 6, done=0.61)
+
+
+def a_status() -> Status:
+    """One mapping of every standing."""
+    mappings = [
+        MappingStatus("docs", last_success=NOW - 240, last_run=42),
+        MappingStatus("tables", failing_since=NOW - 26 * 3600, last_run=42),
+        MappingStatus("data", last_success=NOW - 60, conflicts=2),
+        MappingStatus("fresh"),
+    ]
+    return Status(NOW, mappings, a_lock(), a_run(), orphans=[("s3://acme/old", 3)])
+
+
+def undone() -> list[Undone]:
+    """A rollback that could not do everything."""
+    return [
+        Undone("docs", "a.txt", "restored"),
+        Undone("docs", "b.txt", "kept", "changed since"),
+        Undone("docs", "big.iso", "cannot", "no copy"),
+    ]
