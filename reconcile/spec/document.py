@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -65,7 +64,7 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.origins: dict[Steps, Steps] = {}
-        self._found: list[tuple[Mark, str]] = []
+        self._found: set[tuple[Mark, str]] = set()
         self._places: set[Steps] = set()
 
     def add(self, at: Steps, message: str, hint: str = "", *, key: bool = False) -> None:
@@ -77,8 +76,7 @@ class Findings:
         mark = self.document.mark(at, key=key)
         line = problem_line(self.document.file, mark, at, f"{message}; {hint}" if hint else message)
         self._places.add(at)
-        if (mark, line) not in self._found:
-            insort(self._found, (mark, line))
+        self._found.add((mark, line))
 
     def at(self, at: Steps) -> bool:
         """Whether a problem was noted at this very place."""
@@ -89,4 +87,4 @@ class Findings:
 
     def error(self) -> SpecError:
         """All of them as one error."""
-        return SpecError([line for _, line in self._found], path=self.document.file)
+        return SpecError([line for _, line in sorted(self._found)], path=self.document.file)

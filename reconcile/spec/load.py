@@ -58,7 +58,8 @@ def load_spec(
             text = stream.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise UsageError(reason, op="read", path=shown(str(path)), hint="`reconcile init` writes one") from error
+        hint = "`reconcile init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(reason, op="read", path=shown(str(path)), hint=hint) from error
     document = parse(text, str(path))
     return _Loading(document, _absolute(file.parent), variables, environ).spec(known, remember)
 

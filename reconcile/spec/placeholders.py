@@ -17,6 +17,7 @@ VARIABLE_PREFIX: Final = "RECONCILE_VAR_"
 _PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VAR: Final = re.compile(r"var\.([A-Za-z_][A-Za-z0-9_-]*)")
 _ENV: Final = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_TYPES: Final[dict[type, str]] = {bool: "true or false", int: "a whole number", float: "a number"}
 _USER_NAMES: Final = ("LOGNAME", "USER", "LNAME", "USERNAME")
 _KNOWN: Final = ["var.NAME", "env.NAME", "user", "host", "source.name", "mapping"]
 
@@ -107,10 +108,10 @@ class Resolver:
             typed = scalar(meaning.text)
         except OverflowError:
             typed = None
-        if type(typed) is not type(value):
-            self.findings.add(at, f"was overridden by a value that is not like `{str(value).lower()}`")
-            return meaning
-        return meaning._replace(value=typed)
+        if type(typed) is type(value) or (isinstance(value, float) and type(typed) is int):
+            return meaning._replace(value=typed)
+        self.findings.add(at, f"was overridden by what is not {_TYPES[type(value)]}")
+        return meaning
 
     def _placed(self, meaning: _Meaning, at: Steps) -> object:
         """The value of a text, a secret where it may be one, a problem where it may not."""

@@ -171,8 +171,9 @@ def _sentence(fault: _Fault) -> tuple[str, str]:
     if fault.keyword == "enum":
         return _not_among(fault)
     said = _quoted(fault)
+    known = "leave the quotes out" if str(fault.instance) == str(fault.wanted) else f"it knows {fault.wanted}"
     sentences = {
-        "const": (f"{said} is not known to this program", f"it knows {fault.wanted}"),
+        "const": (f"{said} is not known to this program", known),
         "pattern": (f"{said} does not fit", f"write it like {fault.examples}"),
         "minimum": (f"must be at least {fault.wanted}", ""),
         "maximum": (f"must be at most {fault.wanted}", ""),

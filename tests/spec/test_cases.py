@@ -35,6 +35,7 @@ def test_a_good_spec_loads(file):
 
 @pytest.mark.hazard("S02")
 @pytest.mark.hazard("S15")
+@pytest.mark.hazard("N10")
 @pytest.mark.hazard("N11")
 @pytest.mark.parametrize("file", files("bad"))
 def test_a_bad_spec_tells_all_its_problems_and_no_secret(file):

@@ -109,7 +109,7 @@ def test_a_whole_unquoted_placeholder_keeps_the_type_of_its_variable(tmp_path):
     assert mapping.source_as_written == "./1.10/false"
     assert load_spec(file, environ={}, variables={"many": "8"}).mappings["m"].concurrency == 8
     for wrong in ("eight", "1e999", "true"):
-        with pytest.raises(SpecError, match=r"/variables/many: was overridden by a value that is not like `4`"):
+        with pytest.raises(SpecError, match=r"/variables/many: was overridden by what is not a whole number"):
             load_spec(file, environ={}, variables={"many": wrong})
 
 
