@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconcile.core.entry import Cover, Entry, Kind, Problem
-from reconcile.core.path import is_utf8
+from reconcile.core.path import is_utf8, shown
 from reconcile.core.record import Record
 
 Keyed = TypeVar("Keyed", Entry, Record)
@@ -85,9 +86,11 @@ class _Side(Generic[Keyed]):
         return any(problem.covers(key) for problem in self._covers)
 
     def _note(self, problem: Problem) -> None:
-        self._tally.problems.append(problem)
         if is_utf8(problem.key):
             self._covers.append(problem)
+        else:  # it covers no key; in the plan, which is written as JSON, its name is text
+            problem = replace(problem, key=shown(problem.key))
+        self._tally.problems.append(problem)
 
 
 def _lies_behind(problem: Problem, key: str) -> bool:
