@@ -20,7 +20,7 @@ from reconcile.ports import Body, Condition, Hashes, Store, Traits
 from reconcile.stores.object_body import TOKEN, Whole, attributes, marked_digest, parts, whole
 from reconcile.stores.object_errors import NoContainerError, translated, vanished
 from reconcile.stores.object_lane import fast_lane
-from reconcile.stores.object_list import Item, Order, View, cut, entries, side_by_side
+from reconcile.stores.object_list import Item, Order, View, entries
 from reconcile.stores.object_place import Place, place
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.s3_wire import bare, quoted
@@ -97,21 +97,8 @@ class ObjectStore:
 
     def list(self, under: str = "", *, after: str | None = None, until: str | None = None) -> Iterator[Entry | Problem]:
         """Everything below `under`, page by page; every key is asked of the service in this one listing."""
-        return self._listed(View(self._root, under, after, until))
-
-    def list_ranges(
-        self, bounds: Sequence[str], *, after: str | None = None, until: str | None = None
-    ) -> Iterator[Entry | Problem]:
-        """As `list`, the ranges between `bounds` side by side, if the order is `bytes`.
-
-        `UnorderedError` when it turns out not to be: what was given so far is to be forgotten and `list` used.
-        """
-        view = View(self._root, "", after, until)
-        pieces = cut(view, bounds) if self._order.trusted else [view]
-        return side_by_side([self._listed(piece) for piece in pieces])
-
-    def _listed(self, view: View) -> Iterator[Entry | Problem]:
-        start = self._root + view.after if view.after is not None and self._order.trusted else ""
+        start = self._root + after if after is not None and self._order.trusted else ""
+        view = View(self._root, under, after, until)
         return entries(self._pages(view.prefix, start), view, self._order)
 
     def _pages(self, prefix: str, start_after: str) -> Iterator[Sequence[Item]]:

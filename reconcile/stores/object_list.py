@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from queue import Full, Queue
 import re
-from threading import Event
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -15,12 +11,6 @@ from msgspec import Struct
 from reconcile.core.entry import Cover, Entry, Problem, Version
 from reconcile.core.errors import DamagedError, StoreError
 from reconcile.core.path import has_control, why_not_key
-
-LANES: Final = 8
-"""Ranges listed side by side."""
-
-PAGES_AHEAD: Final = 4
-"""Pages a range may be ahead of who reads it."""
 
 _ODD: Final = re.compile(r"(?:^|/)(?:[./]|$)|[\0\ud800-\udfff]")
 """Only such keys can be control names or no keys at all: all control names start with a dot."""
@@ -98,7 +88,10 @@ def _is_witness(last: str, key: str) -> bool:
 
 
 def entries(pages: Iterable[Sequence[Item]], view: View, order: Order) -> Iterator[Entry | Problem]:
-    """The entries of a listing. Its first page must come; a later one that fails makes the rest a `Problem`."""
+    """The entries of a listing. Its first page must come; a later one that fails makes the rest a `Problem`.
+
+    Where the order is trusted a busy moment is raised instead: whoever is patient can go on after the last key.
+    """
     cut, shown = len(view.root), len(view.prefix)
     last, begun = None, False
 
@@ -119,7 +112,7 @@ def entries(pages: Iterable[Sequence[Item]], view: View, order: Order) -> Iterat
     except UnorderedError:
         raise
     except StoreError as error:
-        if not begun:
+        if not begun or (order.trusted and not error.permanent):
             raise
         known = last if order.trusted else None
         yield Problem(known or view.after or "", error.message, Cover.RANGE, view.until, hint=error.hint)
@@ -150,64 +143,3 @@ def _odd(entry: Entry, name: str) -> Iterator[Entry | Problem]:
         return
     reason = why_not_key(entry.key)
     yield Problem(entry.key, reason) if reason else entry
-
-
-class _Lane:
-    """One range, listed by a thread into a bounded queue; an error is the last thing in it."""
-
-    def __init__(self) -> None:
-        self.chunks: Queue[list[Entry | Problem] | Exception | None] = Queue(PAGES_AHEAD)
-
-    def fill(self, found: Iterator[Entry | Problem], stop: Event) -> None:
-        try:
-            chunk: list[Entry | Problem] = []
-            for entry in found:
-                chunk.append(entry)
-                if len(chunk) == 1000:
-                    self._put(chunk, stop)
-                    chunk = []
-                if stop.is_set():
-                    return
-            self._put(chunk, stop)
-            self._put(None, stop)
-        except Exception as error:  # noqa: BLE001 - raised where the range is read
-            self._put(error, stop)
-
-    def _put(self, chunk: list[Entry | Problem] | Exception | None, stop: Event) -> None:
-        while not stop.is_set():
-            try:
-                self.chunks.put(chunk, timeout=0.1)
-            except Full:
-                continue
-            return
-
-    def drain(self) -> Iterator[Entry | Problem]:
-        while (chunk := self.chunks.get()) is not None:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield from chunk
-
-
-def side_by_side(ranges: Sequence[Iterator[Entry | Problem]]) -> Iterator[Entry | Problem]:
-    """Listings of adjoining ranges, made at the same time and given one after the other.
-
-    Ranges start in turn, so the one that is read always has its thread, and the others wait on full queues.
-    """
-    stop, lanes = Event(), [_Lane() for _ in ranges]
-    with ThreadPoolExecutor(LANES, thread_name_prefix="list") as threads:
-        try:
-            for lane, found in zip(lanes, ranges, strict=True):
-                threads.submit(lane.fill, found, stop)
-            for lane in lanes:
-                yield from lane.drain()
-        finally:
-            stop.set()
-
-
-def cut(view: View, bounds: Sequence[str]) -> list[View]:
-    """The view in pieces at `bounds`, in order; together they are the view."""
-    inner = sorted(
-        {b for b in bounds if (view.after is None or b > view.after) and (view.until is None or b < view.until)}
-    )
-    edges = [view.after, *inner, view.until]
-    return [View(view.root, view.under, after, until) for after, until in pairwise(edges)]

@@ -10,12 +10,12 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from reconcile.core.entry import ABSENT, ANY, Version
+from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError
 from reconcile.stores.object_errors import Refusal, translate
 from reconcile.stores.s3_list import mtime_ns
-from reconcile.stores.s3_multipart import Headers, Part, begun, complete
-from reconcile.stores.s3_wire import Wire, bare, quoted, text
+from reconcile.stores.s3_multipart import Part, begun, complete
+from reconcile.stores.s3_wire import Headers, Wire, bare, condition, parse, quoted, text
 
 COPY_BYTES: Final = 5 << 30
 """The largest object one request copies."""
@@ -35,13 +35,6 @@ class Old(NamedTuple):
     removed: bool
 
 
-def condition(expect: Version) -> dict[str, str]:
-    """The header that binds a request to what is there."""
-    if expect == ANY:
-        return {}
-    return {"If-None-Match": "*"} if expect == ABSENT else {"If-Match": quoted(expect)}
-
-
 def source(wire: Wire, key: str, version: Version, version_id: str = "") -> dict[str, str]:
     """The headers that name what is copied, and bind the copy to its version."""
     name = quote(f"{wire.bucket.name}/{wire.root}{key}", safe="/~")
@@ -56,7 +49,7 @@ def copy(wire: Wire, key: str, *, what: Headers, into: Headers) -> Version:
     return Version(bare(text(reply.root("CopyObjectResult", "copy", key), "ETag")))
 
 
-def copy_in_parts(wire: Wire, key: str, size: int, *, what: Headers, begin: Headers, into: Headers) -> Version:
+def copy_in_parts(wire: Wire, key: str, size: int, *, what: Headers, begin: Headers, expect: Version) -> Version:
     """The same for larger ones; `begin` are the headers the copy is made with."""
     with begun(wire, key, begin) as upload:
         parts = []
@@ -65,7 +58,7 @@ def copy_in_parts(wire: Wire, key: str, size: int, *, what: Headers, begin: Head
             query = {"partNumber": str(number), "uploadId": upload}
             reply = wire.call("PUT", key, op="copy", query=query, headers={**what, "x-amz-copy-source-range": span})
             parts.append(Part(number, text(reply.root("CopyPartResult", "copy", key), "ETag")))
-        return complete(wire, key, upload, parts, into)
+        return complete(wire, (key, upload), parts, expect)
 
 
 def delete(wire: Wire, key: str, expect: Version) -> None:
@@ -147,7 +140,7 @@ def _old(found: ET.Element) -> Old:
 def keeps_versions(wire: Wire) -> bool:
     """Whether the bucket keeps old versions."""
     reply = wire.call("GET", op="versions", query={"versioning": ""})
-    return text(reply.root("VersioningConfiguration", "versions", ""), "Status") == "Enabled"
+    return text(parse(reply.data, "versions", ""), "Status") == "Enabled"
 
 
 def exists(wire: Wire) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from hashlib import md5
@@ -15,15 +15,13 @@ from msgspec import Struct
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError, StoreError
-from reconcile.stores.s3_wire import Wire, bare, text
+from reconcile.stores.object_errors import vanished
+from reconcile.stores.s3_wire import Headers, Wire, bare, condition, text
 
 PART_BYTES: Final = 16 << 20
 PARTS: Final = 10_000
 AT_ONCE: Final = 5
 """Parts in memory at once, of all uploads of a store together."""
-
-
-Headers = Mapping[str, str]
 
 
 class Part(Struct, frozen=True):
@@ -53,14 +51,14 @@ class Uploads:
         """Ends the threads."""
         self._threads.shutdown()
 
-    def send(self, key: str, parts: Iterator[bytearray], *, begin: Headers, condition: Headers) -> Sent:
-        """Sends all parts and completes, with the headers of `begin` at its one end and of `condition` at the other.
+    def send(self, key: str, parts: Iterator[bytearray], *, begin: Headers, expect: Version) -> Sent:
+        """Sends all parts of an upload made with the headers `begin`, and completes it if what is there is expected.
 
         Whatever fails on the way takes the unfinished upload with it.
         """
         with begun(self._wire, key, begin) as upload:
             sent = self._send_all(key, upload, parts)
-            return Sent(complete(self._wire, key, upload, sent, condition), etag_of(sent))
+            return Sent(complete(self._wire, (key, upload), sent, expect), etag_of(sent))
 
     def _send_all(self, key: str, upload: str, parts: Iterator[bytearray]) -> list[Part]:
         under_way: list[Future[Part]] = []
@@ -127,23 +125,28 @@ def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
         headers={"Content-MD5": b64encode(digest).decode()},
         data=data,
     )
-    return Part(number, reply.headers.get("etag", ""), digest)
+    etag = reply.headers.get("etag", "")
+    if not etag or (bare(etag) != digest.hex() and not under_kms(reply.headers)):
+        raise DamagedError("keeps other bytes than were sent", op="write", path=key)
+    return Part(number, etag, digest)
 
 
-def complete(wire: Wire, key: str, upload: str, parts: Sequence[Part], condition: Headers) -> Version:
-    """Makes the parts one object, if the condition holds; its ETag."""
+def complete(wire: Wire, which: tuple[str, str], parts: Sequence[Part], expect: Version) -> Version:
+    """Makes the parts of (key, upload) one object, if what is there is what was expected; its ETag."""
+    key, upload = which
     listed = "".join(
         f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>" for part in parts
     )
-    reply = wire.call(
-        "POST",
-        key,
-        op="write",
-        query={"uploadId": upload},
-        headers=condition,
-        data=f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode(),
-    )
+    data = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+    query = {"uploadId": upload}
+    with vanished("write", key, expect):
+        reply = wire.call("POST", key, op="write", query=query, headers=condition(expect), data=data)
     return Version(bare(text(reply.root("CompleteMultipartUploadResult", "write", key), "ETag")))
+
+
+def under_kms(headers: Headers) -> bool:
+    """Whether an ETag is no MD5 because the object is encrypted with a key of KMS."""
+    return headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
 
 
 def etag_of(parts: Sequence[Part]) -> str:

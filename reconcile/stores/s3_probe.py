@@ -9,7 +9,7 @@ from reconcile.core.entry import ABSENT, Version
 from reconcile.core.errors import ChangedError, RefusedError, StoreError
 from reconcile.ports import Condition
 from reconcile.stores import s3_control as control
-from reconcile.stores.s3_wire import Wire, bare
+from reconcile.stores.s3_wire import Wire, bare, condition
 
 _WRONG = Version("0" * 32)
 """The ETag of nothing anybody writes."""
@@ -45,7 +45,7 @@ class Probe:
 
         def into(expect: Version) -> None:
             what = control.source(self._wire, self._one, version)
-            control.copy(self._wire, self._two, what=what, into=control.condition(expect))
+            control.copy(self._wire, self._two, what=what, into=condition(expect))
 
         return _best(self._refuses(into, ABSENT), self._refuses(into, _WRONG))
 
@@ -53,7 +53,7 @@ class Probe:
         control.copy(self._wire, self._two, what=control.source(self._wire, self._one, version), into={})
 
     def _put(self, key: str, expect: Version) -> Version:
-        headers = control.condition(expect)
+        headers = condition(expect)
         reply = self._wire.call("PUT", key, op="probe", headers=headers, data=b"probe")
         return Version(bare(reply.headers.get("etag")))
 

@@ -22,9 +22,9 @@ from reconcile.stores.object_errors import vanished
 from reconcile.stores.object_lane import fast_lane
 from reconcile.stores.object_list import Item
 from reconcile.stores.object_place import bucket, credentials, is_aws
-from reconcile.stores.s3_multipart import Uploads, part_bytes
+from reconcile.stores.s3_multipart import Uploads, part_bytes, under_kms
 from reconcile.stores.s3_probe import Probe
-from reconcile.stores.s3_wire import Wire, bare
+from reconcile.stores.s3_wire import Headers, Wire, bare, condition
 
 _META: Final = "x-amz-meta-"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -56,7 +56,7 @@ class S3Store(ObjectStore):
             yield from super().read(key, version=version, span=span)
             return
         self._admit(key, "read")
-        headers = control.condition(version) if version else {}
+        headers = condition(version) if version else {}
         if span and span[0] >= span[1]:
             return
         if span:
@@ -74,7 +74,7 @@ class S3Store(ObjectStore):
     def _put(self, key: str, content: Whole, body: Body, expect: Version) -> Version:
         if not _CONTROL.search(key):
             return super()._put(key, content, body, expect)
-        headers = {**self._headers(attributes(body, content.digest), body.tags), **control.condition(expect)}
+        headers = {**self._headers(attributes(body, content.digest), body.tags), **condition(expect)}
         with vanished("write", key, expect):
             reply = self._wire.call("PUT", key, op="write", headers=headers, data=content.data)
         return Version(bare(reply.headers.get("etag")))
@@ -84,7 +84,7 @@ class S3Store(ObjectStore):
             key,
             parts(body, part_bytes(body.size_bytes), key),
             begin=self._headers(attributes(body, body.digest), body.tags),
-            condition=control.condition(self._condition(expect)),
+            expect=self._condition(expect),
         )
         self._verify(key, sent.etag, sent.expected, body.size_bytes)
         return Entry(key, body.size_bytes, sent.etag, digest=body.digest)
@@ -97,10 +97,10 @@ class S3Store(ObjectStore):
         head = _head_of(told, key, "write")
         if head.version != etag:
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
-        if head.size != size or not told.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
+        if head.size != size or not under_kms(told):
             raise DamagedError(f"keeps other bytes than were sent ({head.size} of {size})", op="write", path=key)
 
-    def _headers(self, kept: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    def _headers(self, kept: Headers, tags: Headers) -> dict[str, str]:
         """What is kept beside the bytes, as headers of a request."""
         headers = {(name if name.lower() in _KEPT else _META + name): value for name, value in kept.items()}
         if tags:
@@ -128,16 +128,15 @@ class S3Store(ObjectStore):
         what = control.source(self._wire, entry.key, entry.version)
         return self._copied(entry, key, what, expect)
 
-    def _copied(self, entry: Entry, key: str, what: Mapping[str, str], expect: Version) -> Entry:
+    def _copied(self, entry: Entry, key: str, what: Headers, expect: Version) -> Entry:
         if self.conditions["copy"] != "match":
             self._check(key, "copy", expect)
-        into = control.condition(expect)
         with vanished("copy", key, entry.version):
             if entry.size <= control.COPY_BYTES:
-                etag = control.copy(self._wire, key, what=what, into={**into, **self._at_rest()})
+                etag = control.copy(self._wire, key, what=what, into={**condition(expect), **self._at_rest()})
             else:
                 begin = self._headers(self._wire_head(entry.key, "copy").kept, {})
-                etag = control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, into=into)
+                etag = control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, expect=expect)
         head = self._head(key, "copy")
         if head.version != etag or head.size != entry.size:
             raise DamagedError("the copy is not what was copied", op="copy", path=key)
@@ -165,7 +164,7 @@ class S3Store(ObjectStore):
 
     def _delete_bulk(self, items: Sequence[tuple[str, Version]]) -> list[Exception | None]:
         compares = self.conditions["bulk"] == "match"
-        looked: Sequence[Exception | None] = [None] * len(items) if compares else self._each(self._look, items)
+        looked = self._each(self._look, items)
         outcomes = dict(enumerate(looked))
         clear = [at for at, error in outcomes.items() if error is None and not _CONTROL.search(items[at][0])]
         sent = [(items[at][0], items[at][1] if compares else ANY) for at in clear]
@@ -181,8 +180,10 @@ class S3Store(ObjectStore):
             return [error] * len(items)
 
     def _look(self, item: tuple[str, Version]) -> None:
+        """Refuses what cannot be; and where the service does not compare in bulk, looks whether it is as expected."""
         self._admit(item[0], "delete")
-        self._check(item[0], "delete", item[1])
+        if self.conditions["bulk"] != "match":
+            self._check(item[0], "delete", item[1])
 
     # --- old versions
 
@@ -254,7 +255,7 @@ class S3Store(ObjectStore):
         return {"write": self._compares, "delete": "stat", "copy": "stat", "bulk": "none"}
 
 
-def _head_of(told: Mapping[str, str], key: str, op: str) -> Head:
+def _head_of(told: Headers, key: str, op: str) -> Head:
     """What the headers of an answer say of an object."""
     etag, size = told.get("etag"), told.get("content-length", "")
     if not etag or not size.isdigit():

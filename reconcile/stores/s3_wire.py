@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 
 from msgspec import Struct
 
+from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, DamagedError, DeniedError, StoreError
 from reconcile.stores.object_errors import Refusal, seconds, translate
 
@@ -27,6 +28,9 @@ ANSWER_BYTES: Final = 32 << 20
 CHUNK_BYTES: Final = 1 << 20
 
 _NAMESPACE: Final = re.compile(rb'\sxmlns="[^"]*"')
+
+
+Headers = Mapping[str, str]
 
 
 class Bucket(Struct, frozen=True):
@@ -41,7 +45,7 @@ class Reply(Struct, frozen=True):
     """A successful answer; `headers` by lower-case name."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     data: bytes
 
     def root(self, name: str, op: str, path: str) -> ET.Element:
@@ -79,6 +83,13 @@ def quoted(version: str) -> str:
     return version if version.startswith("W/") else f'"{version}"'
 
 
+def condition(expect: Version) -> dict[str, str]:
+    """The header that binds a request to what is there."""
+    if expect == ANY:
+        return {}
+    return {"If-None-Match": "*"} if expect == ABSENT else {"If-Match": quoted(expect)}
+
+
 class Wire:
     """Signed requests to one bucket; thread-safe. Keys are relative to `root`, a prefix with its slash, or "".
 
@@ -108,8 +119,8 @@ class Wire:
         key: str | None = None,
         *,
         op: str,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        query: Headers | None = None,
+        headers: Headers | None = None,
         data: bytes | bytearray = b"",
     ) -> Reply:
         """Sends one request for `key` (None: for the bucket itself) and reads the whole answer."""
@@ -120,7 +131,7 @@ class Wire:
             return Reply(answer.status_code, told, content)
         raise translate(_refusal(answer.status_code, told, content), op, key or "")
 
-    def stream(self, key: str, *, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Iterator[bytes]]:
+    def stream(self, key: str, *, headers: Headers) -> tuple[Headers, Iterator[bytes]]:
         """Sends a GET; the headers of the answer, and its content in chunks."""
         answer = self._send("GET", key, "read", {}, dict(headers))
         told = {name.lower(): value for name, value in answer.headers.items()}
@@ -138,7 +149,7 @@ class Wire:
         method: str,
         key: str | None,
         op: str,
-        query: Mapping[str, str],
+        query: Headers,
         headers: dict[str, str],
         *,
         data: bytes | bytearray = b"",
@@ -164,7 +175,7 @@ class Wire:
         except BotoCoreError as error:
             raise DeniedError(f"no credentials: {error}", op=op, path=path) from error
 
-    def _content(self, answer: Any, told: Mapping[str, str], op: str, path: str) -> bytes:
+    def _content(self, answer: Any, told: Headers, op: str, path: str) -> bytes:
         """All of an answer, no longer and no slower than any honest one is, and exactly as long as it said."""
         chunks, size, ends = [], 0, time.monotonic() + ANSWER_S
         for chunk in _chunks(answer.raw, op, path):
@@ -190,7 +201,7 @@ def _chunks(raw: Any, op: str, path: str) -> Iterator[bytes]:
     raw.release_conn()
 
 
-def _refusal(status: int, told: Mapping[str, str], content: bytes) -> Refusal:
+def _refusal(status: int, told: Headers, content: bytes) -> Refusal:
     code = message = ""
     try:
         root = parse(content, "", "")

@@ -2,14 +2,15 @@
 
 from msgspec.structs import replace
 import pytest
-from servers import Server, moto_s3, seaweed_s3  # noqa: F401 - fixtures
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ChangedError
 from reconcile.ports import Store
 from reconcile.stores.object import ObjectStore
+from reconcile.stores.options import StoreOptions
 from reconcile.testing import StoreContract
 from reconcile.testing.samples import NAMES, body_of, listed, put
+from tests.servers import Server, moto_s3, seaweed_s3  # noqa: F401 - fixtures
 
 
 class _S3(StoreContract):
@@ -52,3 +53,16 @@ class TestSeaweed(_S3):
         assert store.traits.order == "none"
         with pytest.raises(ChangedError):
             put(store, "x/a", b"1")
+
+
+class TestAzure(StoreContract):
+    """What all object stores share, on the library's own memory."""
+
+    def open(self):
+        from obstore.store import MemoryStore
+
+        return ObjectStore.open("az://container/prefix", StoreOptions(client=MemoryStore(), extra={"account": "acme"}))
+
+    def test_the_version_told_is_the_version_shown(self, store):
+        entry = store.write("a", body_of(b"1"), expect=ABSENT)
+        assert replace(store.stat("a"), mtime_ns=0) == entry

@@ -1,0 +1,306 @@
+"""A small S3 in this process that breaks exactly when and how it is told to.
+
+::
+
+    with FakeS3() as s3:
+        fault = s3.fault("put", lose_after())       # the first PUT is done, its answer never arrives
+        ...
+        assert fault.fired == 1
+
+One bucket, named `bucket`. `objects` may be filled and read by the test; `log` holds every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from hashlib import md5
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+import re
+import socket
+import threading
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from reconcile.stores.options import StoreOptions
+from tests.fakes.s3_faults import Act, Answer, Fault, Lost, Request, error
+
+NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+def etag_of(data: bytes) -> str:
+    """The ETag of an object that was sent whole."""
+    return f'"{md5(data).hexdigest()}"'
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object."""
+
+    data: bytes
+    etag: str
+    headers: dict[str, str] = field(default_factory=dict)
+    modified: float = 1_700_000_000.0
+
+
+class FakeS3:
+    """The server. `page` keys are listed at once; `conditions` False ignores what requests expect."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Stored] = {}
+        self.uploads: dict[str, tuple[str, dict[str, str], dict[int, Stored]]] = {}
+        self.log: list[Request] = []
+        self.page = 1000
+        self.conditions = True
+        self._faults: list[Fault] = []
+        self._lock = threading.RLock()
+        self._numbers = count(1)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": self}))
+        self._server.daemon_threads = True
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def options(self, **extra: Any) -> StoreOptions:
+        """Options that reach it."""
+        keys = {"access_key_id": "fake", "secret_access_key": "fake"}
+        return StoreOptions(endpoint=self.endpoint, region="us-east-1", concurrency=4, extra=keys | extra)
+
+    def fault(self, op: str, act: Act, *, nth: int = 1, times: int = 1) -> Fault:
+        """Plans a fault."""
+        fault = Fault(op, act, nth, times)
+        self._faults.append(fault)
+        return fault
+
+    def put(self, key: str, data: bytes = b"1", **headers: str) -> Stored:
+        """Puts an object there behind everyone's back."""
+        self.objects[key] = Stored(data, etag_of(data), headers)
+        return self.objects[key]
+
+    def ops(self, *which: str) -> list[Request]:
+        """The requests of these ops, in turn."""
+        return [request for request in self.log if request.op in which]
+
+    def serve(self, request: Request) -> Answer:
+        """Answers one request."""
+        with self._lock:
+            self.log.append(request)
+            struck = next((fault for fault in self._faults if fault.strikes(request.op)), None)
+        return struck.act(request, self._work) if struck else self._work(request)
+
+    def _work(self, request: Request) -> Answer:
+        with self._lock:
+            return getattr(self, f"_{request.op}")(request)
+
+    # --- looking
+
+    def _list(self, request: Request) -> Answer:
+        query = request.query
+        after = query.get("continuation-token") or query.get("start-after", "")
+        keys = sorted(key for key in self.objects if key.startswith(query.get("prefix", "")) and key > after)
+        shown, more = keys[: self.page], len(keys) > self.page
+        contents = "".join(_contents(key, self.objects[key]) for key in shown)
+        token = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
+        return _xml("ListBucketResult", f"<EncodingType>url</EncodingType>{_truncated(more)}{token}{contents}")
+
+    def _head(self, request: Request) -> Answer:
+        if request.key is None:
+            return Answer()
+        found = self.objects.get(request.key)
+        return Answer(200, found.data, _headers_of(found)) if found else Answer(404)
+
+    def _get(self, request: Request) -> Answer:
+        found = self.objects.get(request.key)
+        if not found:
+            return error(404, "NoSuchKey")
+        if request.headers.get("if-match") not in (None, found.etag):
+            return error(412, "PreconditionFailed")
+        span = re.match(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
+        if not span:
+            return Answer(200, found.data, _headers_of(found))
+        start, end = int(span[1]), min(int(span[2]) + 1, len(found.data))
+        where = {"Content-Range": f"bytes {start}-{end - 1}/{len(found.data)}"}
+        return Answer(206, found.data[start:end], _headers_of(found) | where)
+
+    # --- changing
+
+    def _broken(self, request: Request) -> Answer | None:
+        """The refusal, when what a request expects does not hold."""
+        if not self.conditions:
+            return None
+        found = self.objects.get(request.key)
+        wanted = request.headers.get("if-match")
+        if request.headers.get("if-none-match") == "*" and found:
+            return error(412, "PreconditionFailed")
+        if wanted and not found:
+            return error(404, "NoSuchKey")
+        return error(412, "PreconditionFailed") if wanted and wanted != found.etag else None
+
+    def _store(self, request: Request, stored: Stored) -> Answer | None:
+        broken = self._broken(request)
+        if broken is None:
+            self.objects[request.key] = stored
+        return broken
+
+    def _put(self, request: Request) -> Answer:
+        stored = Stored(request.body, etag_of(request.body), _kept(request))
+        return self._store(request, stored) or Answer(200, b"", {"ETag": stored.etag})
+
+    def _copy(self, request: Request) -> Answer:
+        found = self.objects.get(unquote(request.headers["x-amz-copy-source"]).partition("/")[2])
+        if not found:
+            return error(404, "NoSuchKey")
+        wanted = request.headers.get("x-amz-copy-source-if-match")
+        if self.conditions and wanted not in (None, found.etag):
+            return error(412, "PreconditionFailed")
+        return self._store(request, found) or _xml("CopyObjectResult", f"<ETag>{escape(found.etag)}</ETag>")
+
+    def _delete(self, request: Request) -> Answer:
+        if broken := self._broken(request):
+            return broken
+        self.objects.pop(request.key, None)
+        return Answer(204)
+
+    def _bulk(self, request: Request) -> Answer:
+        told = []
+        for item in ET.fromstring(request.body).iterfind("Object"):
+            key, etag = item.findtext("Key"), item.findtext("ETag")
+            found = self.objects.get(key)
+            if self.conditions and found and etag not in (None, found.etag):
+                told.append(f"<Error><Key>{escape(key)}</Key><Code>PreconditionFailed</Code></Error>")
+            else:
+                self.objects.pop(key, None)
+                told.append(f"<Deleted><Key>{escape(key)}</Key></Deleted>")
+        return _xml("DeleteResult", "".join(told))
+
+    # --- parts
+
+    def _begin(self, request: Request) -> Answer:
+        name = f"upload-{next(self._numbers)}"
+        self.uploads[name] = (request.key, _kept(request), {})
+        return _xml("InitiateMultipartUploadResult", f"<UploadId>{name}</UploadId>")
+
+    def _part(self, request: Request) -> Answer:
+        if request.query["uploadId"] not in self.uploads:
+            return error(404, "NoSuchUpload")
+        copied = "x-amz-copy-source" in request.headers
+        data = self._part_of(request) if copied else request.body
+        if data is None:
+            return error(412, "PreconditionFailed")
+        part = Stored(data, etag_of(data))
+        self.uploads[request.query["uploadId"]][2][int(request.query["partNumber"])] = part
+        told = _xml("CopyPartResult", f"<ETag>{escape(part.etag)}</ETag>") if copied else Answer()
+        return Answer(200, told.body, {"ETag": part.etag})
+
+    def _part_of(self, request: Request) -> bytes | None:
+        """What a part takes from another object; None when that is not as expected."""
+        found = self.objects.get(unquote(request.headers["x-amz-copy-source"]).partition("/")[2])
+        if not found or (self.conditions and request.headers["x-amz-copy-source-if-match"] != found.etag):
+            return None
+        start, end = re.match(r"bytes=(\d+)-(\d+)", request.headers["x-amz-copy-source-range"]).groups()
+        return found.data[int(start) : int(end) + 1]
+
+    def _complete(self, request: Request) -> Answer:
+        if request.query["uploadId"] not in self.uploads:
+            return error(404, "NoSuchUpload")
+        _, kept, parts = self.uploads[request.query["uploadId"]]
+        ordered = [parts[number] for number in sorted(parts)]
+        joined = md5(b"".join(md5(part.data).digest() for part in ordered)).hexdigest()
+        stored = Stored(b"".join(part.data for part in ordered), f'"{joined}-{len(ordered)}"', kept)
+        if broken := self._store(request, stored):
+            return broken
+        del self.uploads[request.query["uploadId"]]
+        return _xml("CompleteMultipartUploadResult", f"<ETag>{escape(stored.etag)}</ETag>")
+
+    def _abort(self, request: Request) -> Answer:
+        return Answer(204) if self.uploads.pop(request.query["uploadId"], None) else error(404, "NoSuchUpload")
+
+
+def _contents(key: str, stored: Stored) -> str:
+    told = f"<Key>{quote_plus(key, safe='/')}</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified>"
+    return f"<Contents>{told}<ETag>{escape(stored.etag)}</ETag><Size>{len(stored.data)}</Size></Contents>"
+
+
+def _truncated(more: bool) -> str:
+    return f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
+
+
+def _xml(root: str, inner: str) -> Answer:
+    return Answer(200, f"<{root} {NAMESPACE}>{inner}</{root}>".encode(), {"Content-Type": "application/xml"})
+
+
+def _kept(request: Request) -> dict[str, str]:
+    return {name: value for name, value in request.headers.items() if name.startswith("x-amz-meta-")}
+
+
+def _headers_of(stored: Stored) -> dict[str, str]:
+    return {**stored.headers, "ETag": stored.etag, "Last-Modified": formatdate(stored.modified, usegmt=True)}
+
+
+_OPS: dict[str, Callable[[dict[str, str], dict[str, str]], str]] = {
+    "GET": lambda query, headers: "list" if "list-type" in query else "get",
+    "HEAD": lambda query, headers: "head",
+    "PUT": lambda query, headers: (
+        "part" if "uploadId" in query else "copy" if "x-amz-copy-source" in headers else "put"
+    ),
+    "POST": lambda query, headers: "begin" if "uploads" in query else "bulk" if "delete" in query else "complete",
+    "DELETE": lambda query, headers: "abort" if "uploadId" in query else "delete",
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    s3: ClassVar[FakeS3]
+
+    def log_message(self, *_: object) -> None:
+        """Silence: the log of the server is `FakeS3.log`."""
+
+    def handle(self) -> None:
+        """As ever; a client that goes away in the middle is no event."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def _exchange(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        parts = urlsplit(self.path)
+        key = unquote(parts.path).removeprefix("/bucket").removeprefix("/") or None
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        op = _OPS[self.command](query, headers)
+        if len(body) < length:
+            self.close_connection = True  # the client went away in the middle: nothing is done
+            return
+        try:
+            self._send(self.s3.serve(Request(op, self.command, key, query, headers, body)))
+        except Lost:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, told: Answer) -> None:
+        self.send_response(told.status)
+        for name, value in {"Content-Length": str(len(told.body)), **told.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(told.body if told.cut is None else told.body[: told.cut])
+        if told.cut is not None:
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _exchange  # noqa: N815 - names of http.server
