@@ -124,6 +124,9 @@ def rich_result() -> Result:
 NOW = 1_772_391_760.0
 """2026-03-01 19:02:40 UTC."""
 
+A_DETACHED = Record("b\x1b.txt", 5, Digest(b"\xcd" * 32), Version("t\n2"), path="src/b", settled=False, detached=True)
+"""Its source is gone, its target stays; its version proves nothing yet."""
+
 
 def a_run() -> Run:
     """A run that ended with a failure."""

@@ -12,11 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.core.record import Scope
 from reconcile.report.html import plan_html
 from reconcile.report.json import report_line, write_plan
 from reconcile.report.markdown import plan_markdown
 from reconcile.report.screens import conflict_lines, lock_lines, rollback_lines, status_lines
-from reconcile.report.tables import history_lines, ls_lines, run_lines, why_lines
+from reconcile.report.tables import (
+    history_lines,
+    ls_lines,
+    record_lines,
+    record_text,
+    run_lines,
+    scope_lines,
+    why_lines,
+)
 from reconcile.report.text import plan_lines, result_lines
 from tests.report import samples
 from tests.report.samples import rich_plan, rich_result
@@ -46,6 +55,9 @@ def _looks() -> str:
         lock_lines(samples.a_lock(), samples.NOW, zone=UTC),
         rollback_lines(samples.undone(), unlock="9c2e"),
         conflict_lines(rich_plan()),
+        scope_lines([(Scope("docs", "./docs", "s3://acme/docs"), 3, 1204)]),
+        record_lines([samples.a_why().record, samples.A_DETACHED]),
+        record_text(samples.A_DETACHED, indent="  "),
     )
     return "\n".join(_lines(screen) for screen in screens)
 
