@@ -74,7 +74,7 @@ class Filter:
         self._rules = rules
         self._include = Globs(rules.include)
         self._exclude = Globs(rules.exclude)
-        self._has_include, self._has_exclude = bool(self._include), bool(self._exclude)
+        self._has_include, self._has_exclude = bool(rules.include), bool(self._exclude)
         self._recursive = rules.recursive
         self._excluded_keys = frozenset(rules.excluded_keys)
         self._lists = [_searches(listed) for listed in (rules.or_, rules.and_, rules.nor, rules.nand)]

@@ -29,12 +29,14 @@ _DIRECTORIES: Final = "(?:[^/]++/)*?"
 
 
 class Rule(Struct, frozen=True):
-    """One line: a regular expression for the whole path, whether it takes back, whether it is for directories only.
+    """One line: a regular expression, whether it takes back, whether it is for directories only.
 
-    `head` is the literal path that everything the rule matches begins with, segment by segment; "" when there is none.
+    The expression is for the whole path, or for the name alone when the rule is `floating`. `head` is the literal path
+    that everything the rule matches begins with, segment by segment; "" when there is none.
     """
 
     regex: str
+    floating: bool
     negated: bool
     directories: bool
     head: str
@@ -54,10 +56,10 @@ def parse(line: str) -> Rule | None:
     floating = "/" not in pattern
     segments = pattern.removeprefix("/").split("/")
     try:
-        regex = _DIRECTORIES + _segment(pattern) if floating else _path(segments)
+        regex = _segment(pattern) if floating else _path(segments)
     except NeverError:
         return None
-    return Rule(regex, negated, directories, "" if floating else _head(segments))
+    return Rule(regex, floating, negated, directories, "" if floating else _head(segments))
 
 
 class Globs:
@@ -88,8 +90,17 @@ class Globs:
 
 def _verdicts(rules: Iterable[Rule]) -> list[tuple[Matcher, bool]]:
     """One matcher for each run of lines that say the same, the last run first."""
-    runs = [(negated, [rule.regex for rule in run]) for negated, run in groupby(rules, key=lambda rule: rule.negated)]
-    return [(re.compile("|".join(run), re.DOTALL).fullmatch, not negated) for negated, run in reversed(runs)]
+    runs = [(negated, list(run)) for negated, run in groupby(rules, key=lambda rule: rule.negated)]
+    return [(_matcher(run), not negated) for negated, run in reversed(runs)]
+
+
+def _matcher(rules: list[Rule]) -> Matcher:
+    """Whether any of the rules matches a path; the way to its name is gone once for all that look at the name only."""
+    paths = [rule.regex for rule in rules if not rule.floating]
+    names = "|".join(rule.regex for rule in rules if rule.floating)
+    if names:
+        paths.append(f"(?:[^/]++/)*+(?:{names})")
+    return re.compile("|".join(paths), re.DOTALL).fullmatch
 
 
 def _trimmed(line: str) -> str:

@@ -34,6 +34,8 @@ SPILL_NAMES: Final = 200_000
 Symlinks = Literal["skip", "follow"]
 """Whether a link is an entry of its own, or stands for what it leads to inside the root."""
 
+_TYPE: Final = 0o170000
+_REGULAR: Final = stat.S_IFREG
 
 _VERSION_OF: Final = cast("Callable[[tuple[int, int, int, int]], Version]", "%x-%x-%x-%x".__mod__)
 """`core.fingerprint.local_version` in half the time, for the one loop where that shows."""
@@ -128,7 +130,7 @@ class _Walker:
                 continue
             level.empty = False
             mode = seen.st_mode
-            if mode & 0o170000 == 0o100000:
+            if mode & _TYPE == _REGULAR:
                 size, mtime_ns = seen.st_size, seen.st_mtime_ns
                 version = version_of((size, mtime_ns, seen.st_ctime_ns, seen.st_ino))
                 yield Entry(key, size, version, mtime_ns, None, file, mode & OWNER_EXECUTES != 0)
@@ -149,14 +151,15 @@ class _Walker:
     def _enter(self, level: Level, name: str) -> Iterator[Problem]:
         """Goes into a directory of the level, if anything below it could be in scope."""
         key = level.prefix + name
-        if not self.selection.everything and not self.selection.descend(key):
+        if not self._in_scope(f"{key}/"):
             return
         try:
             below = self._open(level, name)
         except OSError as error:
             problem = self._not_entered(level, name, error)
-            level.empty = level.empty and problem is None
-            yield from () if problem is None else (problem,)
+            if problem is not None:
+                level.empty = False
+                yield problem
             return
         level.empty = False
         if below.seen.st_dev != level.seen.st_dev:
@@ -192,7 +195,16 @@ class _Walker:
             return
         for name in odd:
             level.empty = False
-            yield Problem(level.prefix + name.rstrip("/"), "the name is not UTF-8", Cover.TREE)
+            if self._in_scope(level.prefix + name):
+                key = level.prefix + name.removesuffix("/")
+                yield Problem(key, "the name is not UTF-8", Cover.TREE, hint="rename it, or exclude it")
+
+    def _in_scope(self, marked: str) -> bool:
+        """Whether the selection wants a file, or anything in a directory (which has a slash at the end)."""
+        selection = self.selection
+        if selection.everything:
+            return True
+        return selection.descend(marked[:-1]) if marked[-1] == "/" else selection.file(marked)
 
     def _not_entered(self, level: Level, name: str, error: OSError) -> Problem | None:
         """What it means that a directory could not be entered: None when its parent, asked again, says it is gone."""

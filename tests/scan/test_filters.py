@@ -32,6 +32,7 @@ def chosen(root, **rules):
         ({"exclude": ("docs", "tests/", "src/")}, ["a.py", "b.md"]),
         ({"exclude": ("docs/", "!docs/a.md")}, ["a.py", "b.md", "src/x/y.py", "src/x/y.txt", "tests/t.py"]),
         ({"exclude": ("docs/*", "!docs/a.md", "src", "tests")}, ["a.py", "b.md", "docs/a.md"]),
+        ({"include": ("[never",)}, []),
         ({"recursive": False}, ["a.py", "b.md"]),
         ({"excluded_keys": ("src/x", "a.py")}, ["b.md", "docs/a.md", "docs/b.py", "src/", "tests/t.py"]),
         ({"or_": (r"\.py$", r"\.txt$")}, ["a.py", "docs/b.py", "src/x/y.py", "src/x/y.txt", "tests/t.py"]),
