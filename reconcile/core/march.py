@@ -60,7 +60,7 @@ class _Side(Generic[Keyed]):
 
     def __init__(self, name: str, stream: Iterable[Keyed | Problem], tally: Tally) -> None:
         self._name = name
-        self._stream = iter(stream)
+        self._stream: Iterator[Keyed | Problem] = iter(stream)
         self._tally = tally
         self._last = ""
         self._covers: list[Problem] = []

@@ -9,7 +9,7 @@ import mimetypes
 from typing import BinaryIO, Final, cast
 
 from reconcile.core.change import Change
-from reconcile.core.entry import Digest, Entry
+from reconcile.core.entry import Digest, Entry, Version
 from reconcile.core.errors import ChangedError, NotFoundError, StalePlanError, UnstableError
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body
@@ -20,12 +20,14 @@ SMALL_BYTES: Final = 16 << 20
 _TRIES: Final = 3
 
 
-def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> Body:
-    """Reads the source once. `StalePlanError` if it is not what a saved plan saw, `UnstableError` if it moves."""
+def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> tuple[Body, Version]:
+    """Reads the source once; the body, and the version that was read.
+
+    `StalePlanError` if it is not what a saved plan saw, `UnstableError` if it moves."""
     entry, data = _read_steady(wired, change, pinned=pinned)
     digest = Digest(sha256(data).digest())
     _check_pin(change, digest, pinned=pinned)
-    return Body(
+    body = Body(
         size_bytes=len(data),
         open=lambda: io.BytesIO(data),
         data=data,
@@ -37,6 +39,7 @@ def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> Bod
         attributes=wired.sending.attributes,
         tags=wired.sending.tags,
     )
+    return body, entry.version if entry is not None else change.source_version
 
 
 def large_body(wired: Wired, change: Change, token: str, sealed: Callable[[Digest], None], *, pinned: bool) -> Body:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-import time
 
 import msgspec
 
-from reconcile.core.entry import Cover, Entry, Problem
+from reconcile.core.entry import Cover, Digest, Problem, Version
 from reconcile.core.fingerprint import is_racy
 from reconcile.ports import Cache, Fingerprints
 from reconcile.scan.walk import Walked
@@ -32,11 +31,11 @@ class Memory:
     prints: Fingerprints
     walked: Walked
 
-    def remember(self, entry: Entry) -> None:
-        """Keeps the digest of a file, unless it is so fresh that a later edit could look the same."""
-        mtime_ns, ctime_ns = (int(part, 16) for part in entry.version.split("-")[1:3])
-        if entry.digest is not None and not is_racy(mtime_ns, ctime_ns, time.time_ns()):
-            self.prints.remember(entry.key, entry.version, entry.digest)
+    def remember(self, path: str, version: Version, digest: Digest, read_ns: int) -> None:
+        """Keeps a digest read from `read_ns` on, unless the file was so fresh that a later edit could look alike."""
+        mtime_ns, ctime_ns = (int(part, 16) for part in version.split("-")[1:3])
+        if not is_racy(mtime_ns, ctime_ns, read_ns):
+            self.prints.remember(path, version, digest)
 
     def known(self) -> Disks:
         """The disks of the last run that ended well."""

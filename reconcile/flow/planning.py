@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+import time
 
 import msgspec
 
@@ -146,15 +147,16 @@ class _PlanOne:
         return records
 
     def _look_into(self, rows: list[Row], draft: Draft, tally: Tally) -> None:
+        read_ns = time.time_ns()
         for judged in self._judge.slow(rows):
             draft.take(judged)
-            self._remember(judged.row, judged.facts.source_digest)
+            self._remember(judged.row, judged.facts.source_digest, read_ns)
         self._sink(Progress("plan", self._wired.name, done=tally.sources))
 
-    def _remember(self, row: Row, digest: Digest | None) -> None:
+    def _remember(self, row: Row, digest: Digest | None, read_ns: int) -> None:
         """A file found unchanged need not be read again: its new fingerprint is kept."""
         if self._wired.memory is not None and digest is not None and row.source is not None:
-            self._wired.memory.remember(msgspec.structs.replace(row.source, digest=digest))
+            self._wired.memory.remember(row.source.path or row.key, row.source.version, digest, read_ns)
 
     def _part(self, tally: Tally, draft: Draft, counts: Counts, creates: list[str]) -> MappingPlan:
         wired = self._wired

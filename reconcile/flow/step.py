@@ -61,10 +61,13 @@ class Step:
             return Prepared(change, self.intent(change, token))
         if change.size > SMALL_BYTES:
             return Prepared(change, None, self._large(change, token))
+        read_ns = time.time_ns()
         try:
-            body = small_body(self.wired, change, token, pinned=self._pinned)
+            body, version = small_body(self.wired, change, token, pinned=self._pinned)
         except (StoreError, StalePlanError) as error:
             return self.failed(change, error)
+        if self.wired.memory is not None and body.digest is not None:
+            self.wired.memory.remember(change.source_path, version, body.digest, read_ns)
         return Prepared(change, self.intent(change, token, body), body)
 
     def _large(self, change: Change, token: str) -> Body:

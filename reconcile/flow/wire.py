@@ -85,13 +85,6 @@ class _Wire:
         """The mapping, open."""
         source, target = resolve_url(self.spec, mapping.source), resolve_url(self.spec, mapping.target)
         _refuse_unbuilt(mapping, source, target)
-        scope = Scope(
-            mapping.name,
-            mapping.source_as_written if source.is_local else source.canonical,
-            target.canonical,
-            mapping.layout,
-            mapping.direction,
-        )
         root, one_file = _local_root(source.path)
         walked = Walked()
         filters = self._filters(mapping, source, root)
@@ -101,12 +94,15 @@ class _Wire:
             here = open_store(
                 root, walk=partial(walk, root, selection=filters, symlinks=mapping.symlinks, walked=walked)
             )
+        there = self._target(mapping, target, reach, write=write)
+        written = mapping.source_as_written if source.is_local else source.canonical
+        scope = Scope(mapping.name, written, there.url, mapping.layout, mapping.direction)
         prints = self.cache.fingerprints(f"file://{root}")
         return Wired(
             name=mapping.name,
             scope=scope,
             source=ReadOnly(here),
-            target=self._target(mapping, target, reach, write=write),
+            target=there,
             selection=filters,
             policy=mapping.policy,
             protected=_protected(mapping.protect),
