@@ -88,10 +88,14 @@ class Retrying(Wrapper):
         )
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
-        """Ours if it has the digest of the source, and that is gone."""
+        """Ours if it has the digest of the source; that goes now, if the move stopped half way."""
 
         def is_ours(there: Entry) -> bool | None:
-            return self.stat(entry.key) is None and self._holds(there, entry.size, entry.digest)
+            held = self._holds(there, entry.size, entry.digest)
+            for error in self.delete([(entry.key, entry.version)]) if held else ():
+                if error is not None:
+                    raise error
+            return held
 
         return self._changed(key, lambda: self.inner.move(entry, key, expect=expect), is_ours)
 

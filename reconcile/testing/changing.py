@@ -53,13 +53,15 @@ class Changing(Contract):
         source = put(copying, "a", b"bytes")
         copy = copying.copy(source, "b/c", expect=ABSENT)
         assert (copy.key, copy.size) == ("b/c", 5)
+        _check_told(copying, copy)
         assert content(copying, "a") == content(copying, "b/c") == b"bytes"
         put(copying, "a", b"newer", expect=ANY)
         assert content(copying, "b/c") == b"bytes"
 
     def test_a_move_leaves_nothing_behind(self, moving: Store) -> None:
         moved = moving.move(put(moving, "a", b"bytes"), "b/c", expect=ABSENT)
-        assert moved.key == "b/c"
+        assert (moved.key, moved.size) == ("b/c", 5)
+        _check_told(moving, moved)
         assert listed(moving) == ["b/c"]
         assert content(moving, "b/c") == b"bytes"
 
@@ -91,3 +93,10 @@ class Changing(Contract):
         assert (content(store, "a"), content(store, "b")) == (b"1", b"22")
         act(source, "b", expect=old.version)
         assert content(store, "b") == b"1"
+
+
+def _check_told(store: Store, entry: Entry) -> None:
+    """A version that was told is the version shown."""
+    shown = store.stat(entry.key)
+    assert shown is not None
+    assert shown.version == entry.version or not store.traits.returns_version

@@ -1,6 +1,7 @@
 """A clock that tests own, and a store that fails as it is told to."""
 
 from collections import deque
+from itertools import count
 
 from reconcile.core.errors import BusyError
 from reconcile.stores.wrapper import Wrapper
@@ -65,9 +66,13 @@ class Breaking(Wrapper):
         self.fired = 0
 
     def _stream(self, verb, key, run):
-        for count, bit in enumerate(run()):
-            if verb == self.verb and count == self.after and self.breaks:
+        bits, end = run(), object()
+        for given in count():
+            if verb == self.verb and given == self.after and self.breaks:
                 self.breaks -= 1
                 self.fired += 1
                 raise BusyError("cut off")
+            bit = next(bits, end)
+            if bit is end:
+                return
             yield bit

@@ -187,9 +187,10 @@ def test_odd_keys_are_refused_by_every_call(root, key):
 @pytest.mark.parametrize(
     "key",
     [
-        ".git/hooks/post-checkout", "sub/.git/config", ".GIT/config", ".Git./config", ".g\u200cit/config", "git~1/config",
-        ".ssh/authorized_keys", "home/.SSH/config", ".reconcile/dirs", ".reconcile", "sub/.reconcile/undo/1",
-        ".Reconcile/undo/1", ".reconcile/undo/.git/config", ".reconcile-tmp-1", "sub/.reconcile-tmp-1/x", ".S3/x",
+        ".git/hooks/post-checkout", "sub/.git/config", ".GIT/config", ".Git./config", ".g\u200cit/config",
+        "git~1/config", ".ssh/authorized_keys", "home/.SSH/config", ".S3/x", ".reconcile", ".reconcile/dirs",
+        "sub/.reconcile/undo/1", ".Reconcile/undo/1", ".reconcile/undo/.git/config", ".reconcile-tmp-1",
+        "sub/.reconcile-tmp-1/x",
     ],
 )  # fmt: skip
 def test_reserved_names_are_refused(root, key):

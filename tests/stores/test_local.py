@@ -183,8 +183,8 @@ def test_a_fifo_is_never_waited_for(root):
 @pytest.mark.hazard("L02")
 def test_a_file_that_changes_while_it_is_copied_is_not_published(root):
     def edit(*_args):
-        with (root / "a").open("ab") as file:
-            file.write(b"more")
+        with (root / "a").open("r+b") as file:
+            file.write(b"2")
 
     disk = Meddling("clone", edit)
     store = LocalStore(str(root), disk=disk)

@@ -82,6 +82,13 @@ def test_equal_bytes_under_another_token_are_not_ours():
         retrying(failing).write("a", body_of(b"1", token="ours"), expect=ABSENT)
 
 
+def test_nothing_is_taken_for_ours_where_no_reply_was_lost():
+    memory = Unmarked()
+    put(memory, "a", b"1")
+    with pytest.raises(ChangedError):
+        retrying(memory).write("a", body_of(b"1"), expect=ABSENT)
+
+
 def test_an_outcome_that_nothing_tells_stays_unknown():
     failing = Failing(Unmarked(), Fault("write", lost=True))
     with pytest.raises(BusyError):
@@ -98,6 +105,14 @@ def test_a_lost_copy_and_a_lost_move_are_recognised_by_digest():
     assert store.move(source, "c", expect=ABSENT) == memory.stat("c")
     assert store.inner.fired == 2
     assert listed(memory) == ["b", "c"]
+
+
+def test_a_move_that_stopped_half_way_is_finished():
+    memory = MemoryStore()
+    source = _with_digest(put(memory, "a", b"1"), b"1")
+    half = partial(memory.copy, source, "b", expect=ABSENT)
+    assert retrying(Failing(memory, Fault("move", then=half))).move(source, "b", expect=ABSENT) == memory.stat("b")
+    assert listed(memory) == ["b"]
 
 
 def test_a_lost_move_without_a_digest_stays_unknown():
@@ -194,6 +209,22 @@ def test_reading_a_version_goes_on_where_it_was_cut_off():
         found = b"".join(retrying(breaking).read("a", version=entry.version, span=span))
         assert found == data[slice(*span) if span else slice(None)]
         assert breaking.fired == 2
+
+
+class NoEmptySpans(MemoryStore):
+    """As servers do, it takes a span of nothing for a mistake."""
+
+    def read(self, key, *, version=None, span=None):
+        assert span is None or span[0] < span[1]
+        return super().read(key, version=version, span=span)
+
+
+def test_what_was_cut_off_at_its_very_end_is_whole():
+    memory = NoEmptySpans()
+    entry = put(memory, "a", b"x" * (2 << 20))
+    breaking = Breaking(memory, "read", after=2, breaks=1)
+    assert len(b"".join(retrying(breaking).read("a", version=entry.version))) == 2 << 20
+    assert breaking.fired == 1
 
 
 def test_reading_no_version_in_particular_is_told_to_be_broken():
