@@ -88,7 +88,8 @@ def collect() -> dict[str, set[str]]:
     with contextlib.redirect_stdout(said):
         code = pytest.main(["--collect-only", "-n0", "-p", "no:cacheprovider", "-m", "hazard", str(HERE)], [marks])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise SystemExit(f"the tests could not be collected:\n{said.getvalue()}")
+        wrong = said.getvalue().partition("= ERRORS =")[2] or said.getvalue()
+        raise SystemExit(f"the tests could not be collected:\n{wrong}")
     return dict(marks.bearers)
 
 
