@@ -7,7 +7,6 @@ wait (group commit): one fsync serves them all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import sqlite3
 import threading
 
 from reconcile.ports import Intent
@@ -27,11 +26,11 @@ class _Ticket:
 
 
 class SqliteJournal:
-    """Intents in the `intents` table; `guard` refuses a commit for a run whose lease is lost."""
+    """Intents in the `intents` table, made durable by `commit`, which refuses those of a run whose lease is lost."""
 
-    def __init__(self, database: Database, guard: Callable[[sqlite3.Connection, int], None]) -> None:
+    def __init__(self, database: Database, commit: Callable[[Sequence[Intent]], None]) -> None:
         self._database = database
-        self._guard = guard
+        self._commit = commit
         self._queue: list[_Ticket] = []
         self._queue_lock = threading.Lock()
         self._leader = threading.Lock()
@@ -59,10 +58,7 @@ class SqliteJournal:
         intents = [intent for ticket in tickets for intent in ticket.intents]
         error: Exception | None = None
         try:
-            with self._database.transaction() as connection:
-                for run in {intent.run for intent in intents}:
-                    self._guard(connection, run)
-                INTENTS.put(connection, intents)
+            self._commit(intents)
         except Exception as problem:  # noqa: BLE001 - it is raised in every thread that waits
             error = problem
         for ticket in tickets:

@@ -18,7 +18,6 @@ from reconcile import __version__
 from reconcile.core.errors import LockedError, StateError, UsageError
 from reconcile.ports import Clock, Holder, StateStore
 from reconcile.state import alive
-from reconcile.state.database import Database
 from reconcile.state.fence import LeaseRow, check_fence, read_row, write_row
 from reconcile.state.store import SqliteState
 
@@ -32,8 +31,8 @@ POLL_S: Final = 0.25
 class SqliteLease:
     """`ports.Lease` in the lease row of a state."""
 
-    def __init__(self, database: Database, fence: int, holder: Holder, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, state: SqliteState, fence: int, holder: Holder, clock: Clock) -> None:
+        self._state = state
         self._fence = fence
         self._holder = holder
         self._clock = clock
@@ -51,20 +50,20 @@ class SqliteLease:
     def renew(self, *, run: int = 0, done: float = 0.0) -> None:
         """Says that we live, and how far we are (0 to 1); `FencedError` when the lease is no longer ours."""
         self._holder = replace(self._holder, run=run or self._holder.run, done=done, heard=self._clock.now())
-        with self._database.transaction() as connection:
+        with self._state.leasing() as connection:
             check_fence(connection, self)
             write_row(connection, self._fence, self._holder)
 
     def turn_into_hold(self, reason: str) -> None:
         """Leaves a hold in our place, so that nobody writes until a person unlocks it."""
         held = replace(self._holder, hold=True, pid=0, reason=reason, heard=self._clock.now())
-        with self._database.transaction() as connection:
+        with self._state.leasing() as connection:
             check_fence(connection, self)
             write_row(connection, self._fence + 1, held)
 
     def release(self) -> None:
         """Gives it back; silent when it is no longer ours."""
-        with self._database.transaction() as connection:
+        with self._state.leasing() as connection:
             row = read_row(connection)
             if row.fence == self._fence and row.holder is not None and row.holder.id == self._holder.id:
                 write_row(connection, self._fence, None)
@@ -72,11 +71,11 @@ class SqliteLease:
 
 def acquire(state: StateStore, operation: str, *, timeout_s: float = 0.0, clock: Clock) -> SqliteLease:
     """The lease of a state; waits up to `timeout_s` for its holder, then `LockedError` says who it is."""
-    database = _database(state)
+    state = _sqlite(state)
     us = _us(operation, clock)
     watch = _Watch(clock)
     while True:
-        lease = _take(database, us, watch, clock)
+        lease = _take(state, us, watch, clock)
         if lease is not None:
             return lease
         if watch.waited_s >= timeout_s:
@@ -86,9 +85,8 @@ def acquire(state: StateStore, operation: str, *, timeout_s: float = 0.0, clock:
 
 def hold(state: StateStore, reason: str, *, clock: Clock) -> Holder:
     """Freezes the state on purpose: no process behind it, no end but `unlock ID`; `LockedError` when it is held."""
-    database = _database(state)
     held = replace(_us("hold", clock), hold=True, pid=0, reason=reason)
-    with database.transaction() as connection:
+    with _sqlite(state).leasing() as connection:
         row = read_row(connection)
         if row.holder is not None and _keeps(row.holder, _Watch(clock)):
             raise locked(row.holder, clock)
@@ -98,7 +96,7 @@ def hold(state: StateStore, reason: str, *, clock: Clock) -> Holder:
 
 def break_lease(state: StateStore, id_: str) -> Holder:
     """Ends the lease or hold `id_`, whoever has it: its commits fail from now on. Returns who it was."""
-    with _database(state).transaction() as connection:
+    with _sqlite(state).leasing() as connection:
         row = read_row(connection)
         if row.holder is None:
             raise UsageError("the state is not locked", op="unlock")
@@ -110,7 +108,7 @@ def break_lease(state: StateStore, id_: str) -> Holder:
 
 def show(state: StateStore) -> Holder | None:
     """Who holds the lease of a state; takes nothing."""
-    with _database(state).reading() as connection:
+    with _sqlite(state).database.reading() as connection:
         return read_row(connection).holder
 
 
@@ -160,29 +158,29 @@ class _Watch:
         return self._clock.monotonic() - self._changed >= TTL_S
 
 
-def _take(database: Database, us: Holder, watch: _Watch, clock: Clock) -> SqliteLease | None:
+def _take(state: SqliteState, us: Holder, watch: _Watch, clock: Clock) -> SqliteLease | None:
     """One attempt; None while another holds it."""
     try:
-        with database.transaction() as connection:
+        with state.leasing() as connection:
             row = read_row(connection)
             watch.see(row)
             if row.holder is not None and row.holder.id != us.id and _keeps(row.holder, watch):
                 return None
             write_row(connection, row.fence + 1, us)
-            return SqliteLease(database, row.fence + 1, us, clock)
+            return SqliteLease(state, row.fence + 1, us, clock)
     except StateError:
-        lease = _taken_after_all(database, us, clock)
+        lease = _taken_after_all(state, us, clock)
         if lease is None:
             raise
         return lease
 
 
-def _taken_after_all(database: Database, us: Holder, clock: Clock) -> SqliteLease | None:
+def _taken_after_all(state: SqliteState, us: Holder, clock: Clock) -> SqliteLease | None:
     """Our own token in the row: the commit went through although its reply was lost."""
-    with database.reading() as connection:
+    with state.database.reading() as connection:
         row = read_row(connection)
     ours = row.holder is not None and row.holder.id == us.id
-    return SqliteLease(database, row.fence, us, clock) if ours else None
+    return SqliteLease(state, row.fence, us, clock) if ours else None
 
 
 def _keeps(holder: Holder, watch: _Watch) -> bool:
@@ -209,7 +207,7 @@ def _us(operation: str, clock: Clock) -> Holder:
     )
 
 
-def _database(state: StateStore) -> Database:
+def _sqlite(state: StateStore) -> SqliteState:
     if not isinstance(state, SqliteState):
         raise TypeError(f"{type(state).__name__} has no lease row")
-    return state.database
+    return state

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from reconcile.core.errors import FencedError, StateError
 from reconcile.core.record import Record, Scope
-from reconcile.ports import Fold, Lease, Outcome, Run
+from reconcile.ports import Fold, Intent, Lease, Outcome, Run
 from reconcile.state import records, runs, scopes
 from reconcile.state.database import Database
+from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened
 from reconcile.state.fence import check_fence
 from reconcile.state.generations import due, keep_generation
 from reconcile.state.head import Head, head_of, write_head
@@ -36,7 +37,7 @@ class SqliteState:
         self.database = database
         self._leases: dict[int, Lease] = {}
         self._changed = False
-        self._journal = SqliteJournal(database, self._check_run)
+        self._journal = SqliteJournal(database, self._intend)
         with database.reading() as connection:
             self._lineage = scopes.meta(connection).lineage
 
@@ -87,33 +88,22 @@ class SqliteState:
 
     def open_scope(self, scope: Scope, lease: Lease) -> None:
         """Makes a scope known."""
-        with self.commit(lease) as connection:
-            scopes.add(connection, scope)
+        self.commit(Opened(scope), lease)
 
     def begin(self, run: Run, lease: Lease) -> int:
         """Starts a run and returns its number; an unfinished run of the same plan goes on under its old one."""
-        with self.commit(lease) as connection:
-            meta = scopes.meta(connection)
-            started = runs.start(connection, run, meta.last_run)
-            scopes.METAS.put(connection, [replace(meta, last_run=max(meta.last_run, started.id))])
-        self._leases[started.id] = lease
-        return started.id
+        number = self.commit(Begun(run), lease)
+        self._leases[number] = lease
+        return number
 
     def fold(self, run: int, folds: Sequence[Fold], outcomes: Sequence[Outcome], lease: Lease) -> None:
         """Commits finished actions: their records, their outcomes, their intents closed; all or nothing."""
-        with self.commit(lease) as connection:
-            for scope, wanted in _wanted(folds).items():
-                scopes.change(connection, scope, wanted)
-            runs.close_intents(connection, run, [fold.seq for fold in folds])
-            runs.add_outcomes(connection, run, outcomes)
-        self._changed = self._changed or any(fold.put or fold.drop is not None for fold in folds)
+        changed = self.commit(Folded(run, folds, outcomes), lease)
+        self._changed = self._changed or changed > 0
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""
-        with self.commit(lease) as connection:
-            runs.RUNS.put(connection, [run])
-            rows = [row for scope in completed if (row := scopes.find(connection, scope))]
-            scopes.SCOPES.put(connection, [replace(row, completed=True) for row in rows])
+        self.commit(Ended(run, completed), lease)
         if self._changed and due(self.path):
             with suppress(StateError):  # the run itself is done and durable
                 self.keep_generation()
@@ -138,18 +128,21 @@ class SqliteState:
         """Closes the state; idempotent."""
         self.database.close()
 
-    @contextmanager
-    def commit(self, lease: Lease) -> Iterator[sqlite3.Connection]:
-        """A transaction that counts: only under the lease, with the next serial, and with its head behind it."""
+    def commit(self, deed: Deed, lease: Lease) -> int:
+        """Does a deed in a transaction that counts: under the lease, with the next serial, and its head behind it."""
         with self.database.lock:
             with self.database.transaction() as connection:
                 check_fence(connection, lease)
-                yield connection
-                meta = scopes.meta(connection)
-                meta = replace(meta, serial=meta.serial + 1)
-                scopes.METAS.put(connection, [meta])
-                head = head_of(meta, scopes.every(connection))
+                told = deed.do(connection)
+                head = self._advanced(connection)
             write_head(self.path, head)
+        return told
+
+    @contextmanager
+    def leasing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on the lease row."""
+        with self.database.transaction() as connection:
+            yield connection
 
     def head(self) -> Head:
         """Family, number and content of the newest commit."""
@@ -161,19 +154,22 @@ class SqliteState:
         with self.database.snapshot() as connection:
             return keep_generation(self.path, connection)
 
-    def _check_run(self, connection: sqlite3.Connection, run: int) -> None:
-        lease = self._leases.get(run)
-        if lease is None:
-            raise FencedError(f"run {run} was not begun here", op="state", path=str(self.path))
-        check_fence(connection, lease)
+    def _intend(self, intents: Sequence[Intent]) -> None:
+        with self.database.transaction() as connection:
+            for lease in self._leases_of(intents):
+                check_fence(connection, lease)
+            Intended(intents).do(connection)
 
+    def _leases_of(self, intents: Sequence[Intent]) -> list[Lease]:
+        """The leases under which the runs of the intents were begun; `FencedError` if one was not begun here."""
+        unknown = {intent.run for intent in intents} - self._leases.keys()
+        if unknown:
+            raise FencedError(f"run {min(unknown)} was not begun here", op="state", path=str(self.path))
+        return [self._leases[run] for run in {intent.run for intent in intents}]
 
-def _wanted(folds: Sequence[Fold]) -> dict[str, dict[str, Record | None]]:
-    """What each scope's keys shall hold in the end: of two folds of one key the later one counts."""
-    wanted: dict[str, dict[str, Record | None]] = {}
-    for fold in folds:
-        if fold.drop is not None:
-            wanted.setdefault(fold.scope, {})[fold.drop] = None
-        if fold.put is not None:
-            wanted.setdefault(fold.scope, {})[fold.put.key] = fold.put
-    return wanted
+    def _advanced(self, connection: sqlite3.Connection) -> Head:
+        """The head of the state after one more commit."""
+        meta = scopes.meta(connection)
+        meta = replace(meta, serial=meta.serial + 1)
+        scopes.METAS.put(connection, [meta])
+        return head_of(meta, scopes.every(connection))
