@@ -88,6 +88,8 @@ class LocalStore:
 
     def list(self, under: str = "", *, after: str | None = None, until: str | None = None) -> Iterator[Entry | Problem]:
         """As the walk gives it; a new listing takes the root as it is now."""
+        if under:
+            check_key(under, "list")
         if self._walk is None:
             raise UsageError("was opened without a way to list it", op="list", path=self.url)
         self._root.refresh()

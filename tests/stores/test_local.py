@@ -8,7 +8,7 @@ import pytest
 
 from reconcile.core.entry import ABSENT, ANY, Kind
 from reconcile.core.errors import ChangedError, RefusedError, StoreError, UnstableError
-from reconcile.stores import confine, local
+from reconcile.stores import confine
 from reconcile.stores.local import LocalStore
 from reconcile.stores.seen import folds_case
 from reconcile.testing.samples import body_of, content, put, stream_of
@@ -263,137 +263,6 @@ def test_a_folding_directory_is_recognised_without_writing(root, monkeypatch):
     assert folds_case(str(root / "missing")) is False
     monkeypatch.setattr("sys.platform", "darwin")
     assert folds_case(str(root / "missing")) is True
-
-
-# --- directories
-
-
-def test_directories_we_made_go_when_they_are_empty(root):
-    (root / "theirs").mkdir()
-    store = LocalStore(str(root))
-    keys = ["a/b/c", "theirs/ours/x", "theirs/y"]
-    items = [(key, put(store, key, b"1").version) for key in keys]
-    assert LocalStore(str(root)).delete(items) == [None] * 3
-    assert sorted(path.name for path in root.iterdir()) == [".reconcile", "theirs"]
-    assert list((root / "theirs").iterdir()) == []
-
-
-def test_a_directory_that_holds_something_else_stays(root):
-    store = LocalStore(str(root))
-    entry = put(store, "a/b/c", b"1")
-    (root / "a" / "theirs").write_text("1")
-    store.delete([("a/b/c", entry.version)])
-    assert files(root) == ["a/theirs"]
-    assert not (root / "a" / "b").exists()
-
-
-def test_a_directory_made_again_by_somebody_else_is_theirs(root):
-    store = LocalStore(str(root))
-    entry = put(store, "a/b", b"1")
-    store.delete([("a/b", entry.version)])
-    (root / "a").mkdir()
-    entry = put(LocalStore(str(root)), "a/b", b"1")
-    LocalStore(str(root)).delete([("a/b", entry.version)])
-    assert (root / "a").is_dir()
-
-
-def test_a_move_leaves_no_empty_directory_of_ours(root):
-    store = LocalStore(str(root))
-    store.move(put(store, "a/b/c", b"1"), "d/e", expect=ABSENT)
-    assert sorted(path.name for path in root.iterdir()) == [".reconcile", "d"]
-
-
-def test_what_was_made_in_vain_goes_again(root):
-    store = LocalStore(str(root))
-    with pytest.raises(UnstableError):
-        store.write("a/b/c", stream_of(b"1", size_bytes=2), expect=ABSENT)
-    assert [path.name for path in root.iterdir()] == [".reconcile"]
-
-
-def test_a_note_that_was_cut_off_is_no_note(root):
-    store = LocalStore(str(root))
-    put(store, "a/x", b"1")
-    with (root / ".reconcile" / "dirs").open("ab") as notes:
-        notes.write(b"+their")
-    (root / "their").mkdir()
-    entry = put(store, "their/x", b"1")
-    LocalStore(str(root)).delete([("their/x", entry.version)])
-    assert (root / "their").is_dir()
-
-
-# --- copies kept for undo
-
-
-def test_a_copy_for_undo_is_a_second_name(root):
-    store = LocalStore(str(root))
-    entry = put(store, "a", b"old")
-    kept = store.copy(entry, ".reconcile/undo/1/a", expect=ANY)
-    assert os.stat(root / "a").st_ino == os.stat(root / ".reconcile/undo/1/a").st_ino
-    assert kept == store.stat(".reconcile/undo/1/a")
-    assert store.copy(store.stat("a"), ".reconcile/undo/1/a", expect=ANY).size == 3
-    with pytest.raises(ChangedError):
-        store.copy(store.stat("a"), ".reconcile/undo/1/a", expect=ABSENT)
-    assert not [name for name in files(root) if "tmp" in name]
-
-
-@pytest.mark.parametrize("use", ["write", "delete", "move", "copy", "read"])
-def test_the_version_that_was_seen_still_holds_after_it_was_kept(root, use):
-    store = LocalStore(str(root))
-    entry = put(store, "a", b"old")
-    store.copy(entry, ".reconcile/undo/1/a", expect=ANY)
-    assert store.stat("a").version != entry.version  # a second name changes the times of the file
-    uses = {
-        "write": lambda: store.write("a", body_of(b"new"), expect=entry.version),
-        "delete": lambda: store.delete([("a", entry.version)]) == [None] or pytest.fail("not deleted"),
-        "move": lambda: store.move(entry, "b", expect=ABSENT),
-        "copy": lambda: store.copy(entry, "b", expect=ABSENT),
-        "read": lambda: content_of_version(store, entry),
-    }
-    uses[use]()
-    assert content(store, ".reconcile/undo/1/a") == b"old"
-
-
-def test_an_edit_after_it_was_kept_is_still_seen(root):
-    store = LocalStore(str(root))
-    entry = put(store, "a", b"old")
-    store.copy(entry, ".reconcile/undo/1/a", expect=ANY)
-    with (root / "a").open("ab") as file:
-        file.write(b"er")
-    with pytest.raises(ChangedError):
-        store.write("a", body_of(b"new"), expect=entry.version)
-    assert content(store, "a") == b"older"
-
-
-def test_what_comes_back_from_undo_is_a_file_of_its_own(root):
-    store = LocalStore(str(root))
-    kept = store.copy(put(store, "a", b"old"), ".reconcile/undo/1/a", expect=ANY)
-    store.copy(kept, "b", expect=ABSENT)
-    (root / "b").write_bytes(b"edited in place")
-    assert content(store, ".reconcile/undo/1/a") == b"old"
-
-
-def test_a_disk_without_second_names_keeps_bytes(root):
-    disk = Faulty(name="link", code=local.errno.EOPNOTSUPP)
-    store = LocalStore(str(root), disk=disk)
-    entry = put(store, "a", b"old")
-    store.copy(entry, ".reconcile/undo/1/a", expect=ANY)
-    assert disk.fired == 1
-    assert os.stat(root / "a").st_ino != os.stat(root / ".reconcile/undo/1/a").st_ino
-    store.write("a", body_of(b"new"), expect=entry.version)
-    assert content(store, ".reconcile/undo/1/a") == b"old"
-
-
-def test_what_changes_while_it_is_kept_is_not_kept(root):
-    def edit(*_args):
-        (root / "a").write_bytes(b"edited")
-
-    disk = Meddling("link", edit)
-    store = LocalStore(str(root), disk=disk)
-    entry = put(store, "a", b"old")
-    with pytest.raises(ChangedError):
-        store.copy(entry, ".reconcile/undo/1/a", expect=ANY)
-    assert disk.fired == 1
-    assert files(root) == ["a"]
 
 
 # --- the container

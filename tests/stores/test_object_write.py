@@ -364,3 +364,23 @@ def test_no_secret_is_in_a_url_or_an_error(s3):
         store.write("a", body_of(b"1"), expect=ABSENT)
     assert "hush" not in f"{store.url}{caught.value}{caught.value.__cause__}{options!r}"
     store.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"new", LARGE])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_etags_of_an_own_kind_cost_a_look_at_the_bytes(s3, store, data, damaged):
+    def own(request, work):
+        told = work(request)
+        kept = s3.objects[request.key]
+        s3.objects[request.key] = replace(kept, etag='"own"', data=kept.data[::-1] if damaged else kept.data)
+        body = told.body.replace(kept.etag.strip('"').encode(), b"own")
+        return replace(told, headers=told.headers | {"ETag": '"own"'}, body=body)
+
+    s3.fault("put", own)
+    s3.fault("complete", own)
+    if damaged and data:
+        with pytest.raises(DamagedError):
+            store.write("a", stream_of(data), expect=ABSENT)
+    else:
+        assert store.write("a", stream_of(data), expect=ABSENT).version == "own"
+    assert s3.ops("get")

@@ -1,0 +1,68 @@
+"""Directories come with their first file and go with their last, if they are ours; nobody else's ever goes."""
+
+import pytest
+
+from reconcile.core.entry import ABSENT
+from reconcile.core.errors import UnstableError
+from reconcile.stores.local import LocalStore
+from reconcile.testing.samples import put, stream_of
+from tests.stores.test_local import files
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+def test_directories_we_made_go_when_they_are_empty(root):
+    (root / "theirs").mkdir()
+    store = LocalStore(str(root))
+    keys = ["a/b/c", "theirs/ours/x", "theirs/y"]
+    items = [(key, put(store, key, b"1").version) for key in keys]
+    assert LocalStore(str(root)).delete(items) == [None] * 3
+    assert sorted(path.name for path in root.iterdir()) == [".reconcile", "theirs"]
+    assert list((root / "theirs").iterdir()) == []
+
+
+def test_a_directory_that_holds_something_else_stays(root):
+    store = LocalStore(str(root))
+    entry = put(store, "a/b/c", b"1")
+    (root / "a" / "theirs").write_text("1")
+    store.delete([("a/b/c", entry.version)])
+    assert files(root) == ["a/theirs"]
+    assert not (root / "a" / "b").exists()
+
+
+def test_a_directory_made_again_by_somebody_else_is_theirs(root):
+    store = LocalStore(str(root))
+    entry = put(store, "a/b", b"1")
+    store.delete([("a/b", entry.version)])
+    (root / "a").mkdir()
+    entry = put(LocalStore(str(root)), "a/b", b"1")
+    LocalStore(str(root)).delete([("a/b", entry.version)])
+    assert (root / "a").is_dir()
+
+
+def test_a_move_leaves_no_empty_directory_of_ours(root):
+    store = LocalStore(str(root))
+    store.move(put(store, "a/b/c", b"1"), "d/e", expect=ABSENT)
+    assert sorted(path.name for path in root.iterdir()) == [".reconcile", "d"]
+
+
+def test_what_was_made_in_vain_goes_again(root):
+    store = LocalStore(str(root))
+    with pytest.raises(UnstableError):
+        store.write("a/b/c", stream_of(b"1", size_bytes=2), expect=ABSENT)
+    assert [path.name for path in root.iterdir()] == [".reconcile"]
+
+
+def test_a_note_that_was_cut_off_is_no_note(root):
+    store = LocalStore(str(root))
+    put(store, "a/x", b"1")
+    with (root / ".reconcile" / "dirs").open("ab") as notes:
+        notes.write(b"+their")
+    (root / "their").mkdir()
+    entry = put(store, "their/x", b"1")
+    LocalStore(str(root)).delete([("their/x", entry.version)])
+    assert (root / "their").is_dir()
