@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from msgspec import Struct
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
-from reconcile.core.path import why_not_key
+from reconcile.core.path import CONTROL_DIR, why_not_key
 from reconcile.ports import Body, Condition, Hashes, Store, Traits
 from reconcile.stores.object_body import TOKEN, Whole, attributes, marked_digest, parts, whole
 from reconcile.stores.object_errors import NoContainerError, translated, vanished
@@ -32,6 +32,8 @@ PARTS_AT_ONCE: Final = 4
 KEY_BYTES: Final = 1024
 OBJECT_BYTES: Final = 5 << 40
 CHUNK_BYTES: Final = 1 << 20
+
+Keeps = Literal["copy", "versions", "none"]
 
 _MAKING: Final = ("write", "copy")
 _PROXY: Final = "is there a proxy in between?"
@@ -63,7 +65,6 @@ class ObjectStore:
         self._root = where.root
         self._order = Order(trusted=(where.word("order") or self._usual_order()) == "bytes")
         self.conditions = self._usual_conditions()
-        self.keeps_versions = False
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Store:
@@ -78,17 +79,17 @@ class ObjectStore:
     @property
     def traits(self) -> Traits:
         """What the service can do; `order` is `bytes` for the ones that promise it, or once a listing has shown it."""
-        copy = self.conditions["copy"]
+        write, delete, copy = (cast("Condition", self.conditions[op]) for op in ("write", "delete", "copy"))
         return Traits(
             order="bytes" if self._order.trusted else "none",
             waits=True,
-            write=self.conditions["write"],
-            delete=self.conditions["delete"],
+            write=write,
+            delete=delete,
             copy=copy,
             move=copy,
             returns_version=True,
             proves=True,
-            keeps="none" if copy == "none" else "versions" if self.keeps_versions else "copy",
+            keeps=cast("Keeps", self.conditions["keeps"]),
             max_size_bytes=OBJECT_BYTES,
             max_key_bytes=KEY_BYTES - len(self._root.encode()),
         )
@@ -102,10 +103,17 @@ class ObjectStore:
         return entries(self._pages(view.prefix, start), view, self._order)
 
     def _pages(self, prefix: str, start_after: str) -> Iterator[Sequence[Item]]:
-        """The pages of everything below `prefix`, from after `start_after` on."""
+        """The pages of everything below `prefix`, from after `start_after` on.
+
+        The page of a proxy reads as an empty listing too: emptiness is believed only of what knows an object from none.
+        """
+        empty = True
         with translated("list", prefix):
             for page in self._lane.list(prefix or None, offset=start_after or None, chunk_size=1000):
                 yield [Item(o["path"], o["size"], Version(bare(o["e_tag"])), _ns(o["last_modified"])) for o in page]
+                empty = False
+        if empty:
+            self._find(f"{CONTROL_DIR}/is-this-a-store", "list")
 
     def stat(self, key: str) -> Entry | None:
         """The entry under `key`; only "not found" is absence, "forbidden" is an error."""
@@ -146,7 +154,7 @@ class ObjectStore:
             options["range"] = span
         with translated("read", key):
             answer = self._lane.get(self._root + key, options=options)
-            _same(answer.meta["e_tag"], version, key)
+            same_version(answer.meta["e_tag"], version, key)
             start, end = answer.range
             for chunk in answer.stream(CHUNK_BYTES):
                 start += len(chunk)
@@ -306,13 +314,18 @@ class ObjectStore:
         return ThreadPoolExecutor(self._where.options.concurrency, thread_name_prefix="object")
 
     @property
-    def _compares(self) -> Condition:
+    def _compares(self) -> str:
         """How a small write is compared with what is there."""
-        return cast("Condition", self._where.word("conditions") or "match")
+        return self._where.word("conditions") or "match"
 
-    def _usual_conditions(self) -> dict[str, Condition]:
+    def _usual_conditions(self) -> dict[str, str]:
         """How each operation honours what is expected, before anything was proven. Large writes cannot be compared."""
-        return {"write": "none" if self._compares == "none" else "stat", "delete": "stat", "copy": "none"}
+        return {
+            "write": "none" if self._compares == "none" else "stat",
+            "delete": "stat",
+            "copy": "none",
+            "keeps": "none",
+        }
 
     def _usual_order(self) -> str:
         """The order the service promises by its name."""
@@ -340,8 +353,8 @@ class ObjectStore:
             raise ChangedError("is not what was expected there", op=op, path=key)
 
 
-def _same(etag: str | None, version: Version | None, key: str) -> None:
-    """What is about to be read is an object, and the version that was asked for."""
+def same_version(etag: str | None, version: Version | None, key: str) -> None:
+    """Raises unless what is about to be read is an object, and the version that was asked for."""
     if not etag:
         raise DamagedError("the answer is not one of an object store", op="read", path=key, hint=_PROXY)
     if version and version != bare(etag):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from hashlib import md5
+import re
 from threading import BoundedSemaphore, Event
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
@@ -22,6 +23,9 @@ PART_BYTES: Final = 16 << 20
 PARTS: Final = 10_000
 AT_ONCE: Final = 5
 """Parts in memory at once, of all uploads of a store together."""
+
+
+_MD5: Final = re.compile("[0-9a-f]{32}")
 
 
 class Part(Struct, frozen=True):
@@ -58,7 +62,7 @@ class Uploads:
         """
         with begun(self._wire, key, begin) as upload:
             sent = self._send_all(key, upload, parts)
-            return Sent(complete(self._wire, (key, upload), sent, expect), etag_of(sent))
+            return Sent(complete(self._wire, (key, upload), sent, expect), etag_of([part.md5 for part in sent]))
 
     def _send_all(self, key: str, upload: str, parts: Iterator[bytearray]) -> list[Part]:
         under_way: list[Future[Part]] = []
@@ -116,7 +120,7 @@ def begun(wire: Wire, key: str, headers: Headers) -> Iterator[str]:
 def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
     """Sends one part of (key, upload, number); its MD5 goes with it, so that the service refuses other bytes."""
     key, upload, number = which
-    digest = md5(data, usedforsecurity=False).digest()
+    digest = digest_of(data)
     reply = wire.call(
         "PUT",
         key,
@@ -126,7 +130,8 @@ def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
         data=data,
     )
     etag = reply.headers.get("etag", "")
-    if not etag or (bare(etag) != digest.hex() and not under_kms(reply.headers)):
+    other = _MD5.fullmatch(bare(etag)) and bare(etag) != digest.hex() and not under_kms(reply.headers)
+    if not etag or other:
         raise DamagedError("keeps other bytes than were sent", op="write", path=key)
     return Part(number, etag, digest)
 
@@ -149,7 +154,11 @@ def under_kms(headers: Headers) -> bool:
     return headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
 
 
-def etag_of(parts: Sequence[Part]) -> str:
+def digest_of(data: bytes | bytearray) -> bytes:
+    """The MD5 of a part."""
+    return md5(data, usedforsecurity=False).digest()
+
+
+def etag_of(digests: Sequence[bytes]) -> str:
     """The ETag a service gives to parts that it keeps as they were sent: the MD5 of their MD5s, and their number."""
-    joined = md5(b"".join(part.md5 for part in parts), usedforsecurity=False).hexdigest()
-    return f"{joined}-{len(parts)}"
+    return f"{digest_of(b''.join(digests)).hex()}-{len(digests)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from reconcile.core.entry import ABSENT, Version
-from reconcile.core.errors import ChangedError, RefusedError, StoreError
+from reconcile.core.errors import ChangedError, DeniedError, RefusedError, StoreError
 from reconcile.ports import Condition
 from reconcile.stores import s3_control as control
 from reconcile.stores.s3_wire import Wire, bare, condition
@@ -22,16 +22,18 @@ class Probe:
         self._wire = wire
         self._one, self._two = f"{prefix}-1", f"{prefix}-2"
 
-    def run(self) -> dict[str, Condition]:
-        """How writes, copies, deletes and bulk deletes honour what is expected."""
+    def run(self) -> dict[str, str]:
+        """How writes, copies, deletes and bulk deletes honour what is expected, and what keeps old bytes."""
         try:
             version = self._put(self._one, ABSENT)
             self._put(self._two, ABSENT)
+            copy = self._copy(version)
             return {
                 "write": _best(self._refuses(self._put_one, ABSENT), self._refuses(self._put_one, _WRONG)),
-                "copy": self._copy(version),
+                "copy": copy,
                 "bulk": "match" if self._refuses(self._delete_bulk, _WRONG) else "none",
                 "delete": "match" if self._refuses(self._delete_two, _WRONG) else "stat",
+                "keeps": "versions" if self._keeps_versions() else "none" if copy == "none" else "copy",
             }
         finally:
             for key in (self._one, self._two):
@@ -51,6 +53,13 @@ class Probe:
 
     def _copy_from(self, version: Version) -> None:
         control.copy(self._wire, self._two, what=control.source(self._wire, self._one, version), into={})
+
+    def _keeps_versions(self) -> bool:
+        """Who may not ask whether the bucket keeps versions, may not use them either."""
+        try:
+            return control.keeps_versions(self._wire)
+        except (DeniedError, RefusedError):
+            return False
 
     def _put(self, key: str, expect: Version) -> Version:
         headers = condition(expect)

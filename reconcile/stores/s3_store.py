@@ -13,16 +13,16 @@ from urllib.parse import urlencode
 from reconcile.core.entry import ANY, Entry, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import CONTROL_DIR
-from reconcile.ports import Body, Condition
+from reconcile.ports import Body
 from reconcile.stores import s3_control as control
 from reconcile.stores import s3_list
-from reconcile.stores.object import Head, ObjectStore
+from reconcile.stores.object import Head, ObjectStore, same_version
 from reconcile.stores.object_body import Whole, attributes, parts
 from reconcile.stores.object_errors import vanished
 from reconcile.stores.object_lane import fast_lane
 from reconcile.stores.object_list import Item
 from reconcile.stores.object_place import bucket, credentials, is_aws
-from reconcile.stores.s3_multipart import Uploads, part_bytes, under_kms
+from reconcile.stores.s3_multipart import Uploads, digest_of, etag_of, part_bytes, under_kms
 from reconcile.stores.s3_probe import Probe
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition
 
@@ -62,6 +62,7 @@ class S3Store(ObjectStore):
         if span:
             headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
         told, chunks = self._wire.stream(key, headers=headers)
+        same_version(told.get("etag"), version, key)
         missing = int(told.get("content-length", 0))
         for chunk in chunks:
             missing -= len(chunk)
@@ -90,15 +91,26 @@ class S3Store(ObjectStore):
         return Entry(key, body.size_bytes, sent.etag, digest=body.digest)
 
     def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
-        """An ETag that is not the MD5 is right only under a key of KMS, where the service checked the sum itself."""
+        """An ETag that is not the MD5 is right under a key of KMS, where the service checked the sum itself.
+
+        Where it is neither, the bytes are read back: some services have ETags of their own.
+        """
         if etag == md5:
             return
         told = self._wire.call("HEAD", key, op="write").headers
         head = _head_of(told, key, "write")
         if head.version != etag:
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
-        if head.size != size or not under_kms(told):
+        if head.size != size or not (under_kms(told) or self._reads_back(key, etag, md5, size)):
             raise DamagedError(f"keeps other bytes than were sent ({head.size} of {size})", op="write", path=key)
+
+    def _reads_back(self, key: str, version: Version, md5: str, size: int) -> bool:
+        """Whether what is there now is what was sent; `md5` of it whole, or of its parts."""
+        in_parts = "-" in md5
+        length = part_bytes(size) if in_parts else size
+        spans = [(start, min(start + length, size)) for start in range(0, size, length)] if size else [(0, 0)]
+        found = [digest_of(b"".join(self.read(key, version=version, span=span))) for span in spans]
+        return md5 == (etag_of(found) if in_parts else found[0].hex())
 
     def _headers(self, kept: Headers, tags: Headers) -> dict[str, str]:
         """What is kept beside the bytes, as headers of a request."""
@@ -213,14 +225,13 @@ class S3Store(ObjectStore):
             control.make_bucket(self._wire)
         return [f"bucket {self._where.container}"]
 
-    def probe(self) -> dict[str, Condition]:
-        """Finds out, by small objects of its own, what the service compares; `trust` believes it."""
-        self.keeps_versions = control.keeps_versions(self._wire)
+    def probe(self) -> dict[str, str]:
+        """Finds out, by small objects of its own, what the service compares, and how the bucket keeps old bytes."""
         return Probe(self._wire, f"{CONTROL_DIR}/probe-{token_hex(8)}").run()
 
-    def trust(self, conditions: Mapping[str, Condition]) -> None:
+    def trust(self, found: Mapping[str, str]) -> None:
         """Takes over what `probe` found out, now or in an earlier run."""
-        self.conditions |= conditions
+        self.conditions |= found
 
     def close(self) -> None:
         """Ends the threads and the connections of the wire."""
@@ -251,8 +262,8 @@ class S3Store(ObjectStore):
     def _usual_order(self) -> str:
         return "bytes" if is_aws(self._where) else "none"
 
-    def _usual_conditions(self) -> dict[str, Condition]:
-        return {"write": self._compares, "delete": "stat", "copy": "stat", "bulk": "none"}
+    def _usual_conditions(self) -> dict[str, str]:
+        return {"write": self._compares, "delete": "stat", "copy": "stat", "bulk": "none", "keeps": "copy"}
 
 
 def _head_of(told: Headers, key: str, op: str) -> Head:

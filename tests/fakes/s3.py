@@ -128,7 +128,7 @@ class FakeS3:
         found = self.objects.get(request.key)
         if not found:
             return error(404, "NoSuchKey")
-        if request.headers.get("if-match") not in (None, found.etag):
+        if self.conditions and request.headers.get("if-match") not in (None, found.etag):
             return error(412, "PreconditionFailed")
         span = re.match(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
         if not span:

@@ -62,7 +62,9 @@ def test_a_patient_reader_gets_all_of_it(s3, store):
 
 @pytest.mark.hazard("R18")
 @pytest.mark.parametrize("key", ["a", "odd\nkey"])
-def test_a_version_is_read_also_where_the_store_does_not_compare(s3, store, key):
+@pytest.mark.parametrize("conditions", [True, False])
+def test_another_version_is_not_read(s3, store, key, conditions):
+    s3.conditions = conditions
     old = s3.put(f"p/{key}", b"old")
     s3.put(f"p/{key}", b"new")
     with pytest.raises(ChangedError):
