@@ -67,8 +67,9 @@ class LocalStore:
         self._walk = walk
         self._disk = disk or Disk()
         self._directories = Directories(self._root, self._disk)
-        # A second name changes the file's change time: by key, the version that was seen and the one it became.
-        self._linked: dict[str, tuple[Version, Version]] = {}
+        # A second name changes a file's change time. So that keeping a file for undo costs nobody its version, another
+        # one stands for what it has now, by key: the one it had, or where bytes had to be copied, that of the copy.
+        self._stands_for: dict[str, tuple[Version, Version]] = {}
         self._usual_mode = 0o644 & ~usual_umask()
         self.url = Path(self._root.path).as_uri()
 
@@ -142,7 +143,8 @@ class LocalStore:
         """Bytes of its own, but for copies kept for undo: those are a second name."""
         check_writable(key, "copy")
         with translated("copy", key):
-            linked = self._link(entry, key, expect) if is_under(key, UNDO_DIR) else None
+            kept = is_under(key, UNDO_DIR)
+            linked = self._link(entry, key, expect) if kept else None
             if linked is not None:
                 return linked
             with (
@@ -151,7 +153,10 @@ class LocalStore:
             ):
                 draft.fill_from(fd, seen.st_size)
                 check_held_still(fd, seen)
-                return self._publish(draft, key, expect, executable=is_executable(seen))
+                copy = self._publish(draft, key, expect, executable=is_executable(seen))
+            if kept:
+                self._stands_for[entry.key] = (copy.version, version_of(seen))
+            return copy
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """One rename."""
@@ -163,7 +168,7 @@ class LocalStore:
             new = open_spots.enter_context(self._directories.place(key))
             self._rename("move", old, new, key, expect)
             self._disk.sync_directory(new)
-            self._linked.pop(entry.key, None)
+            self._stands_for.pop(entry.key, None)
             self._directories.leave(entry.key)
             ctime_ns = (new.stat() or seen).st_ctime_ns
             version = local_version(seen.st_size, seen.st_mtime_ns, ctime_ns, seen.st_ino)
@@ -215,7 +220,7 @@ class LocalStore:
 
     def _is_at(self, key: str, version: Version, seen: os.stat_result) -> bool:
         found = version_of(seen)
-        return found == version or self._linked.get(key) == (version, found)
+        return found == version or self._stands_for.get(key) == (version, found)
 
     def _check(self, op: str, key: str, spot: Spot, expect: Version) -> os.stat_result:
         """What is there, if it is the file that is expected."""
@@ -240,7 +245,7 @@ class LocalStore:
         if expect not in (ABSENT, ANY):
             self._check("write", key, draft.final, expect)
         entry = draft.publish(key, replace=expect != ABSENT)
-        self._linked.pop(key, None)
+        self._stands_for.pop(key, None)
         return entry
 
     def _link(self, entry: Entry, key: str, expect: Version) -> Entry | None:
@@ -263,7 +268,7 @@ class LocalStore:
                 self._disk.unlink(temp)
             self._disk.sync_directory(new)
             linked = new.stat() or linked
-            self._linked[entry.key] = (entry.version, version_of(linked))
+            self._stands_for[entry.key] = (entry.version, version_of(linked))
             return entry_of(key, linked)
 
     def _rename(self, op: str, old: Spot, new: Spot, key: str, expect: Version) -> None:
@@ -298,7 +303,7 @@ class LocalStore:
                     pass  # so it is not there either
         except StoreError as error:
             return error
-        self._linked.pop(key, None)
+        self._stands_for.pop(key, None)
         return None
 
     def _leave(self, key: str) -> Exception | None:

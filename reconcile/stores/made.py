@@ -6,6 +6,7 @@ from contextlib import suppress
 import os
 from typing import Final
 
+from reconcile.core.errors import StoreError
 from reconcile.core.path import CONTROL_DIR
 from reconcile.stores.confine import SAFELY, Make, Root
 from reconcile.stores.disk import Disk
@@ -47,14 +48,14 @@ class Made:
         return self._keys
 
     def _read(self) -> str:
-        with suppress(OSError), self._root.spot(MADE_FILE) as spot:
+        with suppress(OSError, StoreError), self._root.spot(MADE_FILE) as spot:
             fd = os.open(spot.name, os.O_RDONLY | SAFELY, dir_fd=spot.fd)
             with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
                 return file.read().decode("utf-8", "replace")
         return ""
 
     def _note(self, sign: str, directory: str) -> None:
-        with suppress(OSError), self._root.spot(MADE_FILE, make=self._make) as spot:
+        with suppress(OSError, StoreError), self._root.spot(MADE_FILE, make=self._make) as spot:
             fd = os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | SAFELY, 0o600, dir_fd=spot.fd)
             try:
                 self._disk.write(fd, f"{sign}{directory}\0".encode())

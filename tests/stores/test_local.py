@@ -139,6 +139,16 @@ def test_names_up_to_what_the_disk_takes(root, length, fits):
         assert files(root) == []
 
 
+@pytest.mark.hazard("N03")
+def test_two_spellings_of_one_letter_are_two_files(root):
+    store = LocalStore(str(root))
+    composed, decomposed = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    put(store, composed, b"1")
+    assert store.stat(decomposed) is None
+    put(store, decomposed, b"2")
+    assert (content(store, composed), content(store, decomposed)) == (b"1", b"2")
+
+
 @pytest.mark.hazard("L27")
 def test_a_path_longer_than_the_system_takes(root):
     store = LocalStore(str(root))

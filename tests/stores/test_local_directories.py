@@ -66,3 +66,11 @@ def test_a_note_that_was_cut_off_is_no_note(root):
     entry = put(store, "their/x", b"1")
     LocalStore(str(root)).delete([("their/x", entry.version)])
     assert (root / "their").is_dir()
+
+
+def test_notes_that_cannot_be_made_hinder_nobody(root, tmp_path):
+    (root / ".reconcile").symlink_to(tmp_path)
+    store = LocalStore(str(root))
+    entry = put(store, "a/b", b"1")
+    assert store.delete([("a/b", entry.version)]) == [None]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["root"]

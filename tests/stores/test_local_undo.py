@@ -67,6 +67,15 @@ def test_what_comes_back_from_undo_is_a_file_of_its_own(root):
     assert content(store, ".reconcile/undo/1/a") == b"old"
 
 
+def test_the_version_of_what_was_kept_holds_for_the_file_as_well(root):
+    for disk in (Faulty(), Faulty(name="link", code=errno.EOPNOTSUPP)):
+        store = LocalStore(str(root), disk=disk)
+        put(store, "a", b"old", expect=ANY)
+        kept = store.copy(store.stat("a"), ".reconcile/undo/1/a", expect=ANY)
+        store.write("a", body_of(b"new"), expect=kept.version)
+        assert content(store, "a") == b"new"
+
+
 def test_a_disk_without_second_names_keeps_bytes(root):
     disk = Faulty(name="link", code=errno.EOPNOTSUPP)
     store = LocalStore(str(root), disk=disk)
