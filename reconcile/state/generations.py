@@ -55,14 +55,12 @@ def due(state: Path) -> bool:
     return True
 
 
-def keep_generation(state: Path, connection: sqlite3.Connection) -> Path:
+def keep_generation(state: Path, connection: sqlite3.Connection) -> None:
     """Copies what `connection` sees into a new generation and removes the oldest ones."""
-    path = beside(state, f".g{meta(connection).serial}")
-    copy(connection, path)
+    copy(connection, beside(state, f".g{meta(connection).serial}"))
     for _, old in generations(state)[KEPT:]:
         with suppress(OSError):
             old.unlink()
-    return path
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconcile import __version__
-from reconcile.core.errors import LockedError, StateError, UsageError
+from reconcile.core.errors import FencedError, LockedError, StateError, UsageError
 from reconcile.ports import Clock, Holder, StateStore
 from reconcile.state import alive
 from reconcile.state.fence import LeaseRow, check_fence, read_row, write_row
@@ -168,6 +168,8 @@ def _take(state: SqliteState, us: Holder, watch: _Watch, clock: Clock) -> Sqlite
                 return None
             write_row(connection, row.fence + 1, us)
             return SqliteLease(state, row.fence + 1, us, clock)
+    except FencedError:  # another took the shared lease at the same moment: look again
+        return _take(state, us, watch, clock)
     except StateError:
         lease = _taken_after_all(state, us, clock)
         if lease is None:

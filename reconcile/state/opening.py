@@ -22,10 +22,13 @@ from reconcile.state.connection import IMMUTABLE, connect, connect_memory, log_s
 from reconcile.state.database import Database, translated
 from reconcile.state.files import alone_in, beside, make_directory, replacing
 from reconcile.state.generations import keep_generation
-from reconcile.state.head import compare, head_of, head_path, read_head
+from reconcile.state.head import compare, head_of, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
 from reconcile.state.verify import verify, verify_header
+
+SIDE_FILES: Final = ("-wal", "-shm", ".head")
+"""What lies beside a state and is nothing without it."""
 
 _SMALL: Final = 8 << 20
 """A state up to this size is read completely before it is opened for writing (50 ms); the march reads any other."""
@@ -35,7 +38,7 @@ def open_database(path: Path, *, write: bool) -> Database:
     """The database of a state: made if it is missing and `write`, else an empty one in memory."""
     if not os.path.lexists(path):
         if not write:
-            return _empty(path)
+            return empty_database(path)
         create(path)
     inspect(path, thorough=write)
     return _writable(path) if write else _readable(path)
@@ -65,8 +68,8 @@ def found(connection: sqlite3.Connection, lineage: str) -> None:
 
 def clear_side_files(path: Path) -> None:
     """Removes what a lost state left: its log would be played into the new one, its head would call the new one old."""
-    for side in (beside(path, "-wal"), beside(path, "-shm"), head_path(path)):
-        side.unlink(missing_ok=True)
+    for suffix in SIDE_FILES:
+        beside(path, suffix).unlink(missing_ok=True)
 
 
 def inspect(path: Path, *, thorough: bool = False) -> None:
@@ -164,7 +167,8 @@ def _readable(path: Path) -> Database:
     return Database(path, connection, query=query, writable=False)
 
 
-def _empty(path: Path) -> Database:
+def empty_database(path: Path) -> Database:
+    """A state that is not there: in memory, of no family."""
     connection = connect_memory()
     found(connection, "")
     return Database(path, connection, query=None, writable=False)

@@ -104,7 +104,7 @@ class SqliteState:
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""
         self.commit(Ended(run, completed), lease)
-        if self._changed and due(self.path):
+        if self._changed and self._generation_due():
             with suppress(StateError):  # the run itself is done and durable
                 self.keep_generation()
 
@@ -134,7 +134,7 @@ class SqliteState:
             with self.database.transaction() as connection:
                 check_fence(connection, lease)
                 told = deed.do(connection)
-                head = self._advanced(connection)
+                head = self._advanced(connection, deed)
             write_head(self.path, head)
         return told
 
@@ -149,10 +149,13 @@ class SqliteState:
         with self.database.reading() as connection:
             return head_of(scopes.meta(connection), scopes.every(connection))
 
-    def keep_generation(self) -> Path:
+    def keep_generation(self) -> None:
         """Makes a copy of the state as it is now, to fall back on."""
         with self.database.snapshot() as connection:
-            return keep_generation(self.path, connection)
+            keep_generation(self.path, connection)
+
+    def _generation_due(self) -> bool:
+        return due(self.path)
 
     def _intend(self, intents: Sequence[Intent]) -> None:
         with self.database.transaction() as connection:
@@ -167,8 +170,8 @@ class SqliteState:
             raise FencedError(f"run {min(unknown)} was not begun here", op="state", path=str(self.path))
         return [self._leases[run] for run in {intent.run for intent in intents}]
 
-    def _advanced(self, connection: sqlite3.Connection) -> Head:
-        """The head of the state after one more commit."""
+    def _advanced(self, connection: sqlite3.Connection, deed: Deed) -> Head:  # noqa: ARG002 - a shared state tells it
+        """The head of the state after one more commit, whose deed is done."""
         meta = scopes.meta(connection)
         meta = replace(meta, serial=meta.serial + 1)
         scopes.METAS.put(connection, [meta])

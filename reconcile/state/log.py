@@ -1,0 +1,166 @@
+"""A shared state in a store: a series of numbered deeds, each created if absent and never overwritten.
+
+The creation is the compare-and-swap and the number the fencing token: who wants to commit number *n* has seen all that
+came before, and of two that try only one succeeds. ::
+
+    log/000000000042      one deed; a copy of the state that has done all up to 42 is at commit 42
+    state/000000000064    the whole state at commit 64, so that a fresh machine need not begin at 1
+    beat                  the newest sign of life of the lease's holder; the only object that is overwritten
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from io import BytesIO
+from secrets import token_hex
+from typing import Final
+import zlib
+
+import msgspec
+from msgspec import Struct
+
+from reconcile.core.entry import ABSENT, ANY, Digest, Problem
+from reconcile.core.errors import (
+    ChangedError,
+    CorruptStateError,
+    FencedError,
+    NewerStateError,
+    NotFoundError,
+    StateError,
+    StoreError,
+)
+from reconcile.ports import Body, Holder, Store
+from reconcile.state.deeds import Deed
+
+FORMAT: Final = 1
+_SAFE: Final = ("create", "match")
+
+
+class Entry(Struct, frozen=True):
+    """One deed of a family, as it is kept; `token` tells our own entry from another's after a lost reply."""
+
+    format: int
+    lineage: str
+    token: str
+    deed: Deed
+
+
+class Beat(Struct, frozen=True):
+    """A sign of life of the holder of `fence`."""
+
+    fence: int
+    beats: int
+    holder: Holder
+
+
+class _Format(Struct, frozen=True):
+    format: int
+
+
+class Log:
+    """The deeds, snapshots and beats of one shared state."""
+
+    def __init__(self, store: Store, *, write: bool) -> None:
+        self.store = store
+        self._write = write
+        if write and store.traits.write not in _SAFE:
+            told = "it cannot hold a shared state: it creates nothing on the condition that nothing is there"
+            raise StateError(told, op="state", path=store.url)
+
+    def numbers(self, after: int) -> list[int]:
+        """The commits after number `after`, in order."""
+        return self._numbers("log", after)
+
+    def snapshots(self) -> list[int]:
+        """The commits of which the whole state is kept, newest first."""
+        return self._numbers("state", 0)[::-1]
+
+    def entry(self, number: int) -> Entry:
+        """The deed of one commit."""
+        content = self.read(f"log/{number:012}")
+        try:
+            if msgspec.msgpack.decode(content, type=_Format).format > FORMAT:
+                raise NewerStateError("a newer version of reconcile wrote it", op="state", path=self.store.url)
+            return msgspec.msgpack.decode(content, type=Entry)
+        except msgspec.MsgspecError as error:
+            told = f"commit {number} is damaged: {error}"
+            raise CorruptStateError(told, op="state", path=self.store.url) from error
+
+    def append(self, number: int, lineage: str, deed: Deed) -> None:
+        """Makes `deed` the commit `number`; `FencedError` when another took it."""
+        self._require_write()
+        content = msgspec.msgpack.encode(Entry(FORMAT, lineage, token_hex(16), deed))
+        self._create(f"log/{number:012}", content)
+
+    def add_snapshot(self, number: int, content: bytes) -> None:
+        """Keeps the whole state at a commit."""
+        self._require_write()
+        self._create(f"state/{number:012}", content)
+
+    def beat(self, beat: Beat) -> None:
+        """Says that the holder lives."""
+        self._require_write()
+        try:
+            self.store.write("beat", _body(msgspec.json.encode(beat)), expect=ANY)
+        except StoreError as error:
+            raise self._failed(error) from error
+
+    def last_beat(self) -> Beat | None:
+        """The newest sign of life, None when there is none that can be read."""
+        try:
+            return msgspec.json.decode(b"".join(self.store.read("beat")), type=Beat)
+        except (StoreError, ValueError):
+            return None
+
+    def read(self, key: str) -> bytes:
+        """The content of one object."""
+        try:
+            return zlib.decompress(b"".join(self.store.read(key)))
+        except StoreError as error:
+            raise self._failed(error) from error
+        except zlib.error as error:
+            raise CorruptStateError(f"{key} is damaged: {error}", op="state", path=self.store.url) from error
+
+    def _create(self, key: str, content: bytes) -> None:
+        """Creates an object; that it is there with our content is success, whatever the reply was."""
+        packed = zlib.compress(content)
+        try:
+            self.store.write(key, _body(packed), expect=ABSENT)
+        except StoreError as error:
+            if self._holds(key, packed):
+                return
+            if isinstance(error, ChangedError):
+                raise FencedError(f"another wrote {key} first", op="state", path=self.store.url) from error
+            raise self._failed(error) from error
+
+    def _holds(self, key: str, packed: bytes) -> bool:
+        try:
+            return b"".join(self.store.read(key)) == packed
+        except StoreError:
+            return False
+
+    def _numbers(self, under: str, after: int) -> list[int]:
+        last = f"{under}/{after:012}" if self.store.traits.order == "bytes" and after else None
+        try:
+            found = list(self.store.list(under, after=last))
+        except NotFoundError:
+            return []
+        except StoreError as error:
+            raise self._failed(error) from error
+        for item in found:
+            if isinstance(item, Problem):
+                raise StateError(f"{item.key}: {item.reason}", op="state", path=self.store.url)
+        names = [item.key.rpartition("/")[2] for item in found]
+        return sorted(number for name in names if name.isdecimal() and (number := int(name)) > after)
+
+    def _require_write(self) -> None:
+        if not self._write:
+            raise StateError("it was opened for reading only", op="state", path=self.store.url)
+
+    def _failed(self, error: StoreError) -> StateError:
+        return StateError(f"the shared state cannot be reached: {error}", op="state", path=self.store.url)
+
+
+def _body(content: bytes) -> Body:
+    digest = Digest(sha256(content).digest())
+    return Body(size_bytes=len(content), open=lambda: BytesIO(content), data=content, digest=digest)
