@@ -66,7 +66,8 @@ class Reason(StrEnum):
 class Change(Struct, frozen=True, gc=False):
     """One thing `apply` will do to one path of one mapping.
 
-    `size` and `digest` are those of the content that will be there (of the one that goes, for a delete).
+    `size` and `digest` are those of the content that will be there (of the one that goes, for a delete); `was_size` is
+    that of the content it replaces.
     `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
     content from the target key `from_key` at `from_version`, and `vacates` it unless another change writes there.
     `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate.
@@ -78,6 +79,7 @@ class Change(Struct, frozen=True, gc=False):
     key: str
     reason: Reason
     size: int = 0
+    was_size: int = 0
     digest: Digest | None = None
     path: str | None = None
     from_key: str | None = None

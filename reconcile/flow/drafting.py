@@ -124,6 +124,7 @@ class Draft:
             row.key,
             decision.reason,
             size=content.size if content else going.size if going else 0,
+            was_size=row.target.size if row.target else 0,
             digest=digest,
             path=here.path if here else row.record.path if row.record else None,
             source_version=here.version if here else ABSENT,

@@ -13,7 +13,7 @@ from reconcile.core.decide import NO_FACTS, Ask, Decision, Facts, Source, Target
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.errors import StoreError, UnstableError
 from reconcile.core.march import Row
-from reconcile.flow.hashing import hashes_of
+from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
 from reconcile.ports import Hashes
 
@@ -90,7 +90,8 @@ class Judge:
 
     def _digest(self, row: Row) -> Hashes:
         assert row.source is not None
-        return hashes_of(self._wired.source, row.source, with_md5=self._wired.target.traits.waits)
+        here, md5 = row.source, self._wired.target.traits.waits
+        return self._wired.reader.hashes(here.path or here.key, here.version, md5=md5)
 
     def _compare(self, row: Row, facts: Facts) -> Facts:
         """Whether the target has the source's content, or where its version is unsettled, still the recorded one."""
@@ -99,7 +100,7 @@ class Judge:
         if row.record is not None and row.record.version == row.target.version:
             equal = target.prove(row.target, Hashes(row.record.digest))
             if equal is None:
-                equal = hashes_of(target, row.target).sha256 == row.record.digest
+                equal = digest_of(target, row.target) == row.record.digest
             return replace(facts, target_asked=True, target_equal=equal)
         hashes = self._digest(row)
         equal = target.prove(row.target, hashes)
@@ -111,7 +112,7 @@ class Judge:
         path = row.record.path or row.key
         if not self._wired.selection.file(path):
             return Source.IGNORED
-        entry = self._wired.source.stat(path)
+        entry = self._wired.reader.stat(path)
         if entry is None or entry.kind is Kind.DIRECTORY:  # a directory proves that no file has that name
             return Source.ABSENT
         if entry.kind is not Kind.FILE:
@@ -138,6 +139,6 @@ def each(
 def pin(wired: Wired, entry: Entry) -> Digest | Problem:
     """The digest a change is bound to; a problem when the file cannot be read."""
     try:
-        return hashes_of(wired.source, entry).sha256
+        return wired.reader.hashes(entry.path or entry.key, entry.version).sha256
     except StoreError as error:
         return Problem(entry.key, error.message, hint=error.hint)

@@ -1,18 +1,16 @@
-"""Digests of what a store holds, by reading it as one very version."""
+"""The digest of what a target holds, by reading it as one very version."""
 
 from __future__ import annotations
 
-from hashlib import md5, sha256
+from hashlib import sha256
 
 from reconcile.core.entry import Digest, Entry
-from reconcile.ports import Hashes, Store
+from reconcile.ports import Store
 
 
-def hashes_of(store: Store, entry: Entry, *, path: str | None = None, with_md5: bool = False) -> Hashes:
+def digest_of(store: Store, entry: Entry) -> Digest:
     """Reads `entry` once. `ChangedError` or `UnstableError` when it is no longer, or not steadily, that version."""
-    strong, quick = sha256(), md5(usedforsecurity=False) if with_md5 else None
-    for chunk in store.read(path or entry.path or entry.key, version=entry.version):
+    strong = sha256()
+    for chunk in store.read(entry.key, version=entry.version):
         strong.update(chunk)
-        if quick is not None:
-            quick.update(chunk)
-    return Hashes(Digest(strong.digest()), quick.digest() if quick is not None else b"")
+    return Digest(strong.digest())

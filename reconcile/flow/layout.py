@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from reconcile.core.entry import Digest, Entry, Kind, Problem
 from reconcile.core.errors import PlanError, StoreError
-from reconcile.flow.hashing import hashes_of
 from reconcile.flow.wired import Wired
 
 _PLACEHOLDER: Final = re.compile(r"\{(path|dir|name|stem|suffix|sha256)(?::(\d+))?\}")
@@ -62,7 +61,7 @@ def _laid(wired: Wired, entry: Entry) -> Entry | Problem:
     digest = entry.digest
     if digest is None and needs_digest(wired.layout):
         try:
-            digest = hashes_of(wired.source, entry).sha256
+            digest = wired.reader.hashes(entry.key, entry.version).sha256
         except StoreError as error:
             return Problem(entry.key, error.message, hint=error.hint)
     return replace(entry, key=render(wired.layout, entry.key, digest), path=entry.key, digest=digest)

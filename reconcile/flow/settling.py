@@ -13,7 +13,7 @@ from reconcile.core.entry import Digest, Entry
 from reconcile.core.errors import StoreError
 from reconcile.core.outcome import Run
 from reconcile.core.record import Record
-from reconcile.flow.hashing import hashes_of
+from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Fold, Hashes, Intent, Lease
@@ -92,4 +92,4 @@ def _is_ours(wired: Wired, entry: Entry, intent: Intent) -> bool:
     if entry.version == intent.expect or entry.size != intent.size or not intent.digest:
         return False
     proven = wired.target.prove(entry, Hashes(Digest(intent.digest)))
-    return proven if proven is not None else hashes_of(wired.target, entry).sha256 == intent.digest
+    return proven if proven is not None else digest_of(wired.target, entry) == intent.digest

@@ -10,7 +10,6 @@ from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
 from reconcile.core.errors import StalePlanError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.core.plan import FORMAT_VERSION, MappingPlan, Plan
-from reconcile.flow.hashing import hashes_of
 from reconcile.flow.wired import House, Wired
 
 LISTED_ABOVE = 500
@@ -79,10 +78,13 @@ def _check_source(wired: Wired, change: Change) -> None:
     if change.source_version == ABSENT or change.action not in (Action.CREATE, Action.UPDATE, Action.MOVE):
         return
     try:
-        entry = wired.source.stat(change.source_path)
+        entry = wired.reader.stat(change.source_path)
         if entry is None:
             raise _stale("the source is gone since", change.source_path)
-        if entry.version != change.source_version and hashes_of(wired.source, entry).sha256 != change.digest:
+        if (
+            entry.version != change.source_version
+            and wired.reader.hashes(change.source_path, entry.version).sha256 != change.digest
+        ):
             raise _stale("the source changed since", change.source_path)
     except StoreError as error:
         raise _stale(f"the source cannot be read: {error.message}", change.source_path) from error

@@ -15,10 +15,11 @@ from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePl
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import CONTROL_DIR
 from reconcile.core.record import Record
-from reconcile.flow.bodies import SMALL_BYTES, large_body, small_body, source_digest
-from reconcile.flow.hashing import hashes_of
+from reconcile.flow.bodies import large_body, small_body, source_digest
+from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body, Fold, Intent, Journal
+from reconcile.scan.hashing import SMALL_BYTES
 
 SENDS = frozenset({Action.CREATE, Action.UPDATE})
 QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
@@ -125,7 +126,7 @@ class Step:
         entry = self.wired.target.write(change.key, body, expect=expect)
         digest = body.digest or entry.digest
         assert digest is not None
-        if self.wired.sending.verify and hashes_of(self.wired.target, entry).sha256 != digest:
+        if self.wired.sending.verify and digest_of(self.wired.target, entry) != digest:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
         record = self._record(change, entry, digest, body.executable)
         return self._done(change, record, sent_bytes=body.size_bytes, kept=kept)
@@ -170,7 +171,7 @@ class Step:
         change = prepared.change
         digest = source_digest(self.wired, change)
         there = self._there(change.key, change)
-        if change.reason is Reason.UNPROVEN and hashes_of(self.wired.target, there).sha256 != digest:
+        if change.reason is Reason.UNPROVEN and digest_of(self.wired.target, there) != digest:
             outcome = self._outcome(change, "conflict", "source and target differ, and have no common past")
             return Done(change, replace(outcome, hint="choose with the policy conflict:, or remove one of the two"))
         return self._done(change, self._record(change, there, digest, change.executable))
@@ -201,7 +202,8 @@ class Step:
         """
         if change.expect == ABSENT or not self.keeps:
             return "", change.expect
-        kept = self.wired.target.copy(self._there(change.key, change), self.undo_key(change.key), expect=ANY)
+        there = Entry(change.key, change.was_size, change.expect)
+        kept = self.wired.target.copy(there, self.undo_key(change.key), expect=ANY)
         return kept.key, kept.version if self.wired.target.traits.keeps == "link" else change.expect
 
     def _there(self, key: str, change: Change) -> Entry:

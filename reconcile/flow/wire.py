@@ -16,6 +16,7 @@ from reconcile.core.errors import UsageError
 from reconcile.core.path import is_under
 from reconcile.core.record import Scope
 from reconcile.flow.memory import Memory
+from reconcile.flow.reading import LocalReader
 from reconcile.flow.wired import House, Sending, Wired
 from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
@@ -102,6 +103,7 @@ class _Wire:
             name=mapping.name,
             scope=scope,
             source=ReadOnly(here),
+            reader=LocalReader(root, here, mapping.symlinks == "follow"),
             target=there,
             selection=filters,
             policy=mapping.policy,

@@ -11,6 +11,7 @@ from reconcile.core.path import matches_glob
 from reconcile.core.policy import Policy
 from reconcile.core.record import Scope
 from reconcile.flow.memory import Memory
+from reconcile.flow.reading import Reader
 from reconcile.ports import Cache, Selection, StateStore, Store
 
 
@@ -31,6 +32,7 @@ class Wired:
     name: str
     scope: Scope
     source: Store
+    reader: Reader
     target: Store
     selection: Selection
     policy: Policy

@@ -1,0 +1,35 @@
+"""The same stories on real object stores: moto, strict about names, and SeaweedFS, strict about conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from servers import KEY_ID, SECRET, Server, moto_s3, seaweed_s3
+import test_stories
+from world import World
+
+__all__ = ["moto_s3", "seaweed_s3"]
+
+STORIES = [(name, story) for name, story in vars(test_stories).items() if name.startswith("test_")]
+
+
+@pytest.fixture(params=["moto_s3", "seaweed_s3"])
+def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    server: Server = request.getfixturevalue(request.param)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return World(tmp_path, f"s3://{server.bucket()}/team")
+
+
+@pytest.mark.parametrize(("name", "story"), [pair for pair in STORIES if "circle" not in pair[0]], ids=lambda one: str(one))
+def test_story(world: World, name: str, story: object) -> None:
+    assert callable(story)
+    story(world)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_circle(world: World, size: int) -> None:
+    test_stories.test_a_circle_of_renames(world, size)
