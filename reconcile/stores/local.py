@@ -212,7 +212,7 @@ class LocalStore:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
                 raise RefusedError("is not a file", op=op, path=key)
-            if version is not None and not self._is_at(key, version, seen):
+            if version not in (None, ANY) and not self._is_at(key, version, seen):
                 raise ChangedError("was changed since it was looked at", op=op, path=key)
             yield fd, seen
         finally:
