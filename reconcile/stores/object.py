@@ -54,9 +54,11 @@ class Head(Struct, frozen=True):
 
 
 class ObjectStore:
-    """One prefix of one container. Writes of small bodies are conditional where the service honours conditions.
+    """One prefix of one container.
 
-    `conditions` says how it does, by operation (`write`, `copy`, `delete`); what was not proven is the safer one.
+    `conditions` says how each operation (`write`, `copy`, `delete`) is bound to what is there; what was not proven is
+    done the safer way. `_compares` says it of small writes alone: in one request even those can compare that cannot
+    when a body is sent in parts.
     """
 
     def __init__(self, where: Place) -> None:
@@ -64,7 +66,9 @@ class ObjectStore:
         self._where = where
         self._root = where.root
         self._order = Order(trusted=(where.word("order") or self._usual_order()) == "bytes")
+        self._compares = where.word("conditions") or "match"
         self.conditions = self._usual_conditions()
+        self._threads = ThreadPoolExecutor(where.options.concurrency, thread_name_prefix="object")
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Store:
@@ -82,6 +86,7 @@ class ObjectStore:
         write, delete, copy = (cast("Condition", self.conditions[op]) for op in ("write", "delete", "copy"))
         return Traits(
             order="bytes" if self._order.trusted else "none",
+            tree=self._usual_order() != "bytes",  # what is no named service may keep its objects in a file system
             waits=True,
             write=write,
             delete=delete,
@@ -167,21 +172,21 @@ class ObjectStore:
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """Sends a small body in one conditional request, a large one in parts that become visible in one step."""
         self._admit(key, "write", body.size_bytes)
-        if self._compares == "stat":
-            self._check(key, "write", expect)
         if body.size_bytes <= SMALL_BYTES:
             return self._write_small(key, body, expect)
         return self._write_large(key, body, expect)
 
     def _write_small(self, key: str, body: Body, expect: Version) -> Entry:
         content = whole(body, "write", key)
+        self._last_look(key, expect, compared=self._condition(expect) == expect)
         etag = self._put(key, content, body, self._condition(expect))
         self._verify(key, etag, content.md5, len(content.data))
         return Entry(key, len(content.data), etag, digest=content.digest)
 
     def _condition(self, expect: Version) -> Version:
-        """The condition to send: the one expected, or none where the service is known to mistake it."""
-        return expect if self._compares == "match" else ANY
+        """The condition to send: the one expected, or none where the service is known not to compare."""
+        compared = self._compares == "match" or (self._compares == "create" and expect == ABSENT)
+        return expect if compared else ANY
 
     def _put(self, key: str, content: Whole, body: Body, expect: Version) -> Version:
         with vanished("write", key, expect), translated("write", key):
@@ -214,17 +219,16 @@ class ObjectStore:
         return {"e_tag": quoted(expect), "version": head.generation}
 
     def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
-        """Streams; the last thing before it becomes visible is another look at what is there."""
+        """Streams, bound to nothing; the last thing before it becomes visible is a look at what is there."""
 
-        def checked() -> Iterator[bytes]:
-            for part in parts(body, SMALL_BYTES, key):
-                yield bytes(part)
-            self._check(key, "write", expect)
+        def sent() -> Iterator[bytearray]:
+            yield from parts(body, SMALL_BYTES, key)
+            self._last_look(key, expect, compared=False)
 
         with translated("write", key), ThreadPoolExecutor(1) as reader:
             answer = self._lane.put(
                 self._root + key,
-                _elsewhere(checked(), reader),
+                _elsewhere(sent(), reader),
                 attributes=self._attributes(attributes(body, body.digest)),
                 tags=body.tags or None,
                 chunk_size=SMALL_BYTES,
@@ -233,6 +237,11 @@ class ObjectStore:
         etag = Version(bare(answer["e_tag"]))
         self._verify(key, etag, "", body.size_bytes)
         return Entry(key, body.size_bytes, etag, digest=body.digest)
+
+    def _last_look(self, key: str, expect: Version, *, compared: bool) -> None:
+        """Looks what is there just before a write becomes visible, unless the service itself compares."""
+        if not compared and self._compares != "none":
+            self._check(key, "write", expect)
 
     def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
         """Whether the store keeps what was sent: an ETag equal to the MD5 says so, else it is asked again."""
@@ -294,29 +303,22 @@ class ObjectStore:
         return None if digest is None else digest == hashes.sha256
 
     def ensure(self, *, dry: bool = False) -> Sequence[str]:  # noqa: ARG002 - what cannot be made is not planned either
-        """Containers of these services are made by their own tools; says so when it is missing."""
-        next(iter(self._pages(self._root, "")), None)
+        """Containers of these services are made by their own tools; `RefusedError` says so when one is missing."""
+        try:
+            next(iter(self._pages(self._root, "")), None)
+        except NotFoundError as error:
+            raise RefusedError("the container is missing, and made by the tools of its service", op="ensure") from error
         return []
 
     def close(self) -> None:
         """Ends the threads; connections end with the process."""
-        if "_threads" in self.__dict__:
-            self._threads.shutdown()
+        self._threads.shutdown()
 
     # --- inside
 
     @cached_property
     def _lane(self) -> Any:
         return self._where.options.client or fast_lane(self._where, None)
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._where.options.concurrency, thread_name_prefix="object")
-
-    @property
-    def _compares(self) -> str:
-        """How a small write is compared with what is there."""
-        return self._where.word("conditions") or "match"
 
     def _usual_conditions(self) -> dict[str, str]:
         """How each operation honours what is expected, before anything was proven. Large writes cannot be compared."""
@@ -366,7 +368,7 @@ def _ns(modified: datetime) -> int:
     return round(modified.timestamp() * 1000) * 1_000_000
 
 
-def _elsewhere(chunks: Iterator[bytes], reader: ThreadPoolExecutor) -> Iterator[bytes]:
-    """The same chunks, made in the thread of `reader`: inside a call of obstore no other one may be made."""
-    while chunk := reader.submit(next, chunks, b"").result():
-        yield chunk
+def _elsewhere(sent: Iterator[bytearray], reader: ThreadPoolExecutor) -> Iterator[bytes]:
+    """The same parts, made in the thread of `reader`: inside a call of obstore no other one may be made."""
+    while part := reader.submit(next, sent, b"").result():
+        yield bytes(part)

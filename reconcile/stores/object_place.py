@@ -75,9 +75,10 @@ def place(url: str, options: StoreOptions) -> Place:
     for word, allowed in _CHOICES.items():
         if str(options.extra.get(word, "")) not in allowed:
             raise UsageError(f"{word} is one of {', '.join(sorted(allowed - {''}))}", op="open", path=url)
-    if "@" in urlsplit(options.endpoint).netloc:
+    found = Place(parts.scheme, parts.netloc, prefix, options)
+    if "@" in urlsplit(found.endpoint).netloc:
         raise UsageError("the endpoint holds credentials", op="open", path=url, hint="give them as keys of the store")
-    return Place(parts.scheme, parts.netloc, prefix, options)
+    return found
 
 
 def region(where: Place) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from hashlib import md5
@@ -23,7 +23,6 @@ PART_BYTES: Final = 16 << 20
 PARTS: Final = 10_000
 AT_ONCE: Final = 5
 """Parts in memory at once, of all uploads of a store together."""
-
 
 _MD5: Final = re.compile("[0-9a-f]{32}")
 
@@ -55,13 +54,23 @@ class Uploads:
         """Ends the threads."""
         self._threads.shutdown()
 
-    def send(self, key: str, parts: Iterator[bytearray], *, begin: Headers, expect: Version) -> Sent:
+    def send(
+        self,
+        key: str,
+        parts: Iterator[bytearray],
+        *,
+        begin: Headers,
+        expect: Version,
+        look: Callable[[], None],
+    ) -> Sent:
         """Sends all parts of an upload made with the headers `begin`, and completes it if what is there is expected.
 
-        Whatever fails on the way takes the unfinished upload with it.
+        `look` is the last thing before it becomes visible, and may raise. Whatever fails on the way takes the unfinished
+        upload with it.
         """
         with begun(self._wire, key, begin) as upload:
             sent = self._send_all(key, upload, parts)
+            look()
             return Sent(complete(self._wire, (key, upload), sent, expect), etag_of([part.md5 for part in sent]))
 
     def _send_all(self, key: str, upload: str, parts: Iterator[bytearray]) -> list[Part]:

@@ -81,11 +81,13 @@ class S3Store(ObjectStore):
         return Version(bare(reply.headers.get("etag")))
 
     def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
+        sent_as = self._condition(expect)
         sent = self._uploads.send(
             key,
             parts(body, part_bytes(body.size_bytes), key),
             begin=self._headers(attributes(body, body.digest), body.tags),
-            expect=self._condition(expect),
+            expect=sent_as,
+            look=lambda: self._last_look(key, expect, compared=sent_as == expect),
         )
         self._verify(key, sent.etag, sent.expected, body.size_bytes)
         return Entry(key, body.size_bytes, sent.etag, digest=body.digest)
@@ -232,6 +234,7 @@ class S3Store(ObjectStore):
     def trust(self, found: Mapping[str, str]) -> None:
         """Takes over what `probe` found out, now or in an earlier run."""
         self.conditions |= found
+        self._compares = self.conditions["write"]
 
     def close(self) -> None:
         """Ends the threads and the connections of the wire."""

@@ -27,10 +27,9 @@ ANSWER_S: Final = 300
 ANSWER_BYTES: Final = 32 << 20
 CHUNK_BYTES: Final = 1 << 20
 
-_NAMESPACE: Final = re.compile(rb'\sxmlns="[^"]*"')
-
-
 Headers = Mapping[str, str]
+
+_NAMESPACE: Final = re.compile(rb'\sxmlns="[^"]*"')
 
 
 class Bucket(Struct, frozen=True):
@@ -126,7 +125,8 @@ class Wire:
         """Sends one request for `key` (None: for the bucket itself) and reads the whole answer."""
         answer = self._send(method, key, op, query or {}, dict(headers or {}), data=data)
         told = {name.lower(): value for name, value in answer.headers.items()}
-        content = self._content(answer, told, op, key or "") if method != "HEAD" else b""
+        promised = 0 if method == "HEAD" else told.get("content-length")
+        content = self._content(answer, promised, op, key or "")
         if answer.status_code < 300:
             return Reply(answer.status_code, told, content)
         raise translate(_refusal(answer.status_code, told, content), op, key or "")
@@ -136,7 +136,11 @@ class Wire:
         answer = self._send("GET", key, "read", {}, dict(headers))
         told = {name.lower(): value for name, value in answer.headers.items()}
         if answer.status_code >= 300:
-            raise translate(_refusal(answer.status_code, told, self._content(answer, told, "read", key)), "read", key)
+            raise translate(
+                _refusal(answer.status_code, told, self._content(answer, told.get("content-length"), "read", key)),
+                "read",
+                key,
+            )
         return told, _chunks(answer.raw, "read", key)
 
     def close(self) -> None:
@@ -175,8 +179,8 @@ class Wire:
         except BotoCoreError as error:
             raise DeniedError(f"no credentials: {error}", op=op, path=path) from error
 
-    def _content(self, answer: Any, told: Headers, op: str, path: str) -> bytes:
-        """All of an answer, no longer and no slower than any honest one is, and exactly as long as it said."""
+    def _content(self, answer: Any, promised: str | int | None, op: str, path: str) -> bytes:
+        """All of an answer, no longer and no slower than any honest one is, and exactly as long as promised."""
         chunks, size, ends = [], 0, time.monotonic() + ANSWER_S
         for chunk in _chunks(answer.raw, op, path):
             chunks.append(chunk)
@@ -184,7 +188,7 @@ class Wire:
             if size > ANSWER_BYTES or time.monotonic() > ends:
                 answer.raw.close()
                 raise DamagedError("the answer does not end", op=op, path=path)
-        if told.get("content-length", str(size)) != str(size):
+        if promised is not None and str(promised) != str(size):
             raise BusyError("the answer was cut off", op=op, path=path)
         return b"".join(chunks)
 

@@ -100,17 +100,23 @@ def test_what_came_in_between_is_not_overwritten(s3, store, body):
 
 
 @pytest.mark.hazard("R21")
+@pytest.mark.parametrize("options", [{"conditions": "stat"}, {}], ids=["told", "found out"])
 @SIZES
-def test_where_nothing_is_compared_we_look_just_before(s3, body):
+def test_where_nothing_is_compared_we_look_just_before(s3, body, options):
     s3.conditions = False
     s3.put("p/a", b"theirs")
-    store = ObjectStore.open("s3://bucket/p", s3.options(conditions="stat"))
+    store = ObjectStore.open("s3://bucket/p", s3.options(**options))
+    if not options:
+        store.trust({"write": "stat"})
     assert store.traits.write == "stat"
     with pytest.raises(ChangedError):
         store.write("a", body, expect=ABSENT)
     assert s3.objects["p/a"].data == b"theirs"
     there = store.stat("a")
     assert store.write("a", body, expect=there.version).size == body.size_bytes
+    assert all("if-match" not in request.headers for request in s3.ops("put", "complete"))
+    last = [request.op for request in s3.log if request.op in ("part", "head", "complete", "put")][-2:]
+    assert last == ["head", "complete" if body.data is None else "put"]
     store.close()
 
 
