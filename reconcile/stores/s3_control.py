@@ -5,10 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import md5
+from html import escape
 from typing import Final, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
 
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError

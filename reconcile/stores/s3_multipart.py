@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from hashlib import md5
+from html import escape
 import re
 from threading import BoundedSemaphore, Event
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape
 
 from msgspec import Struct
 
@@ -65,8 +65,8 @@ class Uploads:
     ) -> Sent:
         """Sends all parts of an upload made with the headers `begin`, and completes it if what is there is expected.
 
-        `look` is the last thing before it becomes visible, and may raise. Whatever fails on the way takes the unfinished
-        upload with it.
+        `look` is the last thing before it becomes visible, and may raise. Whatever fails on the way takes the
+        unfinished upload with it.
         """
         with begun(self._wire, key, begin) as upload:
             sent = self._send_all(key, upload, parts)

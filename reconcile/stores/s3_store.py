@@ -81,6 +81,8 @@ class S3Store(ObjectStore):
         return Version(bare(reply.headers.get("etag")))
 
     def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
+        """In parts. The first look spares sending what would be refused at the end, or is there since a lost reply."""
+        self._check(key, "write", expect)
         sent_as = self._condition(expect)
         sent = self._uploads.send(
             key,

@@ -165,7 +165,7 @@ def test_our_own_effect_is_recognised_when_its_answer_was_lost(s3, store, patien
     assert fault.fired == 1
     assert entry == store.stat("a")
     assert store.token("a") == (entry.version, "t")
-    assert len(s3.ops("put", "complete")) == 2
+    assert len(s3.ops("put", "complete")) == (1 if body.data is None else 2)  # large bodies are not sent again
     assert s3.uploads == {}
 
 
@@ -300,14 +300,13 @@ def _raise(error):
     raise error
 
 
-@pytest.mark.parametrize("data", [b"1", LARGE])
-def test_a_missing_bucket_is_not_a_missing_object(s3, store, data):
-    s3.fault("put", refuse(404, "NoSuchBucket"), times=2)
-    s3.fault("begin", refuse(404, "NoSuchBucket"), times=2)
-    for expect in (ABSENT, Version("1")):
-        with pytest.raises(NotFoundError) as caught:
-            store.write("a", stream_of(data), expect=expect)
-        assert "reconcile create" in caught.value.hint
+@pytest.mark.parametrize(("data", "expect"), [(b"1", ABSENT), (b"1", Version("1")), (LARGE, ABSENT), (LARGE, ANY)])
+def test_a_missing_bucket_is_not_a_missing_object(s3, store, data, expect):
+    s3.fault("put", refuse(404, "NoSuchBucket"))
+    s3.fault("begin", refuse(404, "NoSuchBucket"))
+    with pytest.raises(NotFoundError) as caught:
+        store.write("a", stream_of(data), expect=expect)
+    assert "reconcile create" in caught.value.hint
 
 
 @pytest.mark.hazard("R32", "S11")
