@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from reconcile.core.entry import Digest, Entry, Problem, Version
+from reconcile.core.journal import Fold, Holder, Intent
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
 
-__all__ = ["Outcome", "Run"]
+__all__ = ["Fold", "Holder", "Intent", "Outcome", "Run"]
 
 Condition = Literal["none", "stat", "create", "match"]
 """How a store keeps a promise about what is there: not at all; by a stat just before; atomically for `ABSENT` only
@@ -155,6 +156,25 @@ class Marked(Protocol):
 
 
 @runtime_checkable
+class Tidy(Protocol):
+    """A store that writes beside the key first, and can take away what a dead write left there."""
+
+    def discard(self, key: str, token: str) -> None:
+        """Removes what the write of `key` with this token left half done, if anything."""
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A store whose service must be asked what it honours: no document tells."""
+
+    def probe(self) -> dict[str, str]:
+        """Finds out, by small objects of its own, how each operation honours its expectation (`write`, `delete`, …)."""
+
+    def trust(self, found: Mapping[str, str]) -> None:
+        """Takes over what a probe found, now or in an earlier run."""
+
+
+@runtime_checkable
 class Fingerprints(Protocol):
     """Digests of local files this machine has already read, by version; disposable."""
 
@@ -187,25 +207,6 @@ class Cache(Protocol):
         """Flushes and closes."""
 
 
-class Holder(Struct, frozen=True):
-    """Who holds a lease; everything in it may be printed. `since` and `heard` are Unix seconds, for people only."""
-
-    id: str
-    who: str
-    host: str
-    pid: int
-    operation: str
-    since: float
-    run: int = 0
-    boot: str = ""
-    started: str = ""
-    heard: float = 0.0
-    done: float = 0.0
-    reason: str = ""
-    hold: bool = False
-    version: str = ""
-
-
 class Lease(Protocol):
     """The right to write: one holder at a time. `fence` grows with every holder and guards every commit."""
 
@@ -222,34 +223,6 @@ class Lease(Protocol):
 
     def release(self) -> None:
         """Gives it back; silent when it is no longer ours."""
-
-
-class Intent(Struct, frozen=True):
-    """What is about to be published, durable before it is; `digest` and `size` are of the new content."""
-
-    run: int
-    seq: int
-    scope: str
-    key: str
-    action: str
-    expect: Version
-    digest: bytes = b""
-    size: int = 0
-    token: str = ""
-    path: str | None = None
-    from_key: str | None = None
-    from_version: Version = Version("")
-    executable: bool = False
-    temp: str = ""
-
-
-class Fold(Struct, frozen=True):
-    """What one finished action does to the records: `put` a record, or `drop` a key (None: neither)."""
-
-    scope: str
-    seq: int
-    put: Record | None = None
-    drop: str | None = None
 
 
 class Journal(Protocol):
@@ -287,6 +260,9 @@ class StateStore(Protocol):
 
     def record(self, scope: str, key: str) -> Record | None:
         """One record."""
+
+    def bounds(self, scope: str, parts: int) -> list[str]:
+        """Keys that cut the records into about equal parts; none when there are too few for it to pay."""
 
     def open_scope(self, scope: Scope, lease: Lease) -> None:
         """Makes a scope known."""
@@ -346,16 +322,6 @@ class Sink(Protocol):
 
     def __call__(self, event: Struct) -> None:
         """Hears one event."""
-
-
-class Executor(Protocol):
-    """Runs tasks side by side; a thread pool, or a list for tests."""
-
-    def submit(self, task: Callable[[], object]) -> None:
-        """Starts a task; its result reaches `results`."""
-
-    def results(self, *, wait: bool) -> Iterable[object]:
-        """Results that are there; with `wait`, at least one."""
 
 
 class Selection(Protocol):

@@ -50,7 +50,9 @@ class Verdict(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     ADOPT = "adopt"
+    MODE = "mode"
     FORGET = "forget"
+    RELEASE = "release"
     UNMANAGED = "unmanaged"
     DRIFT = "drift"
     LOST = "lost"
@@ -73,13 +75,14 @@ class Ask(Enum):
 class Facts(Struct, frozen=True, gc=False):
     """What was found out about one row: the source's digest, whether the target equals it, what is at the source path.
 
-    `target_equal`: the target holds the source's content, or the recorded one where its version is not settled; None
-    with `target_asked`: only reading the target would tell. `absence`: the state of a source path
+    `target_asked`: it was looked into whether the target holds the recorded content (`target_recorded`) or the source's
+    (`target_equal`; None: only reading it would tell). `absence`: the state of a source path
     that no listing showed (`ABSENT` when its absence is proven).
     """
 
     source_digest: Digest | None = None
     target_equal: bool | None = None
+    target_recorded: bool = False
     target_asked: bool = False
     absence: Source | None = None
 
@@ -110,7 +113,7 @@ TABLE: Final[dict[tuple[Source, bool, Target], Verdict]] = {
     (_S.ABSENT, True, _T.EQUAL): _V.DELETED_CHANGED,
     (_S.ABSENT, True, _T.OTHER): _V.DELETED_CHANGED,
     (_S.ABSENT, True, _T.ABSENT): _V.FORGET,
-    **{(_S.IGNORED, True, target): _V.FORGET for target in Target if target is not _T.UNKNOWN},
+    **{(_S.IGNORED, True, target): _V.RELEASE for target in Target if target is not _T.UNKNOWN},
     **{(_S.OTHER, True, target): _V.PROBLEM for target in Target if target is not _T.UNKNOWN},
 }
 """Every combination that is not here is `NOTHING`: above all, whatever is unknown."""
@@ -158,15 +161,18 @@ def target_state(row: Row, source: Source, facts: Facts) -> Target | Ask:
 
 
 def _against_source(row: Row, entry: Entry, source: Source, facts: Facts) -> Target | Ask:
-    if row.record is not None and entry.version == row.record.version:
-        if row.record.settled or facts.target_equal:
-            return Target.SAME
-        return Target.CHANGED if facts.target_asked else Ask.TARGET_EQUAL
+    """A version that differs is not yet another content: a touch, or the second name of a kept file, changes it too."""
+    record = row.record
+    known_version = record is not None and entry.version == record.version
+    if record is not None and known_version and record.settled:
+        return Target.SAME
     here = row.source if source in (Source.SAME, Source.CHANGED) else None
-    if here is None or here.size != entry.size:
+    if entry.size not in {side.size for side in (record, here) if side is not None}:
         return Target.CHANGED
     if not facts.target_asked:
         return Ask.TARGET_EQUAL
+    if facts.target_recorded:
+        return Target.SAME if known_version or source is not Source.SAME else Target.EQUAL
     return Target.EQUAL if facts.target_equal else Target.CHANGED
 
 
@@ -185,22 +191,34 @@ class Decision(Struct, frozen=True, gc=False):
     problem: bool = False
 
 
-def decide(row: Row, policy: Policy, source: Source, target: Target, facts: Facts = NO_FACTS) -> Decision | None:
-    """The table's verdict after the policies; None when nothing is to be done."""
+def decide(
+    row: Row, policy: Policy, source: Source, target: Target, facts: Facts = NO_FACTS, *, executable: bool = False
+) -> Decision | None:
+    """The table's verdict after the policies; None when nothing is to be done.
+
+    `executable`: both stores know the bit, so equal contents with different bits are not the same.
+    """
     word = verdict(source, target, recorded=row.record is not None)
+    if word is Verdict.ADOPT and executable and _modes_differ(row):
+        word = Verdict.DRIFT if source is Source.SAME else Verdict.MODE
     expect = row.target.version if row.target is not None and row.target.kind is Kind.FILE else ABSENT
-    plain = _PLAIN.get(word)
-    if plain is not None:
-        return _plain(row, policy, plain, expect)
-    if word is Verdict.UNMANAGED:
-        return Decision(Action.DELETE, Reason.UNMANAGED, expect) if policy.unmanaged == "delete" else None
+    if word in _PLAIN:
+        return _plain(row, policy, _PLAIN[word], expect)
     if word in (Verdict.DRIFT, Verdict.LOST):
         return _drift(policy, expect)
+    return _exceptional(row, policy, word, expect, facts)
+
+
+def _exceptional(row: Row, policy: Policy, word: Verdict, expect: Version, facts: Facts) -> Decision | None:
+    if word is Verdict.UNMANAGED:
+        return Decision(Action.DELETE, Reason.UNMANAGED, expect) if policy.unmanaged == "delete" else None
     if word is Verdict.PROBLEM:
         return Decision(None, Reason.IN_THE_WAY, problem=True)
-    if word is Verdict.NEVER_MET and facts.target_asked and facts.target_equal is None:
-        return Decision(Action.ADOPT, Reason.UNPROVEN, expect)
-    return _conflict(row, policy, word, expect) if word is not Verdict.NOTHING else None
+    return _clash(row, policy, word, expect, facts) if word is not Verdict.NOTHING else None
+
+
+def _modes_differ(row: Row) -> bool:
+    return row.source is not None and row.target is not None and row.source.executable != row.target.executable
 
 
 _PLAIN: Final = {
@@ -208,7 +226,9 @@ _PLAIN: Final = {
     Verdict.UPDATE: (Action.UPDATE, Reason.CHANGED),
     Verdict.DELETE: (Action.DELETE, Reason.GONE),
     Verdict.ADOPT: (Action.ADOPT, Reason.EQUAL),
+    Verdict.MODE: (Action.UPDATE, Reason.MODE),
     Verdict.FORGET: (Action.FORGET, Reason.BOTH_GONE),
+    Verdict.RELEASE: (Action.FORGET, Reason.IGNORED),
     Verdict.RECREATE: (Action.CREATE, Reason.RECREATED),
 }
 
@@ -222,8 +242,6 @@ def _plain(row: Row, policy: Policy, plain: tuple[Action, Reason], expect: Versi
             return Decision(Action.FORGET, Reason.BOTH_GONE)
     if action is Action.UPDATE and expect == ABSENT:
         return Decision(Action.CREATE, Reason.RECREATED)
-    if action is Action.FORGET and row.target is not None:
-        return Decision(Action.FORGET, Reason.IGNORED, expect)
     if action is Action.UPDATE and row.source and row.record and row.source.digest == row.record.digest:
         return Decision(action, Reason.MODE, expect)
     return Decision(action, reason, expect)
@@ -237,6 +255,15 @@ def _drift(policy: Policy, expect: Version) -> Decision:
     if expect == ABSENT:
         return Decision(Action.CREATE, Reason.LOST, drift=True)
     return Decision(Action.UPDATE, Reason.DRIFTED, expect, drift=True, overwrites_foreign=True)
+
+
+def _clash(row: Row, policy: Policy, word: Verdict, expect: Version, facts: Facts) -> Decision | None:
+    """A conflict, unless it is about a file that is kept anyway, or the policy leaves it to apply to compare."""
+    if word is Verdict.DELETED_CHANGED and not policy.delete:
+        return None
+    decision = _conflict(row, policy, word, expect)
+    unproven = word is Verdict.NEVER_MET and facts.target_asked and facts.target_equal is None
+    return Decision(Action.ADOPT, Reason.UNPROVEN, expect) if unproven and decision.action is None else decision
 
 
 def _conflict(row: Row, policy: Policy, word: Verdict, expect: Version) -> Decision:

@@ -162,6 +162,8 @@ class _Apply:
                 continue
             if part.creates:
                 wired.target.ensure()
+            if part.counts.changes and wired.learnt is not None:
+                wired.learnt.probe()
             self._stop.also = partial(self._has_failed, wired, ledger)
             step = Step(wired, run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)

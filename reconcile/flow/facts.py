@@ -13,6 +13,7 @@ from reconcile.core.decide import NO_FACTS, Ask, Decision, Facts, Source, Target
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.errors import StoreError, UnstableError
 from reconcile.core.march import Row
+from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
 from reconcile.ports import Hashes
@@ -69,7 +70,7 @@ class Judge:
         target = target_state(row, source, facts)
         if isinstance(target, Ask):
             return target
-        decision = decide(row, self._wired.policy, source, target, facts)
+        decision = decide(row, self._wired.policy, source, target, facts, executable=self._wired.executable)
         if self._resend and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
         return Judged(row, decision, facts, source)
@@ -94,17 +95,25 @@ class Judge:
         return self._wired.reader.hashes(here.path or here.key, here.version, md5=md5)
 
     def _compare(self, row: Row, facts: Facts) -> Facts:
-        """Whether the target has the source's content, or where its version is unsettled, still the recorded one."""
+        """Whether the target still has the recorded content, whatever its version says, or else the source's."""
         assert row.target is not None
-        target = self._wired.target
-        if row.record is not None and row.record.version == row.target.version:
-            equal = target.prove(row.target, Hashes(row.record.digest))
-            if equal is None:
-                equal = digest_of(target, row.target) == row.record.digest
-            return replace(facts, target_asked=True, target_equal=equal)
+        facts = replace(facts, target_asked=True, target_equal=False)
+        if row.record is not None and row.record.size == row.target.size and self._is_recorded(row.target, row.record):
+            return replace(facts, target_recorded=True)
+        here = row.source
+        if here is None or here.kind is not Kind.FILE or here.size != row.target.size:
+            return facts
         hashes = self._digest(row)
-        equal = target.prove(row.target, hashes)
-        return replace(facts, source_digest=hashes.sha256, target_asked=True, target_equal=equal)
+        equal = self._wired.target.prove(row.target, hashes)
+        return replace(facts, source_digest=hashes.sha256, target_equal=equal)
+
+    def _is_recorded(self, there: Entry, record: Record) -> bool:
+        """Proven, or for a version that is ours but not settled, read back."""
+        target = self._wired.target
+        proven = target.prove(there, Hashes(record.digest))
+        if proven is None and there.version == record.version:
+            return digest_of(target, there) == record.digest
+        return bool(proven)
 
     def _absence(self, row: Row) -> Source:
         """Why no listing showed the source of a record; only what is proven gone may lead to a delete."""

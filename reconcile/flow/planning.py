@@ -23,6 +23,7 @@ from reconcile.flow.facts import Judge
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
+from reconcile.stores.object_list import UnorderedError
 
 BATCH = 1_000
 """Rows that need facts are looked into this many at a time."""
@@ -100,8 +101,10 @@ class _PlanOne:
         creates = self._container()
         try:
             tally, draft = self._march(unsorted=False)
-        except OutOfOrderError:
+        except (OutOfOrderError, UnorderedError):
             tally, draft = self._march(unsorted=True)
+        if self._wired.learnt is not None:
+            self._wired.learnt.heard()
         spill, counts, next_id = draft.finish(first_id)
         counts.unchanged = tally.settled + draft.unchanged
         return self._part(tally, draft, counts, creates), spill, next_id
@@ -121,7 +124,7 @@ class _PlanOne:
         rows = march(
             () if self._destroy else source_stream(wired, unsorted=unsorted),
             self._records(overlay),
-            target_stream(wired, unsorted=unsorted),
+            target_stream(self._house, wired, unsorted=unsorted),
             tally,
             executable=wired.executable,
         )

@@ -16,7 +16,7 @@ from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Fold, Hashes, Intent, Lease
+from reconcile.ports import Fold, Hashes, Intent, Lease, Tidy
 
 _REMOVES = frozenset({Action.DELETE.value})
 
@@ -37,6 +37,7 @@ def look(house: House) -> tuple[list[Intent], list[Fold]]:
 def settle(house: House, lease: Lease) -> Run | None:
     """Records what stopped runs had done; returns the newest run that had stopped, if one had."""
     intents, folds = look(house)
+    _tidy(house, intents)
     by_run: dict[int, list[Fold]] = {}
     run_of = {(intent.scope, intent.seq): intent.run for intent in intents}
     for fold in folds:
@@ -44,6 +45,15 @@ def settle(house: House, lease: Lease) -> Run | None:
     for run, settled in by_run.items():
         house.state.fold(run, settled, [], lease)
     return stopped_run(house)
+
+
+def _tidy(house: House, intents: Iterable[Intent]) -> None:
+    """Takes away what dead writes left beside their keys."""
+    for wired in house.mappings:
+        if isinstance(wired.target, Tidy):
+            for intent in intents:
+                if intent.scope == wired.scope.id and intent.token:
+                    wired.target.discard(intent.key, intent.token)
 
 
 def overlay(house: House) -> Overlay:

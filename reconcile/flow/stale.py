@@ -8,7 +8,7 @@ from reconcile import __version__
 from reconcile.core.change import Action, Change
 from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
 from reconcile.core.errors import StalePlanError, StoreError
-from reconcile.core.path import why_not_key
+from reconcile.core.path import has_control, why_not_key
 from reconcile.core.plan import FORMAT_VERSION, MappingPlan, Plan
 from reconcile.flow.wired import House, Wired
 
@@ -22,7 +22,7 @@ def check_plan(house: House, plan: Plan) -> None:
     for changed, why in (
         (header.format_version != FORMAT_VERSION, "it has another format"),
         (header.tool_version != __version__, f"version {header.tool_version} made it, this is {__version__}"),
-        (header.lineage != state.lineage, "it belongs to another state (lineage)"),
+        (header.lineage not in ("", state.lineage), "it belongs to another state (lineage)"),
         (header.spec != house.spec_digest, "the spec changed since"),
     ):
         if changed:
@@ -48,8 +48,9 @@ def _check_world(wired: Wired, part: MappingPlan, plan: Plan) -> None:
     changes = list(plan.changes(part.name)) if part.counts.changes <= LISTED_ABOVE else None
     versions = None if changes is not None else _listing(wired)
     for change in changes if changes is not None else plan.changes(part.name):
-        if why_not_key(change.key) or (change.from_key is not None and why_not_key(change.from_key)):
-            raise _stale("it holds a name that no plan has", change.key)
+        for key in (change.key, change.source_path, change.from_key or change.key):
+            if why_not_key(key) or has_control(key):
+                raise _stale("it holds a name that no plan has", key)
         _check_source(wired, change)
         for key, expected in _expected(change):
             if _version(wired, key, versions) != expected:

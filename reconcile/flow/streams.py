@@ -18,11 +18,15 @@ from reconcile.flow.wired import House, Wired
 from reconcile.ports import Spill, Store
 from reconcile.scan.fingerprints import annotate
 from reconcile.state.spill import make_spill
+from reconcile.stores.object_ranges import list_ranges
 
 CHUNK = 1_000
 """How many entries cross from the thread that lists to the one that marches at once."""
 
 CHUNKS_AHEAD = 8
+
+RANGES = 32
+"""Into so many parts a large listing is cut, at keys the state knows."""
 
 Item = TypeVar("Item")
 
@@ -40,10 +44,15 @@ def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
     return ahead(stream) if wired.source.traits.waits else stream
 
 
-def target_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
-    """What is there; nothing when the container is missing."""
-    stream = _as_target(_listed(wired.target, unsorted=unsorted))
-    return ahead(stream) if wired.target.traits.waits else stream
+def target_stream(house: House, wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
+    """What is there; nothing when the container is missing. Listed in ranges side by side where the order allows it."""
+    target = wired.target
+    if not target.traits.waits:
+        return _as_target(_listed(target, unsorted=unsorted))
+    bounds = house.state.bounds(wired.scope.id, RANGES) if target.traits.order == "bytes" and not unsorted else []
+    if bounds:
+        return _as_target(list_ranges(target, bounds))
+    return ahead(_as_target(_listed(target, unsorted=unsorted)))
 
 
 def record_stream(house: House, wired: Wired, overlay: dict[str, Record | None]) -> Iterator[Record]:

@@ -15,6 +15,7 @@ from typing import Final
 from reconcile.core.errors import UsageError
 from reconcile.core.path import is_under
 from reconcile.core.record import Scope
+from reconcile.flow.learnt import Learnt, known_order
 from reconcile.flow.memory import Memory
 from reconcile.flow.reading import LocalReader
 from reconcile.flow.wired import House, Sending, Wired
@@ -22,9 +23,11 @@ from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.single import single
 from reconcile.scan.walk import Walked, walk
-from reconcile.spec.location import Location, resolve_url
+from reconcile.spec.location import OBJECT_SCHEMES, Location, resolve_url
 from reconcile.spec.model import Mapping, Spec
 from reconcile.state.cache import open_cache
+from reconcile.state.place import is_local
+from reconcile.state.shared import open_shared
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import ReadOnly, Retrying
@@ -45,9 +48,10 @@ class Reach:
 def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> House:
     """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
     with ExitStack() as opened:
-        state = open_state(state_path(spec), write=write)
+        state = _state(spec, write=write)
         opened.callback(state.close)
-        cache = open_cache(f"state-{sha256(os.fsencode(state_path(spec))).hexdigest()[:16]}")
+        where = resolve_url(spec, spec.state).canonical
+        cache = open_cache(f"state-{sha256(os.fsencode(where)).hexdigest()[:16]}")
         opened.callback(cache.close)
         mappings = [
             _Wire(spec, state, cache, clock).mapping(mapping, reach, write=write)
@@ -57,12 +61,20 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
         return House(state, cache, mappings, spec.digest, spec.file)
 
 
-def state_path(spec: Spec) -> str:
-    """Where the state lies; a shared (remote) state is not there yet."""
+def _state(spec: Spec, *, write: bool) -> StateStore:
+    """The state: a file of this machine, or a shared one as numbered generations in any file store."""
     place = resolve_url(spec, spec.state)
-    if place.scheme != "file":
-        raise UsageError("a shared state is not built yet", op="state", path=spec.state, hint="use a local file")
-    return place.path
+    if place.scheme == "file" and is_local(place.path):
+        return open_state(place.path, write=write)
+    if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
+        raise UsageError(
+            f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
+        )
+    settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
+    store = open_store(place.path if place.scheme == "file" else place.connect or place.url, options=settings)
+    if write and place.scheme == "file":
+        store.ensure()
+    return open_shared(store, write=write)
 
 
 def _chosen(spec: Spec, names: Sequence[str]) -> list[Mapping]:
@@ -98,6 +110,8 @@ class _Wire:
         there = self._target(mapping, target, reach, write=write)
         written = mapping.source_as_written if source.is_local else source.canonical
         scope = Scope(mapping.name, written, there.url, mapping.layout, mapping.direction)
+        learnt = Learnt(self.cache, there, target.connect or target.url)
+        learnt.recall()
         prints = self.cache.fingerprints(f"file://{root}")
         return Wired(
             name=mapping.name,
@@ -115,12 +129,15 @@ class _Wire:
             depends_on=mapping.depends_on,
             memory=Memory(self.cache, scope.id, root, prints, walked) if not one_file else None,
             portable_names=mapping.portable_names,
+            learnt=learnt,
         )
 
     def _target(self, mapping: Mapping, place: Location, reach: Reach, *, write: bool) -> Store:
         settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
-        words = {**settings, "concurrency": reach.concurrency or mapping.concurrency}
+        words: dict[str, object] = {**settings, "concurrency": reach.concurrency or mapping.concurrency}
         where = place.path if place.scheme == "file" else place.connect or place.url
+        if place.scheme in OBJECT_SCHEMES and (order := known_order(self.cache, where)):
+            words["order"] = order
         store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
         patient = Retrying(store, clock=self.clock) if store.traits.waits else store
         return patient if write else ReadOnly(patient)
@@ -146,11 +163,12 @@ class _Wire:
     def _not_ours(self, mapping: Mapping, root: str) -> tuple[str, ...]:
         """What lies inside the source but is a target of another mapping, or our state."""
         root = os.path.realpath(root)
-        state = os.path.realpath(state_path(self.spec))
+        place = resolve_url(self.spec, self.spec.state)
+        state = os.path.realpath(place.path) if place.is_local else ""
         others = [resolve_url(self.spec, one.target) for one in self.spec.mappings.values() if one is not mapping]
         inside = [os.path.realpath(place.path) for place in others if place.is_local]
-        inside += [state + side for side in ("", "-wal", "-shm", ".head")]
-        if Path(state).parent.name == "state":
+        inside += [state + side for side in ("", "-wal", "-shm", ".head") if state]
+        if state and Path(state).parent.name == "state":
             inside.append(str(Path(state).parent))
         return tuple(sorted(os.path.relpath(path, root) for path in inside if is_under(path, root)))
 

@@ -10,6 +10,7 @@ from reconcile.core.entry import Entry
 from reconcile.core.path import matches_glob
 from reconcile.core.policy import Policy
 from reconcile.core.record import Scope
+from reconcile.flow.learnt import Learnt
 from reconcile.flow.memory import Memory
 from reconcile.flow.reading import Reader
 from reconcile.ports import Cache, Selection, StateStore, Store
@@ -44,7 +45,7 @@ class Wired:
     depends_on: tuple[str, ...] = ()
     memory: Memory | None = None
     portable_names: str = "off"
-    conditions: str = ""
+    learnt: Learnt | None = None
 
     @property
     def layout(self) -> str:
@@ -55,6 +56,11 @@ class Wired:
     def executable(self) -> bool:
         """Whether the executable bit travels."""
         return self.source.traits.executable and self.target.traits.executable
+
+    @property
+    def conditions(self) -> str:
+        """How far the target's promises are known to be weaker than they should be."""
+        return self.learnt.conditions if self.learnt is not None else ""
 
     def in_reach(self, key: str) -> bool:
         """Whether `--path` lets this run look at a key."""

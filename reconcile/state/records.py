@@ -8,6 +8,7 @@ many are all found, which SQLite's own integrity check does not promise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 import sqlite3
 from typing import Any, Final
 
@@ -35,6 +36,13 @@ def read_all(connection: sqlite3.Connection, number: int, *, total: int, count: 
             summed += row[-1]
     if (seen, wrap(summed)) != (count, total):
         raise DamageError(f"it holds {seen} records that do not add up to the {count} it should hold")
+
+
+def bounds(connection: sqlite3.Connection, number: int, *, count: int, parts: int) -> list[str]:
+    """Every (count / parts)-th key, the first and the last left out."""
+    step = max(1, count // parts)
+    cursor = connection.execute("SELECT key FROM records WHERE scope = ? ORDER BY key", (number,))
+    return [key for (key,) in islice(cursor, step, step * (parts - 1) + 1, step)]
 
 
 def read_one(connection: sqlite3.Connection, number: int, key: str) -> Record | None:

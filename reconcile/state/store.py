@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 import sqlite3
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -20,6 +21,9 @@ from reconcile.state.generations import due, keep_generation
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.journal import SqliteJournal
 from reconcile.state.opening import open_database
+
+WORTH_CUTTING: Final = 20_000
+"""A listing of fewer keys takes too few pages to be cut into ranges."""
 
 
 def open_state(path: str, *, write: bool = False) -> SqliteState:
@@ -85,6 +89,14 @@ class SqliteState:
         with self.database.reading() as connection:
             row = scopes.find(connection, scope)
             return records.read_one(connection, row.number, key) if row else None
+
+    def bounds(self, scope: str, parts: int) -> list[str]:
+        """Keys that cut the records into about equal parts; none when there are too few for it to pay."""
+        with self.database.reading() as connection:
+            row = scopes.find(connection, scope)
+            if row is None or row.count < WORTH_CUTTING:
+                return []
+            return records.bounds(connection, row.number, count=row.count, parts=parts)
 
     def open_scope(self, scope: Scope, lease: Lease) -> None:
         """Makes a scope known."""

@@ -186,6 +186,11 @@ class LocalStore:
                 answers[at] = left[directory]
         return answers
 
+    def discard(self, key: str, token: str) -> None:
+        """The temporary file of that write."""
+        directory, slash, _ = key.rpartition("/")
+        self.delete([(f"{directory}{slash}{temp_name(token)}", ANY)])
+
     def ensure(self, *, dry: bool = False) -> Sequence[str]:
         """Makes the directory and those above it."""
         path = Path(self._root.path)

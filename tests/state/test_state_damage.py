@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 
 import pytest
-from state_kit import DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
+from tests.state.state_kit import DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError, StateError

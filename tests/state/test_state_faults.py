@@ -8,7 +8,7 @@ import os
 import resource
 
 import pytest
-from state_kit import DOCS, FakeClock, everything, fold_keys, made, record
+from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import StateError

@@ -11,7 +11,7 @@ import sys
 import threading
 
 import pytest
-from state_kit import DOCS, FakeClock, everything, fold_keys, made, record
+from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, StateError
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DYING = """
 import os, signal, sys
 sys.path.insert(0, "tests/state")
-from state_kit import *
+from tests.state.state_kit import *
 from reconcile.ports import Intent
 state = open_state(sys.argv[1], write=True)
 lease = acquire(state, "apply", clock=FakeClock())

@@ -8,7 +8,7 @@ import tempfile
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from state_kit import DATA, DOCS, FakeClock, record
+from tests.state.state_kit import DATA, DOCS, FakeClock, record
 
 from reconcile.core.errors import FencedError
 from reconcile.ports import Fold, Run

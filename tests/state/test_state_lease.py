@@ -11,7 +11,7 @@ import threading
 
 from msgspec.structs import replace
 import pytest
-from state_kit import DOCS, FakeClock, fold_keys, made, record
+from tests.state.state_kit import DOCS, FakeClock, fold_keys, made, record
 
 from reconcile.core.errors import FencedError, LockedError, StateError, UsageError
 from reconcile.ports import Fold, Holder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
+from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 from reconcile.core.errors import CorruptStateError, FencedError, LineageError, LockedError, UsageError
 from reconcile.core.record import Scope

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from state_kit import DATA, DOCS, FakeClock, fold_keys, record
+from tests.state.state_kit import DATA, DOCS, FakeClock, fold_keys, record
 
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import (

@@ -7,7 +7,7 @@ from contextlib import closing
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-from test_state_faults import files_up_to
+from tests.state.test_state_faults import files_up_to
 
 from reconcile.core.errors import StateError
 from reconcile.ports import Spill

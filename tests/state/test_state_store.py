@@ -6,7 +6,7 @@ import stat
 import threading
 
 import pytest
-from state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, fold_keys, made, record
+from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, StalePlanError, StateError

@@ -1,0 +1,57 @@
+"""What this machine found out about a target: how it honours conditions, and whether it lists in byte order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from reconcile.ports import Cache, Probed, Store
+
+_STRENGTH: Final = ("none", "stat", "create", "match")
+
+
+@dataclass(slots=True)
+class Learnt:
+    """The memory of one target, kept in the disposable cache: losing it costs a probe, and one sequential listing.
+
+    `where` is the URL the store was opened with.
+    """
+
+    cache: Cache
+    store: Store
+    where: str = ""
+    conditions: str = ""
+
+    def recall(self) -> None:
+        """Takes over what was found out before; a store that can be probed and never was is `unproven`."""
+        if not isinstance(self.store, Probed):
+            return
+        raw = self.cache.get(f"conditions:{self.store.url}")
+        if raw is None:
+            self.conditions = "unproven"
+        else:
+            self._trust(self.store, msgspec.json.decode(raw, type=dict[str, str]))
+
+    def probe(self) -> None:
+        """Finds out what is not known yet. Writes small objects of its own: only under the lease."""
+        if isinstance(self.store, Probed) and self.conditions == "unproven":
+            found = self.store.probe()
+            self.cache.put(f"conditions:{self.store.url}", msgspec.json.encode(found))
+            self._trust(self.store, found)
+
+    def _trust(self, store: Probed, found: dict[str, str]) -> None:
+        store.trust(found)
+        weakest = min((found.get(op, "match") for op in ("write", "delete")), key=_STRENGTH.index)
+        self.conditions = "" if weakest == "match" else weakest
+
+    def heard(self) -> None:
+        """After a whole listing: an order that was shown is kept, one that was broken is forgotten."""
+        if self.store.traits.waits:
+            self.cache.put(f"order:{self.where}", self.store.traits.order.encode())
+
+
+def known_order(cache: Cache, where: str) -> str:
+    """The order a store at this URL has shown, or ""."""
+    return "bytes" if cache.get(f"order:{where}") == b"bytes" else ""
