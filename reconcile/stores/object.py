@@ -216,7 +216,7 @@ class ObjectStore:
         head = self._head(key, "write")
         if head.version != expect:
             raise ChangedError("is not what was expected there", op="write", path=key)
-        return {"e_tag": quoted(expect), "version": head.generation}
+        return {"e_tag": quoted(expect), **({"version": head.generation} if head.generation else {})}
 
     def _write_large(self, key: str, body: Body, expect: Version) -> Entry:
         """Streams, bound to nothing; the last thing before it becomes visible is a look at what is there."""

@@ -156,7 +156,7 @@ def _from_obstore(error: Exception, op: str, path: str) -> StoreError:
     return BusyError("the connection broke before the answer was whole", op=op, path=path)
 
 
-_NONSENSE: Final = re.compile("extract metadata|invalid|out of range")
+_NONSENSE: Final = re.compile("extract metadata|missing from response|invalid|out of range")
 
 
 def _meanings() -> Sequence[tuple[tuple[type[Exception], ...], type[StoreError], str]]:

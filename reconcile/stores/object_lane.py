@@ -37,19 +37,16 @@ def fast_lane(where: Place, identity: Any) -> Any:
 
 def _s3(where: Place, identity: Any) -> dict[str, Any]:
     at = bucket(where)
-    named: dict[str, Any] = {
-        "endpoint": at.base if not where.endpoint and "." not in at.name else at.base.removesuffix(f"/{at.name}"),
-        "virtual_hosted_style_request": not where.endpoint and "." not in at.name,
+    in_path = at.base.endswith(f"/{at.name}")
+    kind, _, kms_key = where.options.sse.partition("=")
+    return {
+        "endpoint": at.base.removesuffix(f"/{at.name}"),
+        "virtual_hosted_style_request": not in_path,
         "region": at.region,
         "checksum_algorithm": "SHA256",
         "credential_provider": _provider(identity),
+        **_said({"server_side_encryption": kind, "sse_kms_key_id": kms_key}),
     }
-    kind, _, kms_key = where.options.sse.partition("=")
-    if kind:
-        named["server_side_encryption"] = kind
-    if kms_key:
-        named["sse_kms_key_id"] = kms_key
-    return named
 
 
 def _provider(identity: Any) -> Any:
@@ -68,14 +65,20 @@ def _provider(identity: Any) -> Any:
 
 
 def _google(where: Place) -> dict[str, Any]:
-    return {"service_account_path": where.word("service_account")} if where.word("service_account") else {}
+    return _said({"service_account": where.word("service_account"), "base_url": where.endpoint})
 
 
 def _azure(where: Place) -> dict[str, Any]:
-    words = {
-        "account_name": where.word("account") or azure_account(),
-        "account_key": where.word("account_key") or where.options.password,
-        "sas_token": where.word("sas"),
-        "endpoint": where.endpoint,
-    }
+    return _said(
+        {
+            "account_name": where.word("account") or azure_account(),
+            "account_key": where.word("account_key") or where.options.password,
+            "sas_key": where.word("sas"),
+            "endpoint": where.endpoint,
+        }
+    )
+
+
+def _said(words: dict[str, str]) -> dict[str, Any]:
+    """Only what was said; the rest is as the environment has it."""
     return {name: value for name, value in words.items() if value}

@@ -1,5 +1,7 @@
 """The contract on real object servers."""
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 import pytest
 
@@ -55,14 +57,26 @@ class TestSeaweed(_S3):
             put(store, "x/a", b"1")
 
 
-class TestAzure(StoreContract):
+class _Shared(StoreContract):
     """What all object stores share, on the library's own memory."""
+
+    url: str
+    words: ClassVar[dict[str, str]] = {}
 
     def open(self):
         from obstore.store import MemoryStore
 
-        return ObjectStore.open("az://container/prefix", StoreOptions(client=MemoryStore(), extra={"account": "acme"}))
+        return ObjectStore.open(self.url, StoreOptions(client=MemoryStore(), extra=self.words))
 
     def test_the_version_told_is_the_version_shown(self, store):
         entry = store.write("a", body_of(b"1"), expect=ABSENT)
         assert replace(store.stat("a"), mtime_ns=0) == entry
+
+
+class TestAzure(_Shared):
+    url = "az://container/prefix"
+    words: ClassVar = {"account": "acme"}
+
+
+class TestGoogle(_Shared):
+    url = "gs://bucket/prefix"
