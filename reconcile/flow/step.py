@@ -37,11 +37,15 @@ class Done:
 
 @dataclass(slots=True)
 class Prepared:
-    """A change ready to be published: its intent still to be made durable, its bytes in memory when they are small."""
+    """A change ready to be published: its intent still to be made durable, its bytes in memory when they are small.
+
+    `digest` is that of the body: at once for a small one, when it is sealed for one that is read as it is sent.
+    """
 
     change: Change
     intent: Intent | None = None
     body: Body | None = None
+    digest: Digest | None = None
 
 
 class Step:
@@ -61,7 +65,7 @@ class Step:
         if change.action not in SENDS and not self._moves_by_sending(change):
             return Prepared(change, self.intent(change, token))
         if change.size > SMALL_BYTES:
-            return Prepared(change, None, self._large(change, token))
+            return self._large(change, token)
         read_ns = time.time_ns()
         try:
             body, version = small_body(self.wired, change, token, pinned=self._pinned)
@@ -69,13 +73,17 @@ class Step:
             return self.failed(change, error)
         if self.wired.memory is not None and body.digest is not None:
             self.wired.memory.remember(change.source_path, version, body.digest, read_ns)
-        return Prepared(change, self.intent(change, token, body), body)
+        return Prepared(change, self.intent(change, token, body), body, body.digest)
 
-    def _large(self, change: Change, token: str) -> Body:
+    def _large(self, change: Change, token: str) -> Prepared:
+        prepared = Prepared(change)
+
         def sealed(digest: Digest) -> None:
+            prepared.digest = digest
             self._journal.intend([replace(self.intent(change, token), digest=digest, size=change.size)])
 
-        return large_body(self.wired, change, token, sealed, pinned=self._pinned)
+        prepared.body = large_body(self.wired, change, token, sealed, pinned=self._pinned)
+        return prepared
 
     def intent(self, change: Change, token: str = "", body: Body | None = None) -> Intent:
         """What is about to happen, as the journal keeps it."""
@@ -124,8 +132,8 @@ class Step:
         assert body is not None
         kept, expect = self._keep(change)
         entry = self.wired.target.write(change.key, body, expect=expect)
-        digest = body.digest or entry.digest
-        assert digest is not None
+        digest = prepared.digest
+        assert digest is not None, "a store published before it had read the body to its end"
         if self.wired.sending.verify and digest_of(self.wired.target, entry) != digest:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
         record = self._record(change, entry, digest, body.executable)
@@ -165,7 +173,7 @@ class Step:
         assert change.digest is not None
         origin = Entry(change.from_key, change.size, change.from_version)
         if prepared.body is not None:
-            return self._move_by_sending(change, prepared.body, expect)
+            return self._move_by_sending(prepared, prepared.body, expect)
         act = target.move if change.vacates else target.copy
         return self.recorded(change, act(origin, change.key, expect=expect), kept)
 
@@ -173,14 +181,14 @@ class Step:
         """Where a copy cannot be bound to the version it copies, a rename is an upload and a delete."""
         return change.action is Action.MOVE and self.wired.target.traits.copy == "none"
 
-    def _move_by_sending(self, change: Change, body: Body, expect: Version) -> Done:
-        target = self.wired.target
+    def _move_by_sending(self, prepared: Prepared, body: Body, expect: Version) -> Done:
+        change, target = prepared.change, self.wired.target
         entry = target.write(change.key, body, expect=expect)
         assert change.from_key is not None
         fate = target.delete([(change.from_key, change.from_version)])[0] if change.vacates else None
         if fate is not None:
             raise fate
-        done = self.recorded(replace(change, digest=body.digest or change.digest), entry)
+        done = self.recorded(replace(change, digest=prepared.digest), entry)
         done.outcome = replace(done.outcome, sent_bytes=body.size_bytes)
         return done
 

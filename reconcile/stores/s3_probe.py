@@ -27,13 +27,12 @@ class Probe:
         try:
             version = self._put(self._one, ABSENT)
             self._put(self._two, ABSENT)
-            copy = self._copy(version)
             return {
                 "write": _best(self._refuses(self._put_one, ABSENT), self._refuses(self._put_one, _WRONG)),
-                "copy": copy,
+                "copy": self._copy(version),
                 "bulk": "match" if self._refuses(self._delete_bulk, _WRONG) else "none",
                 "delete": "match" if self._refuses(self._delete_two, _WRONG) else "stat",
-                "keeps": "versions" if self._keeps_versions() else "none" if copy == "none" else "copy",
+                "keeps": "versions" if self._keeps_versions() else "copy",
             }
         finally:
             for key in (self._one, self._two):
@@ -41,9 +40,9 @@ class Probe:
                     self._wire.call("DELETE", key, op="probe")
 
     def _copy(self, version: Version) -> Condition:
-        """A copy that does not look at its source is none."""
+        """Where a copy does not look at its source, both ends are looked at just before, and what came out after."""
         if not self._refuses(self._copy_from, _WRONG):
-            return "none"
+            return "stat"
 
         def into(expect: Version) -> None:
             what = control.source(self._wire, self._one, version)

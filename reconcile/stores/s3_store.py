@@ -148,15 +148,20 @@ class S3Store(ObjectStore):
         if self.conditions["copy"] != "match":
             self._check(key, "copy", expect)
         with vanished("copy", key, entry.version):
-            if entry.size <= control.COPY_BYTES:
-                etag = control.copy(self._wire, key, what=what, into={**condition(expect), **self._at_rest()})
-            else:
-                begin = self._headers(self._wire_head(entry.key, "copy").kept, {})
-                etag = control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, expect=expect)
+            etag = self._despite_ghosts(key, expect, lambda bound: self._copy_once(entry, key, what, bound))
         head = self._head(key, "copy")
         if head.version != etag or head.size != entry.size:
             raise DamagedError("the copy is not what was copied", op="copy", path=key)
+        told_by_content = entry.size <= control.COPY_BYTES and "-" not in entry.version
+        if self.conditions["copy"] != "match" and told_by_content and etag != entry.version:
+            raise ChangedError("changed while it was copied", op="copy", path=entry.key)
         return head.entry(key)
+
+    def _copy_once(self, entry: Entry, key: str, what: Headers, expect: Version) -> Version:
+        if entry.size <= control.COPY_BYTES:
+            return control.copy(self._wire, key, what=what, into={**condition(expect), **self._at_rest()})
+        begin = self._headers(self._wire_head(entry.key, "copy").kept, {})
+        return control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, expect=expect)
 
     # --- deleting
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import uuid
 
 import pytest
-from world import World
+
+from tests.flow.world import World
 
 
 @pytest.fixture(params=["local", "memory"])

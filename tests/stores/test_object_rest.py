@@ -246,12 +246,12 @@ def test_a_probe_finds_out_what_is_compared(s3, store):
     assert store.probe() == {"write": "match", "copy": "match", "bulk": "match", "delete": "match", "keeps": "copy"}
     s3.conditions = False
     found = store.probe()
-    assert found == {"write": "stat", "copy": "none", "bulk": "none", "delete": "stat", "keeps": "none"}
+    assert found == {"write": "stat", "copy": "stat", "bulk": "none", "delete": "stat", "keeps": "copy"}
     store.trust(found)
     assert (store.traits.write, store.traits.copy, store.traits.move, store.traits.delete) == (
         "stat",
-        "none",
-        "none",
+        "stat",
+        "stat",
         "stat",
     )
     assert s3.objects == {}
@@ -301,7 +301,7 @@ def test_old_versions_come_back(request, server_name):
 
 @pytest.mark.parametrize(
     ("server_name", "copy", "bulk", "keeps"),
-    [("moto_s3", "none", "none", "none"), ("seaweed_s3", "match", "match", "copy")],
+    [("moto_s3", "stat", "none", "copy"), ("seaweed_s3", "match", "match", "copy")],
 )
 def test_real_servers_are_seen_through(request, server_name, copy, bulk, keeps):
     server = request.getfixturevalue(server_name)
