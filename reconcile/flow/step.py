@@ -220,6 +220,10 @@ class Step:
         """Where the bytes that this run takes away from `key` are kept."""
         return f"{CONTROL_DIR}/undo/{self.run}/{key}"
 
+    def park_key(self, key: str) -> str:
+        """Where the content of `key` waits for its new place."""
+        return f"{CONTROL_DIR}/park/{self.run}/{key}"
+
     def _keep(self, change: Change) -> tuple[str, Version]:
         """Keeps what is about to be overwritten; returns where, and the version to expect from now on.
 

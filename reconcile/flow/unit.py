@@ -1,19 +1,17 @@
 """Changes that share a fate: circles of renames, and files that take a directory's place or the reverse.
 
-A unit runs in three acts. Whatever is deleted or moved is first *parked* under the undo directory of the run, where its
-bytes are safe; then the newcomers take their places, moved contents coming out of the park; and if one of them fails,
-what is still parked goes back where it was. At no moment is the only copy of a content missing: it is in its old place,
-in the park, or in its new place.
+A unit runs in three acts. Whatever is deleted or moved is first *parked* under the control directory, where its bytes
+are safe: what vacates its key goes there, what will be overwritten is copied there. Then the newcomers take their
+places, moved contents coming out of the park; and if one of them fails, what is still parked goes back where it was. At
+no moment is the only copy of a content missing: it is in its old place, in the park, or in its new place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from reconcile.core.change import Action, Change
-from reconcile.core.entry import ABSENT, ANY, Entry, Version
+from reconcile.core.entry import ABSENT, ANY, Entry
 from reconcile.core.errors import StoreError
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.ports import Journal
@@ -43,10 +41,7 @@ class _Unit:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._store = step.wired.target
-        self._links = self._store.traits.keeps == "link"
         self._parked: dict[int, Entry] = {}
-        self._live: dict[str, Version] = {}
-        self._times: dict[str, tuple[int, int]] = {}
 
     def run(self, prepared: Sequence[Prepared]) -> list[Done]:
         members = [one.change for one in prepared]
@@ -63,8 +58,6 @@ class _Unit:
             if done.outcome.outcome != "done":
                 return came + self._put_back(members, done, came)
             came.append(done)
-        if self._links:
-            came = [self._settled(done) for done in came]
         gone = [member for member in members if member.action is Action.DELETE]
         return [self._step.gone(member, self._parked[member.id].key) for member in gone] + came
 
@@ -75,36 +68,27 @@ class _Unit:
         elif member.from_key is not None:
             there = Entry(member.from_key, member.size, member.from_version)
             take = self._store.move if member.vacates else self._store.copy
-            self._parked[member.id] = take(there, self._step.undo_key(member.from_key) + ".parked", expect=ANY)
-            self._touched(member, self._parked[member.id])
+            self._parked[member.id] = take(there, self._step.park_key(member.from_key), expect=ANY)
 
     def _place(self, one: Prepared) -> Done:
         member = one.change
         if member.from_key is None:
             return self._step.publish(one)
+        parked = self._parked[member.id]
         try:
-            # Overwriting the live name of a linked file touches it: the park is asked again for its version.
-            parked = self._store.stat(self._parked[member.id].key) or self._parked[member.id]
-            entry = self._store.move(parked, member.key, expect=self._live.get(member.key, member.expect))
+            entry = self._unpark(member, parked)
         except StoreError as error:
             return self._step.failed(member, error)
         del self._parked[member.id]
-        self._touched(member, entry)
-        self._times[member.key] = (entry.size, entry.mtime_ns)
         return self._step.recorded(member, entry)
 
-    def _settled(self, done: Done) -> Done:
-        """The last of its other names is gone: the version that stays is read once more. An edit shows in its time."""
-        fold = done.folds[0]
-        now = self._store.stat(done.change.key)
-        if fold.put is not None and now is not None and (now.size, now.mtime_ns) == self._times.get(done.change.key):
-            done.folds[0] = replace(fold, put=replace(fold.put, version=now.version))
-        return done
-
-    def _touched(self, member: Change, other: Entry) -> None:
-        """One file with two names: what happened to one of them changed the version of both."""
-        if self._links and not member.vacates and member.from_key is not None:
-            self._live[member.from_key] = other.version
+    def _unpark(self, member: Change, parked: Entry) -> Entry:
+        """Moves back what was moved, copies what was copied: permissions are those of the place, as in any update."""
+        if member.vacates:
+            return self._store.move(parked, member.key, expect=member.expect)
+        entry = self._store.copy(parked, member.key, expect=member.expect)
+        self._store.delete([(parked.key, parked.version)])
+        return entry
 
     def _put_back(self, members: Sequence[Change], why: Done, came: Sequence[Done] = ()) -> list[Done]:
         """Restores what is still parked; its record follows, since a move may have given it another version."""

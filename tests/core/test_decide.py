@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cells import CONTENTS, Cell, answer
 import pytest
 import yaml
 
 from reconcile.core.decide import TABLE, Source, Target
 from reconcile.core.policy import Policy
+from tests.core.cells import CONTENTS, Cell, answer
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").glob("*.yaml"))

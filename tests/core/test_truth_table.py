@@ -12,7 +12,6 @@ from itertools import product
 import os
 from pathlib import Path
 
-from cells import CONTENTS, WORDS, Cell, answer
 from msgspec.structs import replace
 import pytest
 
@@ -20,6 +19,7 @@ from reconcile.core.change import Action
 from reconcile.core.decide import Decision
 from reconcile.core.errors import CorruptStateError
 from reconcile.core.policy import Policy
+from tests.core.cells import CONTENTS, WORDS, Cell, answer
 
 TABLE = Path(__file__).with_name("truth_table.txt")
 TITLE = "# source record target | the default policies | the policies that change it: the first that applies holds\n"

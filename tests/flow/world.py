@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 import os
 from pathlib import Path
 import threading
@@ -18,17 +19,23 @@ from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.settling import overlay
 from reconcile.flow.wire import Reach, wire
 from reconcile.flow.wired import House
+from reconcile.ports import Store
 from reconcile.spec.load import build
 
 
 @dataclass
 class World:
-    """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping."""
+    """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping.
+
+    `around` puts something around the target, `more` are further mappings.
+    """
 
     root: Path
     target: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     events: list[Any] = field(default_factory=list)
+    around: Callable[[Store], Store] | None = None
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.src.mkdir(parents=True, exist_ok=True)
@@ -63,9 +70,12 @@ class World:
     def house(self, *, write: bool, reach: Reach | None = None) -> House:
         document = {
             "state": str(self.root / "state" / "reconcile.db"),
-            "mappings": {"docs": {"source": str(self.src), "target": self.target, **self.options}},
+            "mappings": {"docs": {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
-        return wire(build(document, root=self.root), write=write, clock=RealClock(), reach=reach or Reach())
+        house = wire(build(document, root=self.root), write=write, clock=RealClock(), reach=reach or Reach())
+        if self.around is not None:
+            house.mappings = [replace(wired, target=self.around(wired.target)) for wired in house.mappings]
+        return house
 
     def plan(self, *, reach: Reach | None = None, **options: Any) -> Plan:
         with self.house(write=False, reach=reach) as house:
