@@ -44,8 +44,6 @@ class Face:
         """The face of a call that failed before its verb could say anything."""
         return cls(json="--json" in arguments, plain="--no-color" in arguments)
 
-    # -- the spec ---------------------------------------------------------------------------------------------------
-
     def spec(self) -> Spec:
         """The spec the flags name; all its problems at once when it is wrong."""
         from reconcile.flow.specs import load  # noqa: PLC0415 - help needs no YAML
@@ -56,13 +54,10 @@ class Face:
 
     def house(self, *, write: bool, reach: Reach | None = None, spec: Spec | None = None) -> House:
         """The spec, wired."""
+        from reconcile.flow import wire  # noqa: PLC0415 - nor any store
         from reconcile.flow.clock import RealClock  # noqa: PLC0415
-        from reconcile.flow.wire import Reach as Whole  # noqa: PLC0415
-        from reconcile.flow.wire import wire
 
-        return wire(spec or self.spec(), write=write, clock=RealClock(), reach=reach or Whole())
-
-    # -- saying things ------------------------------------------------------------------------------------------------
+        return wire.wire(spec or self.spec(), write=write, clock=RealClock(), reach=reach or wire.Reach())
 
     @property
     def color(self) -> bool:

@@ -51,6 +51,7 @@ class JsonLines:
         self._seq = 0
 
     def __call__(self, event: Struct) -> None:
+        """Writes one line."""
         from reconcile.report.json import event_line  # noqa: PLC0415 - only for --json
 
         self._seq += 1
@@ -68,17 +69,15 @@ class _Bar:
     """A progress bar on stderr: what is looked at while planning, bytes and actions while applying."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only on a terminal
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-        from rich.progress import Progress as Bars
+        from rich import console, progress  # noqa: PLC0415 - only on a terminal
 
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[told]}"),
-            TimeElapsedColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[told]}"),
+            progress.TimeElapsedColumn(),
         )
-        self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        self._bars = progress.Progress(*columns, console=console.Console(stderr=True), transient=True)
         self._task: Any = None
         self._done = 0
 

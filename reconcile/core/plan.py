@@ -64,10 +64,19 @@ class Header(Struct, frozen=True):
 
 
 class Plan:
-    """A header, and a cursor over the changes in order of mapping and key; a million changes take no more memory."""
+    """A header, and a cursor over the changes in order of mapping and key; a million changes take no more memory.
+
+    `rows(mapping)` reads the changes of one mapping, or of all. `pinned`: every content has its digest, so that it can
+    be applied later, exactly. `origin` is whatever the maker needs to find its way back.
+    """
 
     def __init__(
-        self, header: Header, rows: Callable[[], Iterable[Change]], *, pinned: bool = False, origin: Any = None
+        self,
+        header: Header,
+        rows: Callable[[str | None], Iterable[Change]],
+        *,
+        pinned: bool = False,
+        origin: Any = None,
     ) -> None:
         self.header = header
         self._rows = rows
@@ -77,7 +86,7 @@ class Plan:
 
     def changes(self, mapping: str | None = None) -> Iterator[Change]:
         """All changes, or those of one mapping."""
-        return (change for change in self._rows() if mapping is None or change.mapping == mapping)
+        return iter(self._rows(mapping))
 
     @property
     def mappings(self) -> list[MappingPlan]:
@@ -109,7 +118,7 @@ class Plan:
         """SHA-256 (hex) of the header and every change: the digest of all that the plan says."""
         if not self._id:
             told = sha256(msgspec.json.encode(self.header))
-            for change in self._rows():
+            for change in self._rows(None):
                 told.update(msgspec.json.encode(change))
             self._id = told.hexdigest()
         return self._id

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Conflict, Reason
-from reconcile.core.counts import Counts
+from reconcile.core.counts import Counts, size_text
 from reconcile.core.decide import Decision, Source
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.graph import entangle
@@ -88,7 +89,7 @@ class Draft:
         return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
 
     def _conflict(self, row: Row, reason: Reason, exit_code: int = 3) -> None:
-        self.conflicts.append(Conflict(self._wired.name, row.key, reason, exit_code=exit_code))
+        self.conflicts.append(Conflict(self._wired.name, row.key, reason, _both_sides(row), exit_code))
 
     def _change(self, judged: Judged, decision: Decision, action: Action) -> None:
         row = judged.row
@@ -224,6 +225,18 @@ class Draft:
             if isinstance(item, Problem) or (item.kind is not Kind.DIRECTORY and item.key not in going):
                 return False
         return True
+
+
+def _both_sides(row: Row) -> str:
+    """What a person needs to choose: size and time (UTC) here and there."""
+    sides = ((word, side) for word, side in (("here", row.source), ("there", row.target)) if side is not None)
+    return " | ".join(f"{word} {size_text(side.size)}{_moment(side.mtime_ns)}" for word, side in sides)
+
+
+def _moment(mtime_ns: int) -> str:
+    if not mtime_ns:
+        return ""
+    return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC).strftime(", %Y-%m-%d %H:%M:%S UTC")
 
 
 def _blocked(

@@ -32,6 +32,14 @@ class Judged(Struct, frozen=True, gc=False):
     problem: Problem | None = None
 
 
+_DRIFTS = frozenset({Reason.BOTH_CHANGED, Reason.DELETED_CHANGED, Reason.EQUAL})
+
+
+def tells_drift(decision: Decision | None) -> bool:
+    """Whether a decision speaks of a target that changed without us."""
+    return decision is not None and (decision.drift or decision.reason in _DRIFTS)
+
+
 class Judge:
     """Decides rows, asking the stores only what the table needs to know."""
 

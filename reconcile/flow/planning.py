@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import time
 
@@ -11,7 +11,7 @@ import msgspec
 from reconcile import __version__
 from reconcile.core.change import Change
 from reconcile.core.counts import Counts, plural
-from reconcile.core.entry import Cover, Digest
+from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
 from reconcile.core.errors import NotFoundError
 from reconcile.core.events import Progress
 from reconcile.core.guard import Totals, refusals
@@ -19,7 +19,7 @@ from reconcile.core.march import OutOfOrderError, Row, Tally, march
 from reconcile.core.plan import Header, MappingPlan, Plan
 from reconcile.core.record import Record
 from reconcile.flow.drafting import Draft, read_changes
-from reconcile.flow.facts import Judge
+from reconcile.flow.facts import Judge, Judged, tells_drift
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
@@ -34,7 +34,11 @@ Overlay = dict[str, dict[str, Record | None]]
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """How to plan. `kind`: `apply`, `destroy`, or `refresh` (only what changed in the target)."""
+    """How to plan.
+
+    `kind` is `apply`, `destroy`, `refresh` (only what changed in the target), or `cached` (the target is not listed but
+    taken to be as the state remembers it).
+    """
 
     kind: str = "apply"
     allowed: Sequence[str] = ()
@@ -68,7 +72,12 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
         open_done=done,
         open_total=total,
     )
-    return Plan(header, _reader(spills), pinned=options.pinned, origin=house)
+    return Plan(
+        header,
+        _reader({part.name: spill for part, spill in zip(parts, spills, strict=True)}),
+        pinned=options.pinned,
+        origin=house,
+    )
 
 
 def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
@@ -81,8 +90,12 @@ def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
     return wired
 
 
-def _reader(spills: Sequence[Spill]) -> Callable[[], Iterator[Change]]:
-    return lambda: (change for spill in spills for change in read_changes(spill))
+def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Change]]:
+    def rows(mapping: str | None) -> Iterator[Change]:
+        chosen = spills.values() if mapping is None else [spills[mapping]]
+        return (change for spill in chosen for change in read_changes(spill))
+
+    return rows
 
 
 class _PlanOne:
@@ -124,7 +137,7 @@ class _PlanOne:
         rows = march(
             () if self._destroy else source_stream(wired, unsorted=unsorted),
             self._records(overlay),
-            target_stream(self._house, wired, unsorted=unsorted),
+            self._target(unsorted=unsorted),
             tally,
             executable=wired.executable,
         )
@@ -133,10 +146,10 @@ class _PlanOne:
             if row.key.endswith("/") or not wired.in_reach(row.key):
                 continue
             judged = self._judge.quick(row)
-            if judged is not None:
-                draft.take(judged)
-            else:
+            if judged is None:
                 waiting.append(row)
+            else:
+                self._take(judged, draft)
             if len(waiting) >= BATCH:
                 self._look_into(waiting, draft, tally)
                 waiting = []
@@ -152,9 +165,20 @@ class _PlanOne:
     def _look_into(self, rows: list[Row], draft: Draft, tally: Tally) -> None:
         read_ns = time.time_ns()
         for judged in self._judge.slow(rows):
-            draft.take(judged)
+            self._take(judged, draft)
             self._remember(judged.row, judged.facts.source_digest, read_ns)
         self._sink(Progress("plan", self._wired.name, done=tally.sources))
+
+    def _take(self, judged: Judged, draft: Draft) -> None:
+        """A refresh tells only what changed in the target."""
+        if self._options.kind != "refresh" or judged.problem is not None or tells_drift(judged.decision):
+            draft.take(judged)
+
+    def _target(self, *, unsorted: bool) -> Iterator[Entry | Problem]:
+        if self._options.kind == "cached":
+            records = self._house.state.records(self._wired.scope.id)
+            return (Entry(record.key, record.size, record.version) for record in records if record.version != ABSENT)
+        return target_stream(self._house, self._wired, unsorted=unsorted)
 
     def _remember(self, row: Row, digest: Digest | None, read_ns: int) -> None:
         """A file found unchanged need not be read again: its new fingerprint is kept."""
@@ -185,6 +209,7 @@ class _PlanOne:
             window=not wired.target.traits.returns_version,
             waits_for=list(wired.depends_on),
             records=tally.records,
+            last_run=next((run.id for run in self._house.state.runs() if wired.name in run.mappings and run.ended), 0),
         )
 
     def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:

@@ -41,10 +41,12 @@ def _fill(database: sqlite3.Connection, plan: Plan) -> None:
     database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     with database:
         database.execute("CREATE TABLE header (id TEXT NOT NULL, document TEXT NOT NULL)")
-        database.execute("CREATE TABLE changes (number INTEGER PRIMARY KEY, document TEXT NOT NULL)")
+        database.execute(
+            "CREATE TABLE changes (number INTEGER PRIMARY KEY, mapping TEXT NOT NULL, document TEXT NOT NULL)"
+        )
         database.execute("INSERT INTO header VALUES (?, ?)", (plan.id, msgspec.json.encode(plan.header).decode()))
-        rows = ((msgspec.json.encode(change).decode(),) for change in plan.changes())
-        database.executemany("INSERT INTO changes (document) VALUES (?)", rows)
+        rows = ((change.mapping, msgspec.json.encode(change).decode()) for change in plan.changes())
+        database.executemany("INSERT INTO changes (mapping, document) VALUES (?, ?)", rows)
 
 
 def load_plan(path: str) -> Plan:
@@ -53,7 +55,7 @@ def load_plan(path: str) -> Plan:
         raise UsageError("there is no such plan", op="plan", path=path, hint="make one: reconcile plan --out FILE")
     try:
         header, told = _header(path)
-        plan = Plan(header, lambda: _changes(path), pinned=True)
+        plan = Plan(header, lambda mapping: _changes(path, mapping), pinned=True)
         plan_id = plan.id
     except sqlite3.Error as error:
         raise UsageError("is not a saved plan, or a damaged one", op="plan", path=path) from error
@@ -79,11 +81,13 @@ def _header(path: str) -> tuple[Header, str]:
     return msgspec.json.decode(row[0], type=Header), row[1]
 
 
-def _changes(path: str) -> Iterator[Change]:
+def _changes(path: str, mapping: str | None) -> Iterator[Change]:
     decode = msgspec.json.Decoder(Change).decode
     database = _open(path)
     try:
-        cursor = database.execute("SELECT document FROM changes ORDER BY number")
+        cursor = database.execute(
+            "SELECT document FROM changes WHERE ?1 IS NULL OR mapping = ?1 ORDER BY number", (mapping,)
+        )
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             for (document,) in rows:
                 yield decode(document)

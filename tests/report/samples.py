@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reconcile.core.change import Action, Change, Conflict, Reason, Refusal
 from reconcile.core.counts import Counts
 from reconcile.core.entry import Cover, Digest, Entry, Problem, Version
@@ -49,7 +51,12 @@ def mapping_of(name: str, changes: tuple[Change, ...] = (), **more: object) -> M
 def plan_with(mappings: list[MappingPlan], changes: tuple[Change, ...], **header: object) -> Plan:
     """A plan of these mappings and changes."""
     told = {"lineage": "1" * 32, "spec": "2" * 64, "spec_file": "reconcile.yaml", "tool_version": "0.1.0"}
-    return Plan(Header(mappings=mappings, **{**told, "kind": "apply", **header}), lambda: changes)
+
+
+    def rows(mapping: str | None) -> Iterator[Change]:
+        return (change for change in changes if mapping in (None, change.mapping))
+
+    return Plan(Header(mappings=mappings, **{**told, "kind": "apply", **header}), rows)
 
 
 def change(number: int, action: Action, key: str, reason: Reason, **more: object) -> Change:

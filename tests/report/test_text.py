@@ -121,7 +121,7 @@ def test_colour_only_where_it_is_asked_for():
 def test_a_large_plan_is_told_while_it_is_read():
     read = []
 
-    def rows():
+    def rows(_mapping):
         for number in range(1, 1_000_001):
             read.append(number)
             yield change(number, Action.CREATE, f"{number:07}", Reason.NEW)
