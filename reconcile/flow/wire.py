@@ -27,7 +27,6 @@ from reconcile.spec.location import OBJECT_SCHEMES, Location, resolve_url
 from reconcile.spec.model import Mapping, Spec
 from reconcile.state.cache import open_cache
 from reconcile.state.place import is_local
-from reconcile.state.shared import open_shared
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import ReadOnly, Retrying
@@ -48,7 +47,7 @@ class Reach:
 def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> House:
     """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
     with ExitStack() as opened:
-        state = _state(spec, write=write)
+        state = state_of(spec, write=write)
         opened.callback(state.close)
         where = resolve_url(spec, spec.state).canonical
         cache = open_cache(f"state-{sha256(os.fsencode(where)).hexdigest()[:16]}")
@@ -61,7 +60,7 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
         return House(state, cache, mappings, spec.digest, spec.file)
 
 
-def _state(spec: Spec, *, write: bool) -> StateStore:
+def state_of(spec: Spec, *, write: bool) -> StateStore:
     """The state: a file of this machine, or a shared one as numbered generations in any file store."""
     place = resolve_url(spec, spec.state)
     if place.scheme == "file" and is_local(place.path):
@@ -70,6 +69,8 @@ def _state(spec: Spec, *, write: bool) -> StateStore:
         raise UsageError(
             f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
         )
+    from reconcile.state.shared import open_shared  # noqa: PLC0415 - 15 ms, for a shared state only
+
     settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
     store = open_store(place.path if place.scheme == "file" else place.connect or place.url, options=settings)
     if write and place.scheme == "file":

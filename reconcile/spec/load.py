@@ -24,19 +24,7 @@ from reconcile.spec.secret import Secret
 from reconcile.spec.shape import Known, Remember, check_shape, did_you_mean
 from reconcile.spec.yaml import MAX_BYTES, parse
 
-FILE_NAME = "reconcile.yaml"
-
 Table = dict[str, Any]
-
-
-def find_spec(directory: str | Path = ".", file: str | Path | None = None) -> Path:
-    """The spec file: `file` below `directory` (as `git -C` has it), or the `reconcile.yaml` in it."""
-    found = Path(directory) / (file or FILE_NAME)
-    if found.is_file():
-        return found
-    similar = found.with_suffix(".yml")
-    hint = f"rename {similar.name} to {FILE_NAME}, or name it: -f {similar.name}" if similar.is_file() else ""
-    raise UsageError(f"no {shown(str(found))}", hint=hint or "`reconcile init` writes one")
 
 
 def load_spec(

@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 import stat
 from typing import Final, Self
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from msgspec.structs import replace
 
@@ -329,6 +327,9 @@ def local_path(url: str) -> str:
     """The path of a `file:` URL; a path is itself."""
     if not url.startswith("file:"):
         return url
+    from urllib.parse import urlsplit  # noqa: PLC0415 - 20 ms, for a rare form
+    from urllib.request import url2pathname  # noqa: PLC0415
+
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise UsageError("names another machine", op="open", path=url, hint="file:///path has three slashes")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.core.errors import SpecError
-from reconcile.spec import load_spec
+from reconcile.spec.load import load_spec
 
 HERE = Path(__file__).parent
 ENVIRON = {

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 import pytest
 
 from reconcile.core.errors import SpecError
-from reconcile.spec import build, resolve_url
 from reconcile.spec.init import init_text
+from reconcile.spec.load import build
+from reconcile.spec.location import resolve_url
 from reconcile.spec.translate import from_autosync, from_s3synchrony
 from reconcile.spec.yaml import parse
 

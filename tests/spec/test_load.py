@@ -13,9 +13,12 @@ import pytest
 
 from reconcile.core.errors import SpecError, UsageError
 from reconcile.core.policy import GuardLimits, Limit, Policy
-from reconcile.spec import Secret, build, find_spec, load_spec, resolve_url
+from reconcile.spec.find import find_spec
+from reconcile.spec.load import build, load_spec
+from reconcile.spec.location import resolve_url
 from reconcile.spec.model import CsvSpec, NotifySpec, ObjectSpec, Patterns, TableSpec, WatchSpec
 from reconcile.spec.schemas import schema_text
+from reconcile.spec.secret import Secret
 
 HERE = Path(__file__).parent
 ENVIRON = {"USER": "ada", "PG_PASSWORD": "hunter22", "HOOK_URL": "https://hooks.example/T0K"}
@@ -171,7 +174,7 @@ def test_a_known_spec_is_not_checked_against_the_schema_again(tmp_path):
     first = load_spec(file, environ={"OUT": "o"}, known=seen.__contains__, remember=seen.add)
     assert len(seen) == 1
     program = (
-        "import sys; from reconcile.spec import load_spec;"
+        "import sys; from reconcile.spec.load import load_spec;"
         f"load_spec({str(file)!r}, environ={{'OUT': 'o'}}, known={seen!r}.__contains__);"
         "print(sorted({'jsonschema', 'socket', 'urllib.request'} & set(sys.modules)))"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconcile.core.errors import SpecError
-from reconcile.spec import Secret, build, load_spec
+from reconcile.spec.load import build, load_spec
+from reconcile.spec.secret import Secret
 
 ENVIRON = {"USER": "ada", "STAGE": "prod", "EMPTY": "", "API_TOKEN": "token-canary", "RECONCILE_VAR_region": "eu"}
 
