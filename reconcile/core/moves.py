@@ -24,6 +24,7 @@ class Holder(Struct, frozen=True, gc=False):
     digest: Digest
     version: Version
     vacates: bool
+    executable: bool = False
 
 
 class Seeker(Struct, frozen=True, gc=False):
@@ -32,6 +33,7 @@ class Seeker(Struct, frozen=True, gc=False):
     key: str
     size: int
     digest: Digest | None = None
+    executable: bool = False
 
 
 def candidates(holders: Iterable[Holder], seekers: Iterable[Seeker]) -> list[Seeker]:
@@ -43,21 +45,22 @@ def candidates(holders: Iterable[Holder], seekers: Iterable[Seeker]) -> list[See
 def pair(holders: Collection[Holder], seekers: Iterable[Seeker], *, tree: bool = False) -> dict[str, Holder]:
     """Which seeker takes which holder's content: seeker key → holder. Deterministic; a holder serves at most once.
 
-    A vacating holder is taken before one that is overwritten, one of the same name before another. On a `tree` store no
-    file is moved into its own place as a directory (`a` → `a/b`): that is a replacement.
+    A vacating holder is taken before one that is overwritten, one of the same name before another. A file moves with
+    its executable bit, so only a holder with the bit that is sought is taken. On a `tree` store no file is moved into
+    its own place as a directory (`a` → `a/b`): that is a replacement.
     """
-    by_digest: dict[Digest, list[Holder]] = defaultdict(list)
+    by_content: dict[tuple[Digest, bool], list[Holder]] = defaultdict(list)
     for holder in holders:
         if holder.size:
-            by_digest[holder.digest].append(holder)
+            by_content[holder.digest, holder.executable].append(holder)
     paired: dict[str, Holder] = {}
     for seeker in sorted(seekers, key=lambda one: one.key):
-        held = by_digest.get(seeker.digest, ()) if seeker.digest is not None else ()
+        held = by_content.get((seeker.digest, seeker.executable), ()) if seeker.digest is not None else ()
         offers = [one for one in held if one.key != seeker.key and not (tree and _nested(one.key, seeker.key))]
         if offers:
             name = _name(seeker.key)
             best = min(offers, key=lambda one: (not one.vacates, _name(one.key) != name, one.key))
-            by_digest[best.digest].remove(best)
+            by_content[best.digest, best.executable].remove(best)
             paired[seeker.key] = best
     return paired
 

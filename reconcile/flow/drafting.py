@@ -142,9 +142,11 @@ class Draft:
         ours = record is not None and row.target is not None and row.target.version == record.version
         if record is not None and ours and change.reason in (Reason.GONE, Reason.CHANGED):
             vacates = change.action is Action.DELETE
-            self._holders.append(Holder(change.key, record.size, record.digest, record.version, vacates))
+            mode = self._wired.executable and record.executable
+            self._holders.append(Holder(change.key, record.size, record.digest, record.version, vacates, mode))
         if change.reason in _SEEKS and change.size and row.source is not None:
-            self._seekers.append(Seeker(change.key, change.size, change.digest))
+            mode = self._wired.executable and change.executable
+            self._seekers.append(Seeker(change.key, change.size, change.digest, mode))
             if change.digest is None:
                 self._sources[change.key] = row.source
 

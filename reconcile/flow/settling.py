@@ -101,5 +101,7 @@ def _is_ours(wired: Wired, entry: Entry, intent: Intent) -> bool:
     """Whether the target holds what the intent announced; read back where nothing else tells."""
     if entry.version == intent.expect or entry.size != intent.size or not intent.digest:
         return False
+    if wired.executable and entry.executable != intent.executable:
+        return False
     proven = wired.target.prove(entry, Hashes(Digest(intent.digest)))
     return proven if proven is not None else digest_of(wired.target, entry) == intent.digest
