@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 
 from msgspec import Struct
@@ -25,8 +26,12 @@ class Scope(Struct, frozen=True):
     @property
     def id(self) -> str:
         """32 hexadecimal digits that stand for the scope."""
-        told = f"{self.mapping}\0{self.source}\0{self.target}\0{self.layout}\0{self.direction}"
-        return sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return _id(f"{self.mapping}\0{self.source}\0{self.target}\0{self.layout}\0{self.direction}")
+
+
+@lru_cache(maxsize=256)
+def _id(told: str) -> str:
+    return sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 class Record(Struct, frozen=True, gc=False):

@@ -30,6 +30,9 @@ BATCH_BYTES: Final = 32 << 20
 BULK_DELETES: Final = 1_000
 """Deletes of one request, where a store takes them in bulk."""
 
+DISK_WORKERS: Final = 4
+"""More threads than this only fight for the interpreter when nobody waits for a network."""
+
 FOLD_CHANGES: Final = 500
 FOLD_S: Final = 1.0
 """Outcomes are committed when there are so many, or after so long."""
@@ -136,7 +139,9 @@ class Engine:
     def _drive(self, step: Step, tasks: Iterator[Task]) -> None:
         results: SimpleQueue[list[Done] | BaseException] = SimpleQueue()
         flying = 0
-        with ThreadPoolExecutor(step.wired.concurrency, f"apply-{step.wired.name}") as pool:
+        waits = step.wired.target.traits.waits
+        workers = step.wired.concurrency if waits else min(step.wired.concurrency, DISK_WORKERS)
+        with ThreadPoolExecutor(workers, f"apply-{step.wired.name}") as pool:
             for task in tasks:
                 if self.stopped:
                     break

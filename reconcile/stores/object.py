@@ -68,6 +68,7 @@ class ObjectStore:
         self._order = Order(trusted=(where.word("order") or self._usual_order()) == "bytes")
         self._compares = where.word("conditions") or "match"
         self.conditions = self._usual_conditions()
+        self._traits: tuple[tuple[object, ...], Traits] | None = None
         self._threads = ThreadPoolExecutor(where.options.concurrency, thread_name_prefix="object")
 
     @classmethod
@@ -83,6 +84,12 @@ class ObjectStore:
     @property
     def traits(self) -> Traits:
         """What the service can do; `order` is `bytes` for the ones that promise it, or once a listing has shown it."""
+        known = (self._order.trusted, *self.conditions.values())
+        if self._traits is None or self._traits[0] != known:
+            self._traits = known, self._made_traits()
+        return self._traits[1]
+
+    def _made_traits(self) -> Traits:
         write, delete, copy = (cast("Condition", self.conditions[op]) for op in ("write", "delete", "copy"))
         return Traits(
             order="bytes" if self._order.trusted else "none",
