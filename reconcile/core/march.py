@@ -139,18 +139,15 @@ def march(
     above = _Above()
     here, known, there = pull_source(), pull_record(), pull_target()
     while True:
-        if here is not None and known is not None and there is not None and here.key == known.key == there.key:
-            if _is_settled(here, known, there, executable=executable):
-                tally.settled += 1
-                _count(tally, here, known, there)
-                here, known, there = pull_source(), pull_record(), pull_target()
-                continue
-            key = here.key
-        else:
-            heads = [side.key for side in (here, known, there) if side is not None]
-            if not heads:
-                return
-            key = min(heads)
+        while here is not None and known is not None and there is not None and here.key == known.key == there.key:
+            if not _is_settled(here, known, there, executable=executable):
+                break
+            tally.settled += 1
+            _count(tally, here, known, there)
+            here, known, there = pull_source(), pull_record(), pull_target()
+        key = min((side.key for side in (here, known, there) if side is not None), default=None)
+        if key is None:
+            return
         row = Row(
             key,
             here if here is not None and here.key == key else None,
