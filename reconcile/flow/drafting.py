@@ -17,7 +17,7 @@ from reconcile.core.graph import entangle
 from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.flow.facts import Judged, pin
-from reconcile.flow.names import why_refused
+from reconcile.flow.names import why_not_portable, why_refused
 from reconcile.flow.wired import Wired
 from reconcile.ports import Spill
 from reconcile.state.spill import make_spill
@@ -54,6 +54,7 @@ class Draft:
         self.problems: list[Problem] = []
         self.skipped = 0
         self.unchanged = 0
+        self.unportable: list[str] = []
         self.lost = 0
         self.unmanaged_deletes = 0
 
@@ -95,6 +96,8 @@ class Draft:
         row = judged.row
         change = self._draw(judged, decision, action)
         if action in _SENDS:
+            if self._wired.portable_names == "warn" and why_not_portable(change.key):
+                self.unportable.append(change.key)
             refused = why_refused(change.key, change.size, self._wired)
             if refused is not None:
                 self.problems.append(Problem(row.key, refused, side="target"))

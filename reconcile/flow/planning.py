@@ -231,6 +231,9 @@ class _PlanOne:
         notices = []
         if draft.skipped:
             notices.append(f"{plural(draft.skipped, 'symlink or special file')} skipped")
+        if draft.unportable:
+            names = plural(len(draft.unportable), "name")
+            notices.append(f"{names} that other systems refuse, such as {draft.unportable[0]} (portable_names)")
         for scope, _, count in self._house.state.scopes():
             orphaned = scope.mapping == self._wired.name and scope.id != self._wired.scope.id and count
             if orphaned:

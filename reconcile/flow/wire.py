@@ -46,6 +46,8 @@ class Reach:
 
 def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> House:
     """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
+    if spec.notify.command or spec.notify.webhook is not None:
+        raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
     with ExitStack() as opened:
         state = state_of(spec, write=write)
         opened.callback(state.close)
