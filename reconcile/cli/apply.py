@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconcile.cli.asking import approver
 from reconcile.cli.face import Face, global_options
 from reconcile.cli.options import (
     allow_options,
@@ -18,12 +18,10 @@ from reconcile.cli.options import (
     reach_options,
     seconds,
 )
-from reconcile.core.counts import plural
 from reconcile.core.errors import UsageError
 from reconcile.flow.planning import PlanOptions
 
 if TYPE_CHECKING:
-    from reconcile.core.plan import Plan
     from reconcile.spec.model import Spec
 
 
@@ -77,6 +75,7 @@ def apply(
         raise UsageError("is not built yet", op="--on-failure rollback", hint="continue or stop")
     if plan_file is not None and (allow or allow_deletes or paths or mappings or resend):
         raise UsageError("a saved plan is applied as it is", op="apply PLAN", hint="plan again with these flags")
+    plan_file = face.at(plan_file) if plan_file is not None else None
     permitted = allowed(allow, allow_deletes)
     planning = PlanOptions(allowed=permitted, checksum=checksum, resend=resend)
     narrowed = reach(mappings, paths, concurrency or 0)
@@ -88,7 +87,7 @@ def apply(
     options = ApplyOptions(planning, seconds(lock_timeout, "--lock-timeout"), on_failure or "")
     asked = plan_file is None and not auto_approve
     with face.house(write=True, reach=narrowed, spec=spec) as house:
-        return run_apply(face, house, plan_file, options, _approver(face, asked=asked, select=select))
+        return run_apply(face, house, plan_file, options, approver(face, asked=asked, select=select))
 
 
 def _dry_run(face: Face, spec: Spec | None, options: PlanOptions, narrowed: Any) -> int:
@@ -100,43 +99,3 @@ def _dry_run(face: Face, spec: Spec | None, options: PlanOptions, narrowed: Any)
         plan = make_plan(house, replace(options, overlay=overlay(house)), sink)
         show_plan(face, plan, ())
         return plan.exit_code()
-
-
-def _approver(face: Face, *, asked: bool, select: bool) -> Any:
-    def approve(plan: Plan) -> Collection[int] | bool:
-        nothing = not plan.counts.changes and not any(part.creates for part in plan.mappings)
-        if nothing:
-            return True
-        if select:
-            return _selected(face, plan)
-        refused = all(part.refused for part in plan.mappings)
-        return True if refused or not asked else face.ask("Do this?")
-
-    return approve
-
-
-def _selected(face: Face, plan: Plan) -> Collection[int]:
-    """Asks group by group; what is not chosen is asked about again next time."""
-    chosen: set[int] = set()
-    groups: dict[tuple[str, str], list[Any]] = {}
-    for change in plan.changes():
-        groups.setdefault((change.mapping, change.action.value), []).append(change)
-    for (mapping, action), changes in groups.items():
-        face.note(f"{mapping}: {plural(len(changes), action)}")
-        for number, change in enumerate(changes, start=1):
-            face.note(f"  {number:>4}  {change.key}")
-        chosen |= _pick(changes, face.choose(f"{action}: all, a list such as 1,3-5, or nothing to skip"))
-    return chosen
-
-
-def _pick(changes: list[Any], answer: str) -> set[int]:
-    if answer in ("all", "a"):
-        return {change.id for change in changes}
-    picked: set[int] = set()
-    for part in answer.replace(" ", ",").split(","):
-        first, _, last = part.partition("-")
-        if first.isdigit() and (not last or last.isdigit()):
-            picked |= {changes[at - 1].id for at in range(int(first), int(last or first) + 1) if 0 < at <= len(changes)}
-        elif part:
-            raise UsageError(f"`{part}` is no choice", op="--select", hint="all, 1,3-5, or nothing")
-    return picked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 import os
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from reconcile.flow.wire import Reach
     from reconcile.flow.wired import House
-    from reconcile.ports import Sink
+    from reconcile.ports import Sink, StateStore, Store
     from reconcile.spec.model import Spec
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -59,6 +60,35 @@ class Face:
 
         return wire.wire(spec or self.spec(), write=write, clock=RealClock(), reach=reach or wire.Reach())
 
+    @contextmanager
+    def state(self, *, write: bool) -> Iterator[StateStore]:
+        """The spec's state alone; no store of a mapping is opened."""
+        from reconcile.flow.wire import state_of  # noqa: PLC0415 - as above
+
+        state = state_of(self.spec(), write=write)
+        try:
+            yield state
+        finally:
+            state.close()
+
+    @contextmanager
+    def place(self, text: str, *, write: bool = False) -> Iterator[Store]:
+        """One store by itself; the spec, if there is one, knows names for it."""
+        from reconcile.flow.clock import RealClock  # noqa: PLC0415 - as above
+        from reconcile.flow.places import open_place  # noqa: PLC0415
+
+        with_spec = self.file is not None or Path(self.directory, "reconcile.yaml").exists()
+        spec = self.spec() if with_spec else None
+        store = open_place(text, spec, self.directory, clock=RealClock(), write=write)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def at(self, path: str) -> str:
+        """A path of the command line, relative to `-C DIR`."""
+        return str(Path(self.directory, path))
+
     @property
     def color(self) -> bool:
         """Whether stdout takes colours."""
@@ -68,6 +98,16 @@ class Face:
     def live(self) -> bool:
         """Whether stderr is a terminal for progress."""
         return sys.stderr.isatty() and not self.plain and not self.quiet and not self.json
+
+    def tell(self, document: Any, lines: Iterable[str], *, exit_code: int = 0) -> int:
+        """The result: one JSON document with `--json`, else lines. Returns the exit code, which stands in the JSON."""
+        if self.json:
+            from reconcile.cli.machine import document_text  # noqa: PLC0415 - only for --json
+
+            self.write(document_text(document, exit_code))
+        else:
+            self.say(lines)
+        return exit_code
 
     def say(self, lines: Iterable[str] | str) -> None:
         """The result, on stdout."""

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reconcile.core.errors import UsageError
-from reconcile.flow.wire import Reach
+
+if TYPE_CHECKING:
+    from reconcile.flow.wire import Reach
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 PERMISSIONS = ("deletes", "updates", "empty-source", "new-disk", "target-vanished")
 
 
+def mapping_option(verb: Verb) -> Verb:
+    """`--mapping`: which mappings of the spec are looked at."""
+    return click.option("--mapping", "mappings", multiple=True, metavar="M", help="Only this mapping.")(verb)
+
+
 def reach_options(verb: Verb) -> Verb:
     """`--mapping` and `--path`: what of the spec is looked at."""
-    verb = click.option("--mapping", "mappings", multiple=True, metavar="M", help="Only this mapping.")(verb)
+    verb = mapping_option(verb)
     return click.option("--path", "paths", multiple=True, metavar="GLOB", help="Only these paths.")(verb)
 
 
@@ -27,6 +34,13 @@ def allow_options(verb: Verb) -> Verb:
         verb
     )
     return click.option("--allow-deletes", is_flag=True, help="Allow deletes and an empty source.")(verb)
+
+
+def format_options(verb: Verb) -> Verb:
+    """`--format` and `--full`: how a plan is shown."""
+    forms = "text|json|markdown|html[=FILE]"
+    verb = click.option("--format", "formats", multiple=True, metavar=forms, help="How to show it.")(verb)
+    return click.option("--full", is_flag=True, help="Show every line.")(verb)
 
 
 def lock_options(verb: Verb) -> Verb:
@@ -40,8 +54,10 @@ def approve_option(verb: Verb) -> Verb:
     return click.option("--auto-approve", is_flag=True, help="Do not ask.")(verb)
 
 
-def reach(mappings: tuple[str, ...], paths: tuple[str, ...], concurrency: int = 0) -> Reach:
+def reach(mappings: tuple[str, ...], paths: tuple[str, ...] = (), concurrency: int = 0) -> Reach:
     """What the flags say together."""
+    from reconcile.flow.wire import Reach  # noqa: PLC0415 - help needs none
+
     return Reach(mappings, paths, concurrency)
 
 

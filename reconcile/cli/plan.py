@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reconcile.cli.face import Face, global_options
-from reconcile.cli.options import allow_options, allowed, reach, reach_options
+from reconcile.cli.options import allow_options, allowed, format_options, reach, reach_options
 from reconcile.cli.screens import show_plan
 from reconcile.core.errors import UsageError
 from reconcile.flow.planning import PlanOptions, make_plan
@@ -21,8 +21,7 @@ from reconcile.state.planfile import save_plan
 @allow_options
 @click.option("--out", metavar="FILE", help="Save the plan, with digests pinned, for `apply FILE`.")
 @click.option("--detailed-exitcode", is_flag=True, help="2 when changes are pending.")
-@click.option("--format", "formats", multiple=True, metavar="text|json|markdown|html[=FILE]", help="How to show it.")
-@click.option("--full", is_flag=True, help="Show every line.")
+@format_options
 @click.option("--refresh-only", is_flag=True, help="Only what changed in the target.")
 @click.option("--no-refresh", is_flag=True, help="Take the target to be as the state remembers it.")
 @click.option("--destroy", is_flag=True, help="What `destroy` would do.")
@@ -49,6 +48,7 @@ def plan(
     checksum: bool,
 ) -> int:
     """Makes the plan, saves it if asked, shows it; returns the exit code."""
+    out = face.at(out) if out is not None else None
     if out is not None and Path(out).exists():
         raise UsageError("the file exists", op="--out", path=out, hint="name another, or remove it first")
     kind = "destroy" if destroy else "refresh" if refresh_only else "cached" if no_refresh else "apply"

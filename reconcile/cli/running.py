@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconcile.cli.face import Face
 from reconcile.cli.listeners import JsonLines, listener
-from reconcile.flow.applying import ApplyOptions, Hooks, apply
+from reconcile.flow.applying import ApplyOptions, Approve, Hooks, apply
 from reconcile.flow.clock import RealClock
 from reconcile.state.planfile import load_plan
 
@@ -39,22 +39,27 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Any) -> int:
+def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Approve) -> int:
     """Applies, shows, and returns the exit code."""
     plan = load_plan(plan_file) if plan_file is not None else None
+    return run(face, lambda hooks: apply(house, plan, options, hooks), approve)
+
+
+def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
+    """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
     seen: list[Plan] = []
 
-    def shown_first(made: Plan) -> Any:
+    def shown_first(made: Plan) -> Collection[int] | bool:
         seen.append(made)
         if not face.json and not face.quiet and made.counts.changes:
-            from reconcile.cli.screens import show_plan  # noqa: PLC0415
+            from reconcile.cli.screens import show_plan  # noqa: PLC0415 - only where a person looks
 
             show_plan(face, made, ("text",))
         return approve(made)
 
     lines = JsonLines(face) if face.json else None
     with stopping() as stop, listener(face) as heard:
-        result = apply(house, plan, options, Hooks(lines or heard, shown_first, RealClock(), stop))
+        result = work(Hooks(lines or heard, shown_first, RealClock(), stop))
     tell_result(face, seen[0] if seen else None, result, lines)
     return result.exit_code
 

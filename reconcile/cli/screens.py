@@ -18,7 +18,7 @@ def show_plan(face: Face, plan: Plan, formats: tuple[str, ...], *, full: bool = 
         if name not in FORMATS:
             raise UsageError(f"there is no format `{name}`", op="--format", hint=", ".join(FORMATS))
         if path:
-            with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as file:
+            with Path(face.at(path)).open("w", encoding="utf-8", errors="backslashreplace") as file:
                 _render(face, plan, name, file.write, full=full, detailed=detailed)
         else:
             _render(face, plan, name, face.write, full=full, detailed=detailed)

@@ -22,6 +22,7 @@ from reconcile.flow.engine import Engine, Ledger
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.settling import settle
 from reconcile.flow.stale import check_plan
+from reconcile.flow.standing import note_result, noting_failure
 from reconcile.flow.step import Step
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Clock, Lease, Sink
@@ -47,7 +48,7 @@ class ApplyOptions:
 def apply(house: House, plan: Plan | None, options: ApplyOptions, hooks: Hooks) -> Result:
     """Plans (or takes the given plan), asks, and applies. Raises only when nothing was tried."""
     began = time.monotonic()
-    with acquired(house, options, hooks) as held:
+    with noting_failure(house, hooks.clock), acquired(house, options, hooks) as held:
         stopped = settle(house, held.lease)
         resumed = (stopped.id, stopped.done, stopped.total) if stopped else (0, 0, 0)
         if plan is None:
@@ -59,6 +60,8 @@ def apply(house: House, plan: Plan | None, options: ApplyOptions, hooks: Hooks) 
             raise UsageError("declined; nothing was done", op=options.operation)
         applied = _Apply(house, plan, options, hooks, held)
         result = applied.run(None if chosen is True else frozenset(chosen), resumed[0])
+        if chosen is True:
+            note_result(house, plan, result, hooks.clock.now())
     result.seconds = time.monotonic() - began
     return result
 

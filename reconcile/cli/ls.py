@@ -1,0 +1,29 @@
+"""`reconcile ls`."""
+
+from __future__ import annotations
+
+import click
+
+from reconcile.cli.face import Face, global_options
+
+
+@click.command("ls")
+@click.argument("target", metavar="TARGET|MAPPING")
+@global_options
+def command(face: Face, target: str) -> int:
+    """List a target with sizes, times and totals."""
+    from reconcile.core.entry import Entry, Kind, Problem  # noqa: PLC0415 - help needs none
+    from reconcile.report.tables import ls_lines  # noqa: PLC0415
+
+    with face.place(target) as store:
+        found = [item for item in store.list() if isinstance(item, Problem) or item.kind is not Kind.DIRECTORY]
+    entries = [item for item in found if isinstance(item, Entry)]
+    problems = [item for item in found if isinstance(item, Problem)]
+    told = {
+        "url": store.url,
+        "entries": entries,
+        "problems": problems,
+        "files": sum(entry.kind is Kind.FILE for entry in entries),
+        "bytes": sum(entry.size for entry in entries),
+    }
+    return face.tell(told, ls_lines(found), exit_code=7 if problems else 0)

@@ -1,0 +1,23 @@
+"""`reconcile validate`."""
+
+from __future__ import annotations
+
+import click
+
+from reconcile.cli.face import Face, global_options
+from reconcile.core.counts import plural
+from reconcile.core.errors import SpecError
+
+
+@click.command("validate")
+@global_options
+def command(face: Face) -> int:
+    """Check the spec only; no network."""
+    try:
+        spec = face.spec()
+    except SpecError as error:
+        if not face.json:
+            raise
+        return face.tell({"valid": False, "problems": error.problems}, (), exit_code=error.exit_code)
+    told = {"valid": True, "problems": [], "file": spec.file, "digest": spec.digest, "mappings": list(spec.mappings)}
+    return face.tell(told, [f"{spec.file} is valid: {plural(len(spec.mappings), 'mapping')}."])

@@ -1,0 +1,83 @@
+"""What people do to the state and to the lock by hand. Every change is made under the lease, after a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from reconcile.core.entry import Entry, Problem, Version
+from reconcile.core.errors import StateError, UsageError
+from reconcile.core.path import CONTROL_DIR
+from reconcile.core.record import Scope
+from reconcile.flow.standing import forget
+from reconcile.flow.wired import House
+from reconcile.ports import Clock, Lease, StateStore, Store
+from reconcile.state import mending
+from reconcile.state.lease import acquire
+from reconcile.state.store import SqliteState
+
+_KEPT: Final = tuple(f"{CONTROL_DIR}/{name}/" for name in ("undo", "trash", "park"))
+"""Old bytes, and contents on their way: never ours to throw away."""
+
+
+@contextmanager
+def leased(state: StateStore, operation: str, clock: Clock, *, timeout_s: float = 0.0) -> Iterator[Lease]:
+    """The lease while the block runs."""
+    lease = acquire(state, operation, timeout_s=timeout_s, clock=clock)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def move(state: StateStore, old: str, new: Scope, clock: Clock) -> int:
+    """Gives the records of the scope that `old` names to the scope `new`; returns how many."""
+    giver = named_scope(state, old, but=new)
+    with leased(state, "state mv", clock) as lease:
+        state.open_scope(new, lease)
+        return mending.move_scope(_sqlite(state), giver.id, new, lease)
+
+
+def remove(state: StateStore, scopes: list[Scope], chosen: Callable[[str], bool], clock: Clock) -> int:
+    """Forgets the chosen keys of the scopes: what they stand for is unmanaged from now on. Returns how many."""
+    with leased(state, "state rm", clock) as lease:
+        return sum(mending.remove(_sqlite(state), scope.id, chosen, lease) for scope in scopes)
+
+
+def named_scope(state: StateStore, name: str, *, but: Scope | None = None) -> Scope:
+    """The scope with records whose id begins so, or that belongs to the mapping of this name."""
+    scopes = [scope for scope, _, count in state.scopes() if count and (but is None or scope.id != but.id)]
+    found = [scope for scope in scopes if scope.mapping == name] or [one for one in scopes if one.id.startswith(name)]
+    if len(found) != 1:
+        told = f"{len(found)} scopes are called `{name}`" if found else f"no scope with records is called `{name}`"
+        raise UsageError(told, op="state", hint="reconcile state list --scopes shows their ids")
+    return found[0]
+
+
+def reset(house: House, clock: Clock) -> int:
+    """Forgets every scope, and the control files of the targets; never data, never kept bytes. Returns files gone."""
+    with leased(house.state, "reset", clock) as lease:
+        mending.reset(_sqlite(house.state), lease)
+        gone = sum(_clear(wired.target) for wired in house.mappings)
+    forget(house)
+    return gone
+
+
+def _clear(target: Store) -> int:
+    """Removes our own notes from a target; one that is not there has none."""
+    found: list[tuple[str, Version]] = []
+    for item in () if target.ensure(dry=True) else target.list(CONTROL_DIR):
+        if isinstance(item, Problem):
+            raise StateError(item.reason, op="reset", path=item.key)
+        if isinstance(item, Entry) and not item.kind and not item.key.startswith(_KEPT):
+            found.append((item.key, item.version))
+    for error in target.delete(found) if found else ():
+        if error is not None:
+            raise error
+    return len(found)
+
+
+def _sqlite(state: StateStore) -> SqliteState:
+    assert isinstance(state, SqliteState), "every state is a file of records, shared or not"
+    return state

@@ -1,0 +1,24 @@
+"""One store by itself, named on the command line: a mapping's target, STORE:path, a URL or a path."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from reconcile.flow.wire import EVERYTHING
+from reconcile.ports import Clock, Store
+from reconcile.scan.walk import walk
+from reconcile.spec.location import locate
+from reconcile.spec.model import Spec
+from reconcile.stores.registry import open_store
+from reconcile.stores.wrap import ReadOnly, Retrying
+
+
+def open_place(text: str, spec: Spec | None, directory: str, *, clock: Clock, write: bool = False) -> Store:
+    """The store that `text` names; relative paths hang on `directory`, STORE:path on the spec's connections."""
+    mapping = spec.mappings.get(text) if spec is not None else None
+    place = locate(mapping.target if mapping is not None else text, spec.stores if spec is not None else {}, directory)
+    words = place.store.revealed() if place.store is not None else {}
+    where = place.path if place.scheme == "file" else place.connect or place.url
+    store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
+    patient = Retrying(store, clock=clock) if store.traits.waits else store
+    return patient if write else ReadOnly(patient)
