@@ -81,6 +81,8 @@ class Judge:
         decision = decide(row, self._wired.policy, source, target, facts, executable=self._wired.executable)
         if self._resend and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
+        if self._destroy and decision is not None and decision.action is Action.DELETE:
+            decision = replace(decision, reason=Reason.DESTROYED)
         return Judged(row, decision, facts, source)
 
     def _first_facts(self, row: Row) -> Facts:

@@ -45,9 +45,8 @@ def _stale(why: str, path: str = "") -> StalePlanError:
 
 def _check_world(wired: Wired, part: MappingPlan, plan: Plan) -> None:
     """Every source the plan pins has its content, every target key its version."""
-    changes = list(plan.changes(part.name)) if part.counts.changes <= LISTED_ABOVE else None
-    versions = None if changes is not None else _listing(wired)
-    for change in changes if changes is not None else plan.changes(part.name):
+    versions = _versions(wired, part)
+    for change in plan.changes(part.name):
         for key in (change.key, change.source_path, change.from_key or change.key):
             if why_not_key(key) or has_control(key):
                 raise _stale("it holds a name that no plan has", key)
@@ -57,7 +56,12 @@ def _check_world(wired: Wired, part: MappingPlan, plan: Plan) -> None:
                 raise _stale("the target changed since", key)
 
 
-def _listing(wired: Wired) -> dict[str, Version]:
+def _versions(wired: Wired, part: MappingPlan) -> dict[str, Version] | None:
+    """What the target holds, if one listing tells it best; nothing while it is still to be made; None: ask by path."""
+    if part.creates and wired.target.ensure(dry=True):
+        return {}
+    if part.counts.changes <= LISTED_ABOVE:
+        return None
     return {item.key: item.version for item in wired.target.list() if isinstance(item, Entry)}
 
 
