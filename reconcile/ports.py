@@ -350,3 +350,17 @@ class Selection(Protocol):
 
 Walk = Callable[[str], Iterator[Entry | Problem]]
 """`walk(under)`: how the local store lists; injected, because rooms of one floor do not look into each other."""
+
+
+class Hints(Protocol):
+    """Says that local files may have changed. May miss some and cry wolf: who hears it looks at everything himself."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing will be heard; "" while all is well."""
+
+    def wait(self, timeout_s: float) -> frozenset[str]:
+        """Absolute paths that may have changed, as soon as there are any; none after `timeout_s`, or on a stop."""
+
+    def close(self) -> None:
+        """Stops listening."""

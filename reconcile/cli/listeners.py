@@ -55,14 +55,14 @@ class JsonLines:
         from reconcile.report.json import event_line  # noqa: PLC0415 - only for --json
 
         self._seq += 1
-        self._face.say(event_line(event, self._seq, time.time()))
+        self._face.write(event_line(event, self._seq, time.time()))
 
     def report(self, result: Result) -> None:
         """The last line."""
         from reconcile.report.json import report_line  # noqa: PLC0415 - only for --json
 
         self._seq += 1
-        self._face.say(report_line(result, self._seq, time.time()))
+        self._face.write(report_line(result, self._seq, time.time()))
 
 
 class _Bar:

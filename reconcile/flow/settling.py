@@ -19,6 +19,8 @@ from reconcile.flow.wired import House, Wired
 from reconcile.ports import Fold, Hashes, Intent, Lease, Tidy
 
 _REMOVES = frozenset({Action.DELETE.value})
+_RUNS_ON = frozenset({"apply", "destroy", "watch"})
+"""Operations that go on with what a stopped run left."""
 
 
 def look(house: House) -> tuple[list[Intent], list[Fold]]:
@@ -71,7 +73,7 @@ def overlay(house: House) -> Overlay:
 def stopped_run(house: House) -> Run | None:
     """The newest run, if it never ended."""
     newest = next(iter(house.state.runs(limit=1)), None)
-    return newest if newest is not None and not newest.ended and newest.operation in ("apply", "destroy") else None
+    return newest if newest is not None and not newest.ended and newest.operation in _RUNS_ON else None
 
 
 def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
