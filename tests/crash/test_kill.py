@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from reconcile.core.path import has_control
 from tests.flow.small_trees import CONTENTS, NAMES, fits, make
 
 ROUNDS = 16
@@ -54,11 +55,9 @@ def killed(root: Path, after_s: float) -> bool:
 
 
 def files(root: Path) -> dict[str, str]:
-    return {
-        path.relative_to(root).as_posix(): path.read_text()
-        for path in root.rglob("*")
-        if path.is_file() and ".reconcile" not in path.parts
-    }
+    """What a reader of the target sees; what a dead copy left beside its key waits for `gc`."""
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {key: path.read_text() for key, path in found.items() if not has_control(key)}
 
 
 @pytest.mark.hazard("T15")
