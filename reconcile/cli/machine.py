@@ -13,6 +13,7 @@ from reconcile.core.plan import FORMAT_VERSION
 
 _encode: Final = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 _SURROGATES: Final = re.compile("[\ud800-\udfff]+")
+_FORMULA: Final = frozenset("=+-@\t")
 
 
 def document_text(document: Any, exit_code: int) -> str:
@@ -32,3 +33,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, str) and not value.isascii():
         return _SURROGATES.sub(lambda found: shown(found[0]), value)
     return value
+
+
+def cell(value: Any) -> Any:
+    """A value as a cell of CSV: names are escaped, and none can be taken for a formula."""
+    if not isinstance(value, str):
+        return int(value) if isinstance(value, bool) else value
+    told = shown(value)
+    return f"'{told}" if told[:1] in _FORMULA else told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from reconcile.core.entry import Entry, Problem, Version
@@ -13,8 +14,11 @@ from reconcile.core.record import Scope
 from reconcile.flow.standing import forget
 from reconcile.flow.wired import House
 from reconcile.ports import Clock, Lease, StateStore, Store
-from reconcile.state import mending
+from reconcile.spec.location import resolve_url
+from reconcile.spec.model import Spec
+from reconcile.state import mending, pushing
 from reconcile.state.lease import acquire
+from reconcile.state.place import is_local
 from reconcile.state.store import SqliteState
 
 _KEPT: Final = tuple(f"{CONTROL_DIR}/{name}/" for name in ("undo", "trash", "park"))
@@ -35,7 +39,6 @@ def move(state: StateStore, old: str, new: Scope, clock: Clock) -> int:
     """Gives the records of the scope that `old` names to the scope `new`; returns how many."""
     giver = named_scope(state, old, but=new)
     with leased(state, "state mv", clock) as lease:
-        state.open_scope(new, lease)
         return mending.move_scope(_sqlite(state), giver.id, new, lease)
 
 
@@ -51,8 +54,26 @@ def named_scope(state: StateStore, name: str, *, but: Scope | None = None) -> Sc
     found = [scope for scope in scopes if scope.mapping == name] or [one for one in scopes if one.id.startswith(name)]
     if len(found) != 1:
         told = f"{len(found)} scopes are called `{name}`" if found else f"no scope with records is called `{name}`"
-        raise UsageError(told, op="state", hint="reconcile state list --scopes shows their ids")
+        raise UsageError(told, op="state", hint="reconcile state list shows their ids")
     return found[0]
+
+
+def pull(state: StateStore, to: str) -> None:
+    """Writes a whole, verified copy of the state to a new file."""
+    if Path(to).exists():
+        raise UsageError("the file exists", op="state pull", path=to, hint="name another, or remove it first")
+    pushing.pull(_sqlite(state), to)
+
+
+def push(spec: Spec, file: str, clock: Clock, *, force: bool) -> None:
+    """Puts a state file in the place of the spec's state, of which a copy is kept. Works where that is damaged, too."""
+    place = resolve_url(spec, spec.state)
+    if place.scheme != "file" or not is_local(place.path):
+        hint = "its log holds every commit; reconcile state mv and rm mend it"
+        raise UsageError("a shared state cannot be replaced by a file", op="state push", path=spec.state, hint=hint)
+    if not Path(file).is_file():
+        raise UsageError("there is no such file", op="state push", path=file)
+    pushing.push(place.path, file, force=force, clock=clock)
 
 
 def reset(house: House, clock: Clock) -> int:
