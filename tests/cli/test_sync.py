@@ -1,0 +1,106 @@
+"""`sync SOURCE TARGET`: everything of `apply`, without a spec file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconcile.cli.main import run
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A directory with a source, which commands run in."""
+    monkeypatch.chdir(tmp_path)
+    Path("src").mkdir()
+    Path("src/a.txt").write_text("alpha", encoding="utf-8")
+    return tmp_path
+
+
+def test_it_does_what_apply_does_and_keeps_its_state_in_the_home(place, own_home, capsys):
+    assert run(["sync", "src", "out", "--auto-approve"]) == 0
+    assert Path("out/a.txt").read_text(encoding="utf-8") == "alpha"
+    assert "1 created" in capsys.readouterr().out
+    assert run(["sync", "./src", str(place / "out")]) == 0
+    assert "No changes. 1 path in sync." in capsys.readouterr().out
+    (state,) = own_home.glob(".local/state/reconcile/*/reconcile.db")
+    assert len(state.parent.name) == 32
+    assert not (place / "state").exists()
+
+
+def test_each_pair_has_a_state_of_its_own(place, own_home):
+    assert [run(["sync", "src", target, "--auto-approve", "-q"]) for target in ("one", "two")] == [0, 0]
+    assert len(list(own_home.glob(".local/state/reconcile/*/reconcile.db"))) == 2
+
+
+def test_where_it_is_called_from_does_not_matter(place, monkeypatch, capsys):
+    assert run(["sync", "src", "out", "--auto-approve"]) == 0
+    monkeypatch.chdir(place / "src")
+    capsys.readouterr()
+    assert run(["-C", "..", "sync", "src", "out"]) == 0
+    assert run(["sync", ".", "../out"]) == 0
+    assert capsys.readouterr().out.count("No changes.") == 2
+
+
+def test_nobody_to_ask_is_a_refusal_that_names_the_flag(place, capsys):
+    assert run(["sync", "src", "out"]) == 1
+    assert "--auto-approve" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_dry_run_only_plans(place, capsys):
+    assert run(["sync", "src", "out", "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [action["path"] for action in plan["actions"]] == ["a.txt"]
+    assert not Path("out").exists()
+
+
+def test_settings_are_those_of_a_mapping(place):
+    Path("src/b.tmp").write_text("no", encoding="utf-8")
+    settings = ["--set", "exclude=['*.tmp']", "--set", "guard.max_delete=10%", "--set", "delete=false"]
+    assert run(["sync", "src", "out", "--auto-approve", *settings]) == 0
+    assert sorted(path.name for path in Path("out").glob("*.*")) == ["a.txt"]
+    Path("src/a.txt").unlink()
+    assert run(["sync", "src", "out", "--auto-approve", *settings]) == 0
+    assert Path("out/a.txt").exists()
+
+
+@pytest.mark.parametrize("setting", ["delete", "=1", "source=elsewhere", "guard.=1", "nonsense=1", "delete=maybe"])
+def test_a_wrong_setting_is_refused(place, setting, capsys):
+    assert run(["sync", "src", "out", "--auto-approve", "--set", setting]) == 1
+    assert setting.partition("=")[0] in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_table_cannot_follow_a_value(place, capsys):
+    assert run(["sync", "src", "out", "--set", "guard=1", "--set", "guard.max_delete=3"]) == 1
+    assert "--set" in capsys.readouterr().err
+
+
+def test_a_name_is_taken_as_it_is(place):
+    Path("src").rename("${env.HOME}")
+    assert run(["sync", "${env.HOME}", "out", "--auto-approve"]) == 0
+    assert Path("out/a.txt").exists()
+
+
+@pytest.mark.parametrize("flag", ["--dry-run", "--select", "--resend", "--checksum", "--concurrency=4"])
+def test_watching_takes_no_flag_of_a_single_run(place, flag, capsys):
+    assert run(["sync", "src", "out", "--watch", flag]) == 1
+    assert f"--watch {flag.partition('=')[0]}" in capsys.readouterr().err
+
+
+def test_watching_follows_the_pair(place, monkeypatch):
+    seen = []
+    monkeypatch.setattr("reconcile.cli.watch.watch", lambda _face, spec, **flags: seen.append((spec, flags)) or 0)
+    assert run(["sync", "src", "out", "--watch", "--allow", "deletes", "--lock-timeout", "1s"]) == 0
+    ((spec, flags),) = seen
+    assert list(spec.mappings) == ["src"]
+    assert flags["allow"] == ("deletes",)
+    assert flags["lock_timeout"] == "1s"
+
+
+def test_a_missing_source_is_an_error(place, capsys):
+    assert run(["sync", "nowhere", "out", "--auto-approve"]) == 1
+    assert "nowhere" in capsys.readouterr().err
