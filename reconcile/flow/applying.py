@@ -112,7 +112,7 @@ class _Apply:
     def run(self, chosen: Collection[int] | None, resumed: int) -> Result:
         plan, house = self._plan, self._house
         live = [part for part in plan.mappings if not part.refused]
-        total = sum(part.counts.changes for part in live)
+        total = sum(part.counts.changes for part in live) if chosen is None else len(chosen)
         result = Result(
             conflicts=plan.conflicts,
             problems=[problem for _, problem in plan.problems],
