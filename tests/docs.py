@@ -1,9 +1,9 @@
 """Runs the command blocks of a Markdown file and compares what they print with what the file says.
 
 A fenced block runs when `run` follows its language: a ``console run`` block is a dialogue (`$ command`, then its
-output), a ``bash run`` block a script that must succeed. All blocks of a file run in one shell, in order. In an output
-`…` stands for any text within a line, and alone on a line for any lines. A command that fails is shown to fail: the
-next one is `$ echo $?`.
+output), a ``bash run`` or ``python run`` block a script that must succeed. All blocks of a file run in one shell, in
+order. In an output `…` stands for any text within a line, and alone on a line for any lines. A command that fails is
+shown to fail: the next one is `$ echo $?`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import re
 import subprocess
 
-_BLOCK = re.compile(r"^```(?P<language>console|bash) run\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(?P<language>console|bash|python) run\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = "\x1ereconcile-docs\x1e"
 
 
@@ -39,10 +39,13 @@ def steps(markdown: str) -> list[Step]:
     """Everything that runs, in order."""
     found: list[Step] = []
     for block in _BLOCK.finditer(markdown):
+        script = block["text"].rstrip("\n")
         if block["language"] == "bash":
-            found.append(Step(block["text"].rstrip("\n"), None))
+            found.append(Step(script, None))
+        elif block["language"] == "python":
+            found.append(Step(f"python <<'PYTHON'\n{script}\nPYTHON", None))
         else:
-            found += _dialogue(block["text"])
+            found += _dialogue(script)
     return found
 
 

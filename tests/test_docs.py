@@ -16,6 +16,7 @@ from tests import docs
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted(ROOT.glob("examples/*/README.md"))]
+SPECS = re.findall(r"^```yaml\n(version: .*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 VENV = "python3 -m venv .venv && .venv/bin/pip install -q"
 TWO_COMMANDS = [
     f"{VENV} . && .venv/bin/reconcile -C examples/quickstart apply --auto-approve",
@@ -31,13 +32,19 @@ def env(tmp_path):
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m reconcile "$@"\n', encoding="utf-8")
     shim.chmod(0o755)
     path = f"{shim.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+    return os.environ | {
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "TMPDIR": str(tmp_path),
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_commands_of_a_document_do_what_it_says(document, env, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(ROOT / "examples", copy / "examples", ignore=shutil.ignore_patterns("state"))
+    shutil.copytree(ROOT / "examples", copy / "examples", ignore=shutil.ignore_patterns("state", "out"))
     shutil.copy(README, copy)
     todo = docs.steps(document.read_text(encoding="utf-8"))
     assert todo, "the document shows nothing that runs"
@@ -48,6 +55,13 @@ def test_the_commands_of_a_document_do_what_it_says(document, env, tmp_path):
 @pytest.mark.parametrize("command", TWO_COMMANDS)
 def test_the_readme_has_the_two_commands(command):
     assert command in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", SPECS)
+def test_the_specs_of_the_readme_are_valid(text, env, tmp_path):
+    (tmp_path / "reconcile.yaml").write_text(text, encoding="utf-8")
+    validate = docs.Step("reconcile validate", None)
+    assert "\n\n".join(docs.complaints(docs.run([validate], tmp_path, env))) == ""
 
 
 def _commands(group, context, path=()):
@@ -95,12 +109,16 @@ $ never run
 cd /
 test "$PWD" = /
 ```
+```python run
+from pathlib import Path
+assert Path.cwd() == Path("/")
+```
 """
 
 
 def test_a_document_is_read_and_run_in_one_shell(env, tmp_path):
     todo = docs.steps(DOCUMENT)
-    assert [step.output for step in todo] == ["one\ntwo … s\n…", "", "3", None]
+    assert [step.output for step in todo] == ["one\ntwo … s\n…", "", "3", None, None]
     assert list(docs.complaints(docs.run(todo, tmp_path, env))) == []
 
 
@@ -111,6 +129,7 @@ def test_a_document_is_read_and_run_in_one_shell(env, tmp_path):
         ("```console run\n$ echo one\n```\n", "but the document says"),
         ("```console run\n$ false\n$ echo done\ndone\n```\n", "does not say so"),
         ("```bash run\nfalse\n```\n", "does not say so"),
+        ("```python run\nraise SystemExit(2)\n```\n", "does not say so"),
     ],
 )
 def test_a_document_that_is_wrong_is_found_out(text, complaint, env, tmp_path):

@@ -65,7 +65,7 @@ def teller(desk: Path, endpoint: str) -> Callable[..., None]:
     env = os.environ | KEYS | here
 
     def run(*arguments: str, code: int = 0) -> None:
-        print(f"\n$ reconcile {shlex.join(arguments)}", flush=True)
+        print(f"\n--- reconcile {shlex.join(arguments)}", flush=True)
         ended = subprocess.run([sys.executable, "-m", "reconcile", *arguments], cwd=desk, env=env, check=False)
         if ended.returncode != code:
             raise SystemExit(f"ended with {ended.returncode}, not {code}")
