@@ -15,6 +15,7 @@ from reconcile.core.errors import UsageError
 
 if TYPE_CHECKING:
     from reconcile.core.outcome import Result
+    from reconcile.flow.watching import WatchOptions
     from reconcile.spec.model import Spec
 
 
@@ -43,27 +44,39 @@ def watch(
     mappings: tuple[str, ...] = (),
     paths: tuple[str, ...] = (),
     lock_timeout: str = "0s",
+    on_failure: str | None = None,
+    concurrency: int | None = None,
+    checksum: bool = False,
 ) -> int:
     """Watches until a signal; returns 0. Without `spec` it is the one the flags name, read again when it is edited."""
-    from reconcile.cli.running import stopping  # noqa: PLC0415 - the engine, only to run it
-    from reconcile.flow import watching  # noqa: PLC0415
-    from reconcile.flow.applying import Hooks  # noqa: PLC0415
-    from reconcile.flow.clock import RealClock  # noqa: PLC0415
+    from reconcile.flow.applying import ApplyOptions  # noqa: PLC0415 - the engine, only to run it
+    from reconcile.flow.planning import PlanOptions  # noqa: PLC0415
+    from reconcile.flow.watching import WatchOptions  # noqa: PLC0415
 
     if dashboard is not None:
         raise UsageError("the dashboard is not built yet", op="--dashboard", hint="reconcile watch --json tells all")
-    options = watching.WatchOptions(
-        reach=reach(mappings, paths),
-        allowed=allowed(allow, allow_deletes),
-        lock_timeout_s=seconds(lock_timeout, "--lock-timeout"),
+    if on_failure == "rollback":
+        raise UsageError("is not built yet", op="--on-failure rollback", hint="continue or stop")
+    planning = PlanOptions(allowed=allowed(allow, allow_deletes), checksum=checksum)
+    options = WatchOptions(
+        reach=reach(mappings, paths, concurrency or 0),
+        apply=ApplyOptions(planning, seconds(lock_timeout, "--lock-timeout"), on_failure or ""),
         debounce_s=seconds(debounce, "--debounce") if debounce is not None else None,
         resync_s=seconds(resync, "--resync") if resync is not None else None,
     )
+    return _run(face, spec, options)
+
+
+def _run(face: Face, spec: Spec | None, options: WatchOptions) -> int:
+    from reconcile.cli.running import stopping  # noqa: PLC0415 - as above
+    from reconcile.flow.applying import Hooks  # noqa: PLC0415
+    from reconcile.flow.clock import RealClock  # noqa: PLC0415
+    from reconcile.flow.watching import Surroundings, watch  # noqa: PLC0415
+
     told = _JsonLog(face) if face.json else _Log(face)
-    around = watching.Surroundings(reload=face.spec if spec is None else None, heard=told.result)
+    around = Surroundings(reload=face.spec if spec is None else None, heard=told.result)
     with stopping() as stop:
-        hooks = Hooks(told, lambda _plan: True, RealClock(), stop)
-        watching.watch(spec or face.spec(), options, hooks, around)
+        watch(spec or face.spec(), options, Hooks(told, lambda _plan: True, RealClock(), stop), around)
     return 0
 
 

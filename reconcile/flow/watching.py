@@ -8,7 +8,7 @@ and tried again, later each time. Nothing but a stop ends the watch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import os
 from pathlib import Path
 import threading
@@ -21,7 +21,6 @@ from reconcile.core.outcome import Result
 from reconcile.core.path import has_control, is_under
 from reconcile.core.reasons import conflict_sentence
 from reconcile.flow.applying import ApplyOptions, Hooks, apply
-from reconcile.flow.planning import PlanOptions
 from reconcile.flow.wire import Reach, wire
 from reconcile.ports import Hints
 from reconcile.scan.hints import FileHints, identity, signature
@@ -42,11 +41,10 @@ OpenHints = Callable[[Iterable[str], Iterable[str], threading.Event], Hints]
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """How to watch. `debounce_s` and `resync_s` None: as the spec has them."""
+    """What to watch, and how each pass applies. `debounce_s` and `resync_s` None: as the spec has them."""
 
     reach: Reach = field(default_factory=Reach)
-    allowed: tuple[str, ...] = ()
-    lock_timeout_s: float = 0.0
+    apply: ApplyOptions = field(default_factory=ApplyOptions)
     debounce_s: float | None = None
     resync_s: float | None = None
 
@@ -145,11 +143,9 @@ class _Watch:
     def _pass(self) -> None:
         self._take_spec()
         self._listen()
-        planning = PlanOptions(allowed=self._options.allowed)
-        options = ApplyOptions(planning, self._options.lock_timeout_s, operation="watch")
         try:
             with wire(self._spec, write=True, clock=self._hooks.clock, reach=self._options.reach) as house:
-                result = apply(house, None, options, self._hooks)
+                result = apply(house, None, replace(self._options.apply, operation="watch"), self._hooks)
         except ReconcileError as error:
             if not self._passes and isinstance(error, UsageError):
                 raise

@@ -16,8 +16,9 @@ from reconcile.core.errors import SpecError, UsageError
 from reconcile.core.events import ActionEnd, Note, Warn
 from reconcile.core.outcome import Result
 from reconcile.flow import watching
-from reconcile.flow.applying import Hooks
+from reconcile.flow.applying import ApplyOptions, Hooks
 from reconcile.flow.clock import RealClock
+from reconcile.flow.planning import PlanOptions
 from reconcile.flow.watching import Surroundings, WatchOptions, watch
 from reconcile.scan.hints import FileHints
 from reconcile.spec.load import build
@@ -234,7 +235,7 @@ def test_a_guard_that_is_allowed_lets_go(script):
     for number in range(20):
         script.put(f"{number}.txt")()
     script.then(1.0, lambda: [path.unlink() for path in (script.root / "src").iterdir()]).then(1.0, heard=False)
-    script.run(allowed=("deletes", "empty-source"))
+    script.run(apply=ApplyOptions(PlanOptions(allowed=("deletes", "empty-source"))))
     assert there(script) == set()
 
 
