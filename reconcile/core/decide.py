@@ -53,6 +53,7 @@ class Verdict(StrEnum):
     MODE = "mode"
     FORGET = "forget"
     RELEASE = "release"
+    RESPELL = "respell"
     UNMANAGED = "unmanaged"
     DRIFT = "drift"
     LOST = "lost"
@@ -201,6 +202,8 @@ def decide(
     word = verdict(source, target, recorded=row.record is not None)
     if word is Verdict.ADOPT and executable and _modes_differ(row):
         word = Verdict.DRIFT if source is Source.SAME else Verdict.MODE
+    if source is Source.SAME and target is Target.SAME and _respelled(row):
+        word = Verdict.RESPELL
     expect = row.target.version if row.target is not None and row.target.kind is Kind.FILE else ABSENT
     if word in _PLAIN:
         return _plain(row, policy, _PLAIN[word], expect)
@@ -217,6 +220,14 @@ def _exceptional(row: Row, policy: Policy, word: Verdict, expect: Version, facts
     return _clash(row, policy, word, expect, facts) if word is not Verdict.NOTHING else None
 
 
+def _respelled(row: Row) -> bool:
+    """Whether the source writes the name in another way since it was recorded, which the target takes for the same."""
+    here, known = row.source, row.record
+    if here is None or known is None or row.target is None or here.key == known.key:
+        return False
+    return (here.path or here.key) != (known.path or known.key)
+
+
 def _modes_differ(row: Row) -> bool:
     return row.source is not None and row.target is not None and row.source.executable != row.target.executable
 
@@ -229,6 +240,7 @@ _PLAIN: Final = {
     Verdict.MODE: (Action.UPDATE, Reason.MODE),
     Verdict.FORGET: (Action.FORGET, Reason.BOTH_GONE),
     Verdict.RELEASE: (Action.FORGET, Reason.IGNORED),
+    Verdict.RESPELL: (Action.MOVE, Reason.RENAMED),
     Verdict.RECREATE: (Action.CREATE, Reason.RECREATED),
 }
 

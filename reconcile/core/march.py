@@ -130,8 +130,9 @@ def march(
 ) -> Iterator[Row]:
     """Yields every key that is not settled, in order.
 
-    A key is settled when its source digest is known and equals the record's, and the target's version is the recorded
-    (and settled) one. `executable`: the bit is compared too. Raises `OutOfOrderError` at the first violation.
+    A key is settled when its source digest is known and equals the record's, the source path is the recorded one, and
+    the target's version is the recorded (and settled) one. `executable`: the bit is compared too. Raises
+    `OutOfOrderError` at the first violation.
     """
     source_side, target_side = _Side("source", source, tally), _Side("target", target, tally)
     pull_source, pull_target = source_side.pull, target_side.pull
@@ -168,6 +169,7 @@ def march(
 def _is_settled(here: Entry, known: Record, there: Entry, *, executable: bool) -> bool:
     return (
         here.digest == known.digest
+        and (here.path or here.key) == (known.path or known.key)
         and there.version == known.version
         and known.settled
         and here.kind is Kind.FILE

@@ -85,6 +85,11 @@ def match_key(key: str, fold: str) -> str:
     return key
 
 
+def same_name(one: str, other: str, fold: str) -> bool:
+    """Whether a store takes two keys for the same."""
+    return one == other or match_key(one, fold) == match_key(other, fold)
+
+
 @lru_cache(maxsize=64)
 def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(translate(pattern))

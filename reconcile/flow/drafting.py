@@ -25,7 +25,7 @@ from reconcile.state.spill import make_spill
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Change).decode
 
-_OVERWRITES = frozenset({Action.UPDATE, Action.DELETE})
+_TAKES_AWAY = frozenset({Action.UPDATE, Action.DELETE, Action.MOVE})
 _SENDS = frozenset({Action.CREATE, Action.UPDATE})
 _SEEKS = frozenset({Reason.NEW, Reason.CHANGED, Reason.RECREATED, Reason.LOST})
 
@@ -84,7 +84,7 @@ class Draft:
         self._clashes.append(_Clash(row.above, row.key, occupied, wanted=source in (Source.SAME, Source.CHANGED)))
 
     def _why_held(self, row: Row, decision: Decision) -> Reason | None:
-        if decision.action in _OVERWRITES and self._wired.protected(row.key):
+        if decision.action in _TAKES_AWAY and self._wired.protected(row.key):
             return Reason.PROTECTED
         cannot_keep = self._wired.target.traits.keeps == "none" and self._wired.policy.keep != "never"
         return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
@@ -95,6 +95,11 @@ class Draft:
     def _change(self, judged: Judged, decision: Decision, action: Action) -> None:
         row = judged.row
         change = self._draw(judged, decision, action)
+        if action is Action.MOVE:
+            if not self._wired.target.traits.move_atomic:
+                return  # to copy and then to delete what has one name is to delete it
+            assert row.source is not None
+            change = _respelled(change, row.source.key)
         if action in _SENDS:
             if self._wired.portable_names == "warn" and why_not_portable(change.key):
                 self.unportable.append(change.key)
@@ -130,7 +135,7 @@ class Draft:
             size=content.size if content else going.size if going else 0,
             was_size=row.target.size if row.target else 0,
             digest=digest,
-            path=here.path if here else row.record.path if row.record else None,
+            path=_path(here, row.key) if here else row.record.path if row.record else None,
             source_version=here.version if here else ABSENT,
             expect=decision.expect,
             executable=here.executable if here else False,
@@ -242,6 +247,19 @@ def _moment(mtime_ns: int) -> str:
     if not mtime_ns:
         return ""
     return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC).strftime(", %Y-%m-%d %H:%M:%S UTC")
+
+
+def _path(here: Entry, key: str) -> str | None:
+    """The source path, where it is not the key."""
+    path = here.path or here.key
+    return path if path != key else None
+
+
+def _respelled(change: Change, key: str) -> Change:
+    """The move of a file to another spelling of its own name: what is there under the new one is the file itself."""
+    path = change.source_path if change.source_path != key else None
+    renamed = replace(change, key=key, path=path, from_key=change.key, from_version=change.expect)
+    return replace(renamed, expect=ABSENT, vacates=True)
 
 
 def _blocked(

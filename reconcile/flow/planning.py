@@ -15,11 +15,12 @@ from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
 from reconcile.core.errors import NotFoundError
 from reconcile.core.events import Progress
 from reconcile.core.guard import Totals, refusals
-from reconcile.core.march import OutOfOrderError, Row, Tally, march
+from reconcile.core.march import OutOfOrderError, Row, Tally
 from reconcile.core.plan import Header, MappingPlan, Plan
 from reconcile.core.record import Record
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
+from reconcile.flow.folding import meet
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
@@ -134,12 +135,12 @@ class _PlanOne:
         wired, tally = self._wired, Tally()
         draft = Draft(wired, pinned=self._options.pinned)
         overlay = self._options.overlay.get(wired.scope.id, {})
-        rows = march(
+        rows = meet(
+            wired,
             () if self._destroy else source_stream(wired, unsorted=unsorted),
             self._records(overlay),
             self._target(unsorted=unsorted),
             tally,
-            executable=wired.executable,
         )
         waiting: list[Row] = []
         for row in rows:

@@ -12,6 +12,7 @@ from reconcile.core.change import Action
 from reconcile.core.entry import Digest, Entry
 from reconcile.core.errors import StoreError
 from reconcile.core.outcome import Run
+from reconcile.core.path import same_name
 from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
@@ -81,7 +82,7 @@ def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
     if intent.action in _REMOVES:
         drop = intent.key if entry is None else None
         return [Fold(intent.scope, intent.seq, drop=drop)]
-    if entry is None or entry.kind or not _is_ours(wired, entry, intent):
+    if entry is None or entry.kind or _is_respelling(wired, intent) or not _is_ours(wired, entry, intent):
         return [Fold(intent.scope, intent.seq)]
     record = Record(
         intent.key,
@@ -97,6 +98,11 @@ def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
     if intent.from_key is not None and wired.target.stat(intent.from_key) is None:
         folds.append(Fold(intent.scope, intent.seq, drop=intent.from_key))
     return folds
+
+
+def _is_respelling(wired: Wired, intent: Intent) -> bool:
+    """Whether old and new name are one to the target: then its content tells nothing, and its listing all."""
+    return intent.from_key is not None and same_name(intent.key, intent.from_key, wired.target.traits.key)
 
 
 def _is_ours(wired: Wired, entry: Entry, intent: Intent) -> bool:

@@ -8,7 +8,7 @@ from reconcile import __version__
 from reconcile.core.change import Action, Change
 from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
 from reconcile.core.errors import StalePlanError, StoreError
-from reconcile.core.path import has_control, why_not_key
+from reconcile.core.path import has_control, same_name, why_not_key
 from reconcile.core.plan import FORMAT_VERSION, MappingPlan, Plan
 from reconcile.flow.wired import House, Wired
 
@@ -51,7 +51,7 @@ def _check_world(wired: Wired, part: MappingPlan, plan: Plan) -> None:
             if why_not_key(key) or has_control(key):
                 raise _stale("it holds a name that no plan has", key)
         _check_source(wired, change)
-        for key, expected in _expected(change):
+        for key, expected in _expected(wired, change):
             if _version(wired, key, versions) != expected:
                 raise _stale("the target changed since", key)
 
@@ -65,8 +65,9 @@ def _versions(wired: Wired, part: MappingPlan) -> dict[str, Version] | None:
     return {item.key: item.version for item in wired.target.list() if isinstance(item, Entry)}
 
 
-def _expected(change: Change) -> Iterator[tuple[str, Version]]:
-    if change.action is not Action.FORGET and change.expect != ANY:
+def _expected(wired: Wired, change: Change) -> Iterator[tuple[str, Version]]:
+    own_name = change.from_key is not None and same_name(change.key, change.from_key, wired.target.traits.key)
+    if change.action is not Action.FORGET and change.expect != ANY and not own_name:
         yield change.key, change.expect
     if change.from_key is not None:
         yield change.from_key, change.from_version
