@@ -99,7 +99,8 @@ class _Reading:
             self.found.problems.append((self.wired.name, why))
             return
         self.found.checked += 1
-        self.found.bytes += row.target.size if row.target is not None else 0
+        if row.target is not None and row.target.kind is Kind.FILE:
+            self.found.bytes += row.target.size
         if why:
             self.found.differences.append(Difference(self.wired.name, row.key, why))
 

@@ -58,8 +58,11 @@ class _Sketch:
     def band(self, mapping: str, changes: Iterable[Change], waits_for: list[str]) -> Band:
         """All of it."""
         shown_ones, left = _first(changes)
-        late = [change for change in shown_ones if change.action is Action.DELETE and not change.after]
-        early = [change for change in shown_ones if change.action is not Action.DELETE or change.after]
+        awaited = {id_ for change in shown_ones for id_ in change.after}
+        early, late = [], []
+        for change in shown_ones:
+            is_late = change.action is Action.DELETE and not change.after and change.id not in awaited
+            (late if is_late else early).append(change)
         for change in _in_order(early):
             self._add(change)
         if early and late:
