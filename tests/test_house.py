@@ -120,7 +120,7 @@ def test_nothing_asks_whether_it_is_a_dry_run():
 def test_the_top_level_has_the_names_it_has():
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("no git checkout, so no list of what belongs to it")
-    command = ["git", "-c", "safe.directory=*", "ls-files"]
+    command = ["git", "-c", "safe.directory=*", "-c", "core.quotePath=off", "ls-files"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     names = {line.partition("/")[0] for line in listed.stdout.splitlines()}
     assert {name for name in names if not name.startswith(".")} == TOP

@@ -44,9 +44,6 @@ def watch(
     mappings: tuple[str, ...] = (),
     paths: tuple[str, ...] = (),
     lock_timeout: str = "0s",
-    on_failure: str | None = None,
-    concurrency: int | None = None,
-    checksum: bool = False,
 ) -> int:
     """Watches until a signal; returns 0. Without `spec` it is the one the flags name, read again when it is edited."""
     from reconcile.flow.applying import ApplyOptions  # noqa: PLC0415 - the engine, only to run it
@@ -55,12 +52,10 @@ def watch(
 
     if dashboard is not None:
         raise UsageError("the dashboard is not built yet", op="--dashboard", hint="reconcile watch --json tells all")
-    if on_failure == "rollback":
-        raise UsageError("is not built yet", op="--on-failure rollback", hint="continue or stop")
-    planning = PlanOptions(allowed=allowed(allow, allow_deletes), checksum=checksum)
+    planning = PlanOptions(allowed=allowed(allow, allow_deletes))
     options = WatchOptions(
-        reach=reach(mappings, paths, concurrency or 0),
-        apply=ApplyOptions(planning, seconds(lock_timeout, "--lock-timeout"), on_failure or ""),
+        reach=reach(mappings, paths),
+        apply=ApplyOptions(planning, seconds(lock_timeout, "--lock-timeout")),
         debounce_s=seconds(debounce, "--debounce") if debounce is not None else None,
         resync_s=seconds(resync, "--resync") if resync is not None else None,
     )
