@@ -59,7 +59,8 @@ class _Sketch:
         """All of it."""
         shown_ones, left = _first(changes)
         awaited = {id_ for change in shown_ones for id_ in change.after}
-        early, late = [], []
+        early: list[Change] = []
+        late: list[Change] = []
         for change in shown_ones:
             is_late = change.action is Action.DELETE and not change.after and change.id not in awaited
             (late if is_late else early).append(change)
