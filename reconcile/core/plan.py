@@ -21,7 +21,8 @@ class MappingPlan(Struct, frozen=True):
 
     `scope` is the id its records hang on; `serial` the state's at planning. `conditions` says how the store keeps its
     promises (`unproven` before any apply probed it); `window`: the store tells no version, so a change made while we
-    write may go unseen. `creates` names the containers that apply will make. `notices` are facts worth a line.
+    write may go unseen. `creates` names the containers that apply will make. `notices` are facts worth a line. `whole`:
+    every path was looked at and may be acted on; applying anything less completes nothing.
     """
 
     name: str
@@ -40,6 +41,7 @@ class MappingPlan(Struct, frozen=True):
     waits_for: list[str] = []
     records: int = 0
     last_run: int = 0
+    whole: bool = True
 
     @property
     def refused(self) -> bool:

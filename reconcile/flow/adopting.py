@@ -36,4 +36,4 @@ def only_adoptions(plan: Plan) -> Plan:
 
 def _part(part: MappingPlan) -> MappingPlan:
     counts = Counts(adopt=part.counts.adopt, unchanged=part.counts.unchanged)
-    return replace(part, counts=counts, refusals=[], creates=[], notices=[])
+    return replace(part, counts=counts, refusals=[], creates=[], notices=[], whole=False)

@@ -132,7 +132,7 @@ class _Apply:
         self._hooks.sink(Start(run.id, run.operation, total, sum(part.counts.bytes for part in live), resumed))
         ledger = Ledger(house.state, run.id, lease, self._hooks.sink)
         self._mappings(live, run.id, ledger, chosen)
-        self._end(run, live, ledger, result)
+        self._end(run, live if chosen is None else [], ledger, result)
         return result
 
     def _wired(self, part: MappingPlan) -> Wired:
@@ -208,13 +208,14 @@ class _Apply:
             ledger.take(step.held(change, why))
         ledger.commit()
 
-    def _end(self, run: Run, live: Sequence[MappingPlan], ledger: Ledger, result: Result) -> None:
+    def _end(self, run: Run, parts: Sequence[MappingPlan], ledger: Ledger, result: Result) -> None:
+        """Tells how the run ended, and which of the parts, those that were wanted as they are, it completed."""
         result.outcomes, result.counts, result.total_bytes = ledger.outcomes, ledger.counts, ledger.bytes
         done = sum(ledger.counts.values())
         result.left = run.total - done
         result.stopped = self._hooks.stop.is_set()
         result.exit_code = _exit_code(self._plan, result)
-        clean = [part for part in live if not ledger.failed.get(part.name) and not result.stopped]
+        clean = [part for part in parts if not ledger.failed.get(part.name) and not result.stopped]
         complete = [part for part in clean if not part.problems and not part.conflicts and not result.left]
         ended = structs.replace(
             run,
@@ -225,14 +226,14 @@ class _Apply:
             bytes=ledger.bytes,
             counts=dict(ledger.counts),
         )
-        self._house.state.end(ended, [part.scope for part in complete], self._held.lease)
+        self._house.state.end(ended, [part.scope for part in complete if part.whole], self._held.lease)
         self._complete(complete, result)
 
     def _complete(self, parts: Sequence[MappingPlan], result: Result) -> None:
         """A source that was read and settled as a whole is what the next run is compared with."""
         for part in parts:
             wired = self._wired(part)
-            if wired.memory is not None and not part.problems and not result.stopped:
+            if wired.memory is not None and part.whole and not part.problems and not result.stopped:
                 wired.memory.all_is_well()
 
 

@@ -127,7 +127,7 @@ class _PlanOne:
         """What apply will have to make first; an error when it may not."""
         missing = list(self._wired.target.ensure(dry=True))
         if missing and not self._wired.create_target:
-            hint = f"set create_target: true, or run: reconcile create {self._wired.target.url}"
+            hint = f"set create_target: true, or run: reconcile create {self._wired.name}"
             raise NotFoundError("the target does not exist", op="plan", path=self._wired.target.url, hint=hint)
         return missing
 
@@ -211,6 +211,7 @@ class _PlanOne:
             waits_for=list(wired.depends_on),
             records=tally.records,
             last_run=next((run.id for run in self._house.state.runs() if wired.name in run.mappings and run.ended), 0),
+            whole=self._options.kind == "apply" and not wired.narrow,
         )
 
     def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:

@@ -1,0 +1,42 @@
+"""`reset`: forgets; never the data, never kept bytes."""
+
+from __future__ import annotations
+
+
+def test_everything_is_forgotten_and_nothing_is_lost(place):
+    place.applied()
+    place.write("docs/a.txt", "alpha, edited")
+    place.write("there/b.txt", "drift")
+    place.applied()
+    kept = {file.read_text(encoding="utf-8") for file in (place.root / "there/.reconcile/undo").rglob("*.txt")}
+    assert "drift" in kept
+    told = place("reset", "--auto-approve")
+    assert told.code == 0
+    assert "Forgot 3 paths" in told.out
+    assert place.there() == {"a.txt", "b.txt", "sub/c.txt"}
+    assert kept == {file.read_text(encoding="utf-8") for file in (place.root / "there/.reconcile/undo").rglob("*.txt")}
+    assert place("state", "list", "--json").json["scopes"] == []
+    assert [run["id"] for run in place("history", "--json").json["runs"]] == [2, 1]
+    assert list((place.root / "state").glob("reconcile.db.g*"))
+
+
+def test_what_is_equal_is_adopted_again(place):
+    place.applied()
+    assert place("reset", "--auto-approve", "--json").json["forgotten"] == 3
+    assert place("adopt").code == 0
+    assert place("plan").out == "No changes. 3 paths in sync.\n"
+
+
+def test_nobody_to_ask(place):
+    place.applied()
+    told = place("reset")
+    assert told.code == 1
+    assert "--auto-approve" in told.err
+    assert place("plan").out == "No changes. 3 paths in sync.\n"
+
+
+def test_not_while_somebody_holds_the_lock(place):
+    place.applied()
+    assert place("lock", "hold", "--reason", "audit").code == 0
+    assert place("reset", "--auto-approve").code == 6
+    assert len(place("state", "show").out.splitlines()) == 3
