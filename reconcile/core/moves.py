@@ -8,12 +8,16 @@ the flow hashes the seekers, and equal digests are paired. Empty files are never
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeVar
 
 from msgspec import Struct
 
+from reconcile.core.change import Change
 from reconcile.core.entry import Digest, Version
 from reconcile.core.path import is_under
+
+Sought = TypeVar("Sought", "Seeker", Change)
 
 
 class Holder(Struct, frozen=True, gc=False):
@@ -36,10 +40,10 @@ class Seeker(Struct, frozen=True, gc=False):
     executable: bool = False
 
 
-def candidates(holders: Iterable[Holder], seekers: Iterable[Seeker]) -> list[Seeker]:
-    """The seekers whose content could be a holder's: equal, non-zero size."""
+def candidates(holders: Iterable[Holder], sized: Iterable[Sought]) -> Iterator[Sought]:
+    """Those of the sized things whose content could be a holder's: equal, non-zero size."""
     sizes = {holder.size for holder in holders if holder.size}
-    return [seeker for seeker in seekers if seeker.size in sizes]
+    return (one for one in sized if one.size in sizes)
 
 
 def pair(holders: Collection[Holder], seekers: Iterable[Seeker], *, tree: bool = False) -> dict[str, Holder]:

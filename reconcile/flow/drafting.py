@@ -47,8 +47,6 @@ class Draft:
         self._pinned = pinned
         self._rows: Spill = make_spill()
         self._holders: list[Holder] = []
-        self._seekers: list[Seeker] = []
-        self._sources: dict[str, Entry] = {}
         self._clashes: list[_Clash] = []
         self.conflicts: list[Conflict] = []
         self.problems: list[Problem] = []
@@ -108,7 +106,7 @@ class Draft:
                 self.problems.append(Problem(row.key, refused, side="target"))
                 return
         if self._pinned and change.digest is None and action in _SENDS and row.source is not None:
-            digest = pin(self._wired, row.source)
+            digest = pin(self._wired, change)
             if isinstance(digest, Problem):
                 self.problems.append(digest)
                 return
@@ -147,16 +145,10 @@ class Draft:
         if "none" in (traits.copy, traits.move):
             return
         record = row.record
-        ours = record is not None and row.target is not None and row.target.version == record.version
-        if record is not None and ours and change.reason in (Reason.GONE, Reason.CHANGED):
+        if record is not None and row.target is not None and change.reason in (Reason.GONE, Reason.CHANGED):
             vacates = change.action is Action.DELETE
             mode = self._wired.executable and record.executable
-            self._holders.append(Holder(change.key, record.size, record.digest, record.version, vacates, mode))
-        if change.reason in _SEEKS and change.size and row.source is not None:
-            mode = self._wired.executable and change.executable
-            self._seekers.append(Seeker(change.key, change.size, change.digest, mode))
-            if change.digest is None:
-                self._sources[change.key] = row.source
+            self._holders.append(Holder(change.key, record.size, record.digest, row.target.version, vacates, mode))
 
     def finish(self, first_id: int) -> tuple[Spill, Counts, int]:
         """The changes with ids from `first_id`, sorted; their counts; and the next free id."""
@@ -182,15 +174,20 @@ class Draft:
         return final, counts, number
 
     def _pair(self) -> tuple[dict[str, Holder], dict[str, Digest]]:
+        """Who takes whose content, and the digests that were read to find out."""
+        if not self._holders:
+            return {}, {}
+        wanted = (change for change in self._drafted() if change.reason in _SEEKS and change.action in _SENDS)
         seekers, digests = [], {}
-        for seeker in candidates(self._holders, self._seekers):
-            digest = seeker.digest
+        for change in candidates(self._holders, wanted):
+            digest = change.digest
             if digest is None:
-                pinned = pin(self._wired, self._sources[seeker.key])
+                pinned = pin(self._wired, change)
                 if isinstance(pinned, Problem):
                     continue  # sending it meets, and reports, the same trouble
-                digest = digests[seeker.key] = pinned
-            seekers.append(replace(seeker, digest=digest))
+                digest = digests[change.key] = pinned
+            mode = self._wired.executable and change.executable
+            seekers.append(Seeker(change.key, change.size, digest, mode))
         return pair(self._holders, seekers, tree=self._wired.target.traits.tree), digests
 
     def _settled(self, paired: dict[str, Holder], digests: dict[str, Digest], held: set[str]) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconcile.core.change import Action, Reason
+from reconcile.core.change import Action, Change, Reason
 from reconcile.core.decide import NO_FACTS, Ask, Decision, Facts, Source, Target, decide, source_state, target_state
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.errors import StoreError, UnstableError
@@ -155,9 +155,9 @@ def each(
         yield from map(work, rows)
 
 
-def pin(wired: Wired, entry: Entry) -> Digest | Problem:
-    """The digest a change is bound to; a problem when the file cannot be read."""
+def pin(wired: Wired, change: Change) -> Digest | Problem:
+    """The digest of what a change will send; a problem when the file cannot be read."""
     try:
-        return wired.reader.hashes(entry.path or entry.key, entry.version).sha256
+        return wired.reader.hashes(change.source_path, change.source_version or None).sha256
     except StoreError as error:
-        return Problem(entry.key, error.message, hint=error.hint)
+        return Problem(change.key, error.message, hint=error.hint)
