@@ -82,7 +82,9 @@ class World:
             return make_plan(house, PlanOptions(overlay=overlay(house), **options), self.events.append)
 
     def apply(self, plan: Plan | None = None, *, reach: Reach | None = None, **options: Any) -> Result:
-        hooks = Hooks(self.events.append, lambda _plan: True, RealClock(), options.pop("stop", threading.Event()))
+        """`approve` and `stop` are those of the hooks; other options those of the plan."""
+        approve, stop = options.pop("approve", lambda _plan: True), options.pop("stop", threading.Event())
+        hooks = Hooks(self.events.append, approve, RealClock(), stop)
         with self.house(write=True, reach=reach) as house:
             return apply(house, plan, ApplyOptions(PlanOptions(**options)), hooks)
 
