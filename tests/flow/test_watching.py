@@ -11,112 +11,18 @@ import time
 from typing import Any, Self
 
 import pytest
+from watch_script import Script
 
 from reconcile.core.errors import SpecError, UsageError
-from reconcile.core.events import ActionEnd, Note, Warn
-from reconcile.core.outcome import Result
+from reconcile.core.events import Note
 from reconcile.flow import watching
 from reconcile.flow.applying import ApplyOptions, Hooks
 from reconcile.flow.clock import RealClock
 from reconcile.flow.planning import PlanOptions
-from reconcile.flow.watching import Surroundings, WatchOptions, watch
+from reconcile.flow.watching import WatchOptions, watch
 from reconcile.scan.hints import FileHints
 from reconcile.spec.load import build
 from reconcile.spec.model import Spec
-
-Step = tuple[float, Callable[[], object] | None, bool]
-
-
-@dataclass
-class Script:
-    """A clock, and the hints of a story: after so many seconds something happens, and is heard or not; then the end.
-
-    `moments` holds when each pass had its result.
-    """
-
-    root: Path
-    steps: list[Step] = field(default_factory=list)
-    trouble: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    watch: dict[str, Any] = field(default_factory=dict)
-    at: float = 0.0
-    events: list[Any] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
-    moments: list[float] = field(default_factory=list)
-    followed: list[list[str]] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        (self.root / "src").mkdir(exist_ok=True)
-
-    def spec(self) -> Spec:
-        document = {
-            "state": "state/reconcile.db",
-            "mappings": {"docs": {"source": "./src", "target": "./out", **self.options}},
-            "watch": self.watch,
-        }
-        return build(document, root=self.root, file=str(self.root / "reconcile.yaml"))
-
-    def then(self, after_s: float, does: Callable[[], object] | None = None, *, heard: bool = True) -> Script:
-        """After so many seconds something is done; `heard`: the system tells."""
-        self.steps.append((after_s, does, heard))
-        return self
-
-    def wait(self, timeout_s: float) -> frozenset[str]:
-        if not self.steps:
-            self.stop.set()
-            return frozenset()
-        after_s, does, heard = self.steps[0]
-        if after_s > timeout_s:
-            self.steps[0] = (after_s - timeout_s, does, heard)
-            self.at += timeout_s
-            return frozenset()
-        self.steps.pop(0)
-        self.at += after_s
-        if does is not None:
-            does()
-        return frozenset({str(self.root / "src" / "x")}) if heard else frozenset()
-
-    def close(self) -> None:
-        pass
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-    def _open(self, roots: Any, files: Any, _stop: Any) -> Script:
-        self.followed.append([*roots, *files])
-        return self
-
-    def _heard(self, result: Result) -> None:
-        self.results.append(result)
-        self.moments.append(round(self.at, 3))
-
-    def run(self, reload: Callable[[], Spec] | None = None, **options: Any) -> Script:
-        around = Surroundings(reload, self._heard, self._open)
-        watch(self.spec(), WatchOptions(**options), Hooks(self.events.append, lambda _: True, self, self.stop), around)
-        return self
-
-    @property
-    def told(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, (Note, Warn))]
-
-    @property
-    def done(self) -> list[str]:
-        return [f"{e.action} {e.path}" for e in self.events if isinstance(e, ActionEnd) and e.outcome == "done"]
-
-    def put(self, name: str, text: str = "text") -> Callable[[], object]:
-        def write() -> None:
-            path = self.root / "src" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-
-        return write
 
 
 @pytest.fixture
@@ -279,6 +185,21 @@ def test_a_broken_edit_of_the_spec_keeps_the_old_one(script):
     assert sum("taken over" in text for text in script.told) == 1
 
 
+def test_while_nothing_works_an_edit_of_the_spec_is_worth_a_try(script):
+    file = script.root / "reconcile.yaml"
+    file.write_text("first")
+    (script.root / "other").mkdir()
+
+    def reload() -> Spec:
+        script.options = {"source": "./other"}
+        return script.spec()
+
+    script.then(1.0, lambda: os.rename(script.root / "src", script.root / "gone")).then(100.0, heard=False)
+    script.then(1.0, lambda: file.write_text("edited"), heard=file).then(1.0, heard=False).run(reload)
+    assert script.moments[-1] < 103, "long before the next retry"
+    assert script.told[-1].startswith("in sync")
+
+
 def test_a_mapping_that_is_not_there_is_an_error_at_once(script):
     with pytest.raises(UsageError, match="no mapping"):
         script.run(reach=watching.Reach(("nope",)))
@@ -353,7 +274,7 @@ def test_real_edits_reach_the_target(tmp_path):
         began = time.monotonic()
         live.stop.set()
         live.thread.join(5)
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 0.3, "about 0.05 s, and room for a busy machine"
 
 
 def test_hints_of_single_files_and_of_nothing_at_all(tmp_path):
@@ -366,7 +287,7 @@ def test_hints_of_single_files_and_of_nothing_at_all(tmp_path):
     stop.set()
     began = time.monotonic()
     assert hints.wait(5) == frozenset()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.3, "about 0.05 s, and room for a busy machine"
     hints.close()
 
 
