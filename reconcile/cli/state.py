@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconcile.cli.face import Face, global_options
-from reconcile.cli.options import mapping_option, reach
+from reconcile.cli.options import lock_options, mapping_option, reach, seconds
 from reconcile.core.counts import plural
 from reconcile.core.errors import UsageError
 
@@ -65,30 +65,36 @@ def show(face: Face, globs: tuple[str, ...], mappings: tuple[str, ...], as_csv: 
 @command.command("mv")
 @click.argument("old", metavar="OLD")
 @click.argument("mapping", metavar="MAPPING")
+@lock_options
 @global_options
-def mv(face: Face, old: str, mapping: str) -> int:
+def mv(face: Face, old: str, mapping: str, lock_timeout: str) -> int:
     """Give the records of OLD (a scope's id, or a mapping that was renamed) to MAPPING as it is now."""
     from reconcile.flow.clock import RealClock  # noqa: PLC0415 - help needs none
     from reconcile.flow.mending import move  # noqa: PLC0415
 
+    waits_s = seconds(lock_timeout, "--lock-timeout")
     with face.house(write=True, reach=reach((mapping,))) as house:
-        count = move(house.state, old, house.mappings[0].scope, RealClock())
+        count = move(house.state, old, house.mappings[0].scope, RealClock(), timeout_s=waits_s)
     return face.tell({"moved": count}, [f"Moved {plural(count, 'record')} to {mapping}.", "Next: reconcile plan"])
 
 
 @command.command("rm")
 @click.argument("globs", nargs=-1, required=True, metavar="GLOB…")
 @mapping_option
+@lock_options
 @global_options
-def rm(face: Face, globs: tuple[str, ...], mappings: tuple[str, ...]) -> int:
+def rm(face: Face, globs: tuple[str, ...], mappings: tuple[str, ...], lock_timeout: str) -> int:
     """Forget the records that match; what they stand for stays, and is not ours any more."""
     from reconcile.core.path import matches_glob  # noqa: PLC0415 - help needs none
     from reconcile.flow.clock import RealClock  # noqa: PLC0415
     from reconcile.flow.mending import remove  # noqa: PLC0415
 
+    def chosen(key: str) -> bool:
+        return any(matches_glob(key, glob) for glob in globs)
+
+    waits_s = seconds(lock_timeout, "--lock-timeout")
     with face.state(write=True) as state:
-        scopes = _scopes(state, mappings)
-        count = remove(state, scopes, lambda key: any(matches_glob(key, glob) for glob in globs), RealClock())
+        count = remove(state, _scopes(state, mappings), chosen, RealClock(), timeout_s=waits_s)
     return face.tell({"forgotten": count}, [f"Forgot {plural(count, 'record')}. A copy of the state was kept."])
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from reconcile import __version__
 from reconcile.core.change import Action, Change
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import StoreError, UsageError
 from reconcile.core.events import Start
 from reconcile.core.graph import waves
 from reconcile.core.outcome import Result, Run
@@ -121,7 +121,7 @@ class _Apply:
             resumed=resumed,
         )
         if not total and not any(part.creates for part in live) and not resumed:
-            self._complete(live, result)
+            self._complete(live if chosen is None else [], result)
             result.exit_code = plan.exit_code()
             return result
         lease = self._held.lease
@@ -163,10 +163,11 @@ class _Apply:
             if any(ledger.failed.get(name) for name in wired.depends_on):
                 self._hold(part, ledger, chosen, "held back: a mapping it depends on did not finish")
                 continue
-            if part.creates:
-                wired.target.ensure()
-            if part.counts.changes and wired.learnt is not None:
-                wired.learnt.probe()
+            try:
+                _make_ready(wired, part)
+            except StoreError as error:
+                self._hold(part, ledger, chosen, f"held back: {error}")
+                continue
             self._stop.also = partial(self._has_failed, wired, ledger)
             step = Step(wired, run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)
@@ -189,7 +190,7 @@ class _Apply:
 
         engine.run(step, independent())
         for wave in waves(entangled) if entangled else []:
-            engine.run_units(step, _units(wave))
+            engine.run_units(step, list(_ready(wave, step, ledger)))
         late = (c for c in self._changes(part, chosen) if c.action in _LATE and not c.group and not c.after)
         if ledger.failed.get(part.name):
             for change in late:
@@ -235,6 +236,24 @@ class _Apply:
             wired = self._wired(part)
             if wired.memory is not None and part.whole and not part.problems and not result.stopped:
                 wired.memory.all_is_well()
+
+
+def _make_ready(wired: Wired, part: MappingPlan) -> None:
+    """The container is there, and it is known how the store keeps its promises."""
+    if part.creates:
+        wired.target.ensure()
+    if part.counts.changes and wired.learnt is not None:
+        wired.learnt.probe()
+
+
+def _ready(wave: Sequence[Change], step: Step, ledger: Ledger) -> Iterator[list[Change]]:
+    """The units of a wave that may run; what waits for something that did not happen is held back."""
+    for unit in _units(wave):
+        if ledger.undone.isdisjoint(before for change in unit for before in change.after):
+            yield unit
+        else:
+            for change in unit:
+                ledger.take(step.held(change, "held back: what it waits for did not happen"))
 
 
 def _units(wave: Sequence[Change]) -> Iterator[list[Change]]:

@@ -11,6 +11,7 @@ from reconcile.core.entry import Entry, Problem, Version
 from reconcile.core.errors import StateError, UsageError
 from reconcile.core.path import CONTROL_DIR
 from reconcile.core.record import Scope
+from reconcile.flow.settling import settle
 from reconcile.flow.standing import forget
 from reconcile.flow.wired import House
 from reconcile.ports import Clock, Lease, StateStore, Store
@@ -35,16 +36,18 @@ def leased(state: StateStore, operation: str, clock: Clock, *, timeout_s: float 
         lease.release()
 
 
-def move(state: StateStore, old: str, new: Scope, clock: Clock) -> int:
+def move(state: StateStore, old: str, new: Scope, clock: Clock, *, timeout_s: float = 0.0) -> int:
     """Gives the records of the scope that `old` names to the scope `new`; returns how many."""
     giver = named_scope(state, old, but=new)
-    with leased(state, "state mv", clock) as lease:
+    with leased(state, "state mv", clock, timeout_s=timeout_s) as lease:
         return mending.move_scope(_sqlite(state), giver.id, new, lease)
 
 
-def remove(state: StateStore, scopes: list[Scope], chosen: Callable[[str], bool], clock: Clock) -> int:
+def remove(
+    state: StateStore, scopes: list[Scope], chosen: Callable[[str], bool], clock: Clock, *, timeout_s: float = 0.0
+) -> int:
     """Forgets the chosen keys of the scopes: what they stand for is unmanaged from now on. Returns how many."""
-    with leased(state, "state rm", clock) as lease:
+    with leased(state, "state rm", clock, timeout_s=timeout_s) as lease:
         return sum(mending.remove(_sqlite(state), scope.id, chosen, lease) for scope in scopes)
 
 
@@ -76,11 +79,12 @@ def push(spec: Spec, file: str, clock: Clock, *, force: bool) -> None:
     pushing.push(place.path, file, force=force, clock=clock)
 
 
-def reset(house: House, clock: Clock) -> int:
+def reset(house: House, clock: Clock, *, timeout_s: float = 0.0) -> int:
     """Forgets every scope, and the control files of the targets; never data, never kept bytes. Returns files gone."""
-    with leased(house.state, "reset", clock) as lease:
-        mending.reset(_sqlite(house.state), lease)
+    with leased(house.state, "reset", clock, timeout_s=timeout_s) as lease:
+        # what a dead run left half written is known only now
         gone = sum(_clear(wired.target) for wired in house.mappings)
+        mending.reset(_sqlite(house.state), lease)
     forget(house)
     return gone
 

@@ -36,10 +36,9 @@ def standing(cache: Cache, scope: str) -> Standing:
 
 
 def note_result(house: House, plan: Plan, result: Result, now: float) -> None:
-    """Notes how each mapping of the plan came out; what was only looked at in part, or destroyed, says nothing."""
-    whole = {wired.name for wired in house.mappings if not wired.narrow and plan.header.kind == "apply"}
+    """Notes how each mapping of the plan came out; one that was not planned as a whole says nothing."""
     for part in plan.mappings:
-        if part.name in whole:
+        if part.whole:
             conflicts = len(part.conflicts) + _endings(part, result).count("conflict")
             _note(house.cache, part.scope, now, failed=_failed(part, result), conflicts=conflicts)
 

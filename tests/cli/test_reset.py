@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from reconcile.core.outcome import Run
+from reconcile.flow.clock import RealClock
+from reconcile.ports import Intent
+from reconcile.state.lease import acquire
+from reconcile.state.store import open_state
+from reconcile.stores.draft import temp_name
+
 
 def test_everything_is_forgotten_and_nothing_is_lost(place):
     place.applied()
@@ -40,3 +47,19 @@ def test_not_while_somebody_holds_the_lock(place):
     assert place("lock", "hold", "--reason", "audit").code == 0
     assert place("reset", "--auto-approve").code == 6
     assert len(place("state", "show").out.splitlines()) == 3
+
+
+def test_what_a_dead_run_left_half_written_goes_too(place):
+    """A state that knows of a write that never ended, and the temporary file it left."""
+    place.applied()
+    state = open_state(str(place.root / "state/reconcile.db"), write=True)
+    lease = acquire(state, "apply", clock=RealClock())
+    ((scope, _, _),) = state.scopes()
+    run = state.begin(Run(0, "apply", 1.0), lease)
+    state.journal.intend([Intent(run, 1, scope.id, "a.txt", "update", "x", b"d" * 32, 3, "0123456789abcdef")])
+    lease.release()
+    state.close()
+    left = place.write(f"there/{temp_name('0123456789abcdef')}", "hal")
+    assert place("reset", "--auto-approve").code == 0
+    assert not left.exists()
+    assert place.there() == {"a.txt", "b.txt", "sub/c.txt"}
