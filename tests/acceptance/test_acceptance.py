@@ -1,7 +1,7 @@
 """The whole program as a person meets it: a script, the files it begins with, and every byte it answers.
 
 Each case is a folder: `reconcile.yaml`, `files/` (copied beside it), `script`, `output.txt`. A line of a script is
-`$ reconcile …`, run through the real command in this process, `! write FILE TEXT`, `! mv OLD NEW` or `! rm FILE`; all
+`$ reconcile …`, run through the real command in this process, `! write FILE TEXT`, `! mv OLD NEW`, `! ln TO FILE` or `! rm FILE`; all
 else is told as it stands. `RECONCILE_UPDATE_GOLDEN=1` writes `output.txt` anew.
 """
 
@@ -28,6 +28,8 @@ CHANGING: list[tuple[str, str]] = [
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "…"),
     (r"\b\d\d:\d\d:\d\d\b", "…"),
     (r"\bunlock [0-9a-f]{8}\b", "unlock …"),
+    (r"\d+(\.\d)? (s|min) ago\b", "… ago"),
+    (r"\bby [^\s@]+@[^\s:]+:", "by …:"),
 ]
 """What differs from run to run, and what stands for it."""
 
@@ -48,7 +50,11 @@ def _remove(root: Path, name: str) -> None:
     file.unlink() if file.is_file() else shutil.rmtree(file)
 
 
-DEEDS: dict[str, Callable[..., None]] = {"write": _write, "mv": _move, "rm": _remove}
+def _link(root: Path, to: str, name: str) -> None:
+    (root / name).symlink_to(to)
+
+
+DEEDS: dict[str, Callable[..., None]] = {"write": _write, "mv": _move, "rm": _remove, "ln": _link}
 
 
 class Terminal:
