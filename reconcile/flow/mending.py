@@ -82,7 +82,7 @@ def push(spec: Spec, file: str, clock: Clock, *, force: bool) -> None:
 def reset(house: House, clock: Clock, *, timeout_s: float = 0.0) -> int:
     """Forgets every scope, and the control files of the targets; never data, never kept bytes. Returns files gone."""
     with leased(house.state, "reset", clock, timeout_s=timeout_s) as lease:
-        # what a dead run left half written is known only now
+        settle(house, lease)  # what a dead run left half written is known only now
         gone = sum(_clear(wired.target) for wired in house.mappings)
         mending.reset(_sqlite(house.state), lease)
     forget(house)
