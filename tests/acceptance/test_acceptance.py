@@ -1,8 +1,8 @@
 """The whole program as a person meets it: a script, the files it begins with, and every byte it answers.
 
 Each case is a folder: `reconcile.yaml`, `files/` (copied beside it), `script`, `output.txt`. A line of a script is
-`$ reconcile …`, run through the real command in this process, `! write FILE TEXT`, `! mv OLD NEW`, `! ln TO FILE` or `! rm FILE`; all
-else is told as it stands. `RECONCILE_UPDATE_GOLDEN=1` writes `output.txt` anew.
+`$ reconcile …`, run through the real command in this process, `! write FILE TEXT`, `! mv OLD NEW`, `! ln TO FILE` or
+`! rm FILE`; all else is told as it stands. `RECONCILE_UPDATE_GOLDEN=1` writes `output.txt` anew.
 """
 
 from __future__ import annotations
