@@ -79,8 +79,13 @@ def _merge(one: Iterator[Record], other: Iterator[Record]) -> Iterator[Record]:
 
 def _listed(store: Store, *, unsorted: bool) -> Iterator[Entry | Problem]:
     if unsorted or store.traits.order == "none":
-        return sort(store.list())
+        return _sorted(store)
     return store.list()
+
+
+def _sorted(store: Store) -> Iterator[Entry | Problem]:
+    """Listed when it is first read, so that an error meets whoever reads."""
+    yield from sort(store.list())
 
 
 def _as_target(stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:

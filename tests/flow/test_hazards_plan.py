@@ -9,6 +9,7 @@ import time
 from typing import Any
 import uuid
 
+from msgspec import json
 from msgspec.structs import replace
 import pytest
 
@@ -89,9 +90,7 @@ class Stutterer(Wrapper):
 
 
 def described(plan: Plan) -> bytes:
-    from msgspec import json as fast
-
-    return fast.encode(plan.header) + b"".join(fast.encode(change) for change in plan.changes())
+    return json.encode(plan.header) + b"".join(json.encode(change) for change in plan.changes())
 
 
 @pytest.mark.hazard("P11")
@@ -147,7 +146,7 @@ def test_a_saved_plan_does_what_it_says_once(world: World, saved: str) -> None:
     assert result.exit_code == 0
     assert sorted(f"{one.action} {one.key}" for one in result.outcomes) == sorted(one.partition("<")[0] for one in said)
     assert world.there() == world.here()
-    with pytest.raises(StalePlanError, match="used it already|moved on") as caught:
+    with pytest.raises(StalePlanError, match=r"used it already|moved on") as caught:
         world.apply(load_plan(saved))
     assert caught.value.exit_code == 5
 
@@ -200,7 +199,7 @@ def test_a_plan_with_a_name_no_plan_has_is_refused_even_if_it_signs_itself(world
 def test_a_plan_of_another_version_is_refused(world: World, saved: str, field: str, value: object) -> None:
     plan = load_plan(saved)
     header = replace(plan.header, **{field: value})
-    with pytest.raises(StalePlanError, match="version|format"):
+    with pytest.raises(StalePlanError, match=r"version|format"):
         world.apply(Plan(header, lambda mapping=None: plan.changes(mapping), pinned=True))
 
 
