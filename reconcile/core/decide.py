@@ -125,11 +125,8 @@ def verdict(source: Source, target: Target, *, recorded: bool) -> Verdict:
     return TABLE.get((source, recorded, target), Verdict.NOTHING)
 
 
-def source_state(row: Row, facts: Facts, *, executable: bool = False) -> Source | Ask:
-    """What the source says, or what must be found out first.
-
-    `executable`: both stores know the bit, so a difference in it is a change.
-    """
+def source_state(row: Row, facts: Facts) -> Source | Ask:
+    """What the source says, or what must be found out first."""
     entry, record = row.source, row.record
     if row.unknown_source:
         return Source.UNKNOWN
@@ -137,11 +134,11 @@ def source_state(row: Row, facts: Facts, *, executable: bool = False) -> Source 
         return facts.absence or Ask.ABSENCE
     if entry.kind is not Kind.FILE:
         return Source.OTHER
-    return _against_record(entry, record, facts, executable=executable)
+    return _against_record(entry, record, facts)
 
 
-def _against_record(entry: Entry, record: Record | None, facts: Facts, *, executable: bool) -> Source | Ask:
-    if record is None or entry.size != record.size or (executable and entry.executable != record.executable):
+def _against_record(entry: Entry, record: Record | None, facts: Facts) -> Source | Ask:
+    if record is None or entry.size != record.size:
         return Source.CHANGED
     digest = entry.digest or facts.source_digest
     if digest is None:
@@ -201,12 +198,12 @@ def decide(
     """
     word = verdict(source, target, recorded=row.record is not None)
     if word is Verdict.ADOPT and executable and _modes_differ(row):
-        word = Verdict.DRIFT if source is Source.SAME else Verdict.MODE
-    if source is Source.SAME and target is Target.SAME and _respelled(row):
-        word = Verdict.RESPELL
+        word = Verdict.DRIFT if source is Source.SAME and not _mode_changed(row) else Verdict.MODE
+    if (source, target) == (Source.SAME, Target.SAME):
+        word = Verdict.MODE if executable and _mode_changed(row) else Verdict.RESPELL if _respelled(row) else word
     expect = row.target.version if row.target is not None and row.target.kind is Kind.FILE else ABSENT
     if word in _PLAIN:
-        return _plain(row, policy, _PLAIN[word], expect)
+        return _plain(policy, _PLAIN[word], expect)
     if word in (Verdict.DRIFT, Verdict.LOST):
         return _drift(policy, expect)
     return _exceptional(row, policy, word, expect, facts)
@@ -228,6 +225,10 @@ def _respelled(row: Row) -> bool:
     return (here.path or here.key) != (known.path or known.key)
 
 
+def _mode_changed(row: Row) -> bool:
+    return row.source is not None and row.record is not None and row.source.executable != row.record.executable
+
+
 def _modes_differ(row: Row) -> bool:
     return row.source is not None and row.target is not None and row.source.executable != row.target.executable
 
@@ -245,7 +246,7 @@ _PLAIN: Final = {
 }
 
 
-def _plain(row: Row, policy: Policy, plain: tuple[Action, Reason], expect: Version) -> Decision | None:
+def _plain(policy: Policy, plain: tuple[Action, Reason], expect: Version) -> Decision | None:
     action, reason = plain
     if action is Action.DELETE:
         if not policy.delete:
@@ -254,8 +255,6 @@ def _plain(row: Row, policy: Policy, plain: tuple[Action, Reason], expect: Versi
             return Decision(Action.FORGET, Reason.BOTH_GONE)
     if action is Action.UPDATE and expect == ABSENT:
         return Decision(Action.CREATE, Reason.RECREATED)
-    if action is Action.UPDATE and row.source and row.record and row.source.digest == row.record.digest:
-        return Decision(action, Reason.MODE, expect)
     return Decision(action, reason, expect)
 
 
@@ -284,8 +283,9 @@ def _conflict(row: Row, policy: Policy, word: Verdict, expect: Version) -> Decis
         return held
     newest = policy.conflict == "newest"
     winner = _newest(row) if newest else policy.conflict
-    if winner == "target" and row.source is not None:
-        return Decision(Action.ACCEPT, Reason.ACCEPTED, expect)
+    if winner == "target":
+        kept = Action.FORGET if row.source is None else Action.ACCEPT
+        return Decision(kept, Reason.ACCEPTED, expect)
     if winner == "source":
         action = Action.DELETE if row.source is None else Action.UPDATE
         reason = Reason.CONFLICT_NEWEST if newest else Reason.CONFLICT_SOURCE

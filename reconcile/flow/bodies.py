@@ -18,8 +18,10 @@ def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> tup
 
     A file edited since it was planned is sent as it is now, unless the plan was saved: then `StalePlanError`.
     """
-    data, hashes, entry = _read(wired, change, pinned=pinned)
+    data, hashes, entry = _read(wired, change)
     _check_pin(change, hashes.sha256, pinned=pinned)
+    if pinned and entry.executable != change.executable:
+        raise _changed(change)
     body = Body(
         size_bytes=len(data),
         open=lambda: io.BytesIO(data),
@@ -42,9 +44,10 @@ def large_body(wired: Wired, change: Change, token: str, sealed: Callable[[Diges
         _check_pin(change, digest, pinned=pinned)
         sealed(digest)
 
+    version = None if pinned else change.source_version or None  # another checkout may apply it: the digest decides
     return Body(
         size_bytes=change.size,
-        open=lambda: wired.reader.stream(change.source_path, change.source_version or None, seal),
+        open=lambda: wired.reader.stream(change.source_path, version, seal),
         executable=change.executable,
         token=token,
         content_type=_content_type(wired, change.key),
@@ -60,13 +63,11 @@ def source_digest(wired: Wired, change: Change) -> Digest:
     return wired.reader.hashes(change.source_path, change.source_version or None).sha256
 
 
-def _read(wired: Wired, change: Change, *, pinned: bool) -> tuple[bytes, Hashes, Entry]:
+def _read(wired: Wired, change: Change) -> tuple[bytes, Hashes, Entry]:
     md5 = wired.target.traits.waits
     try:
         return wired.reader.whole(change.source_path, change.source_version or None, md5=md5)
-    except UnstableError as error:
-        if pinned:
-            raise _changed(change) from error
+    except UnstableError:
         return wired.reader.whole(change.source_path, None, md5=md5)
 
 

@@ -56,6 +56,7 @@ class Ledger:
         self._last = time.monotonic()
         self.outcomes: list[Outcome] = []
         self.failed: dict[str, int] = {}
+        self.undone: set[int] = set()
         self.counts: dict[str, int] = {}
         self.bytes = 0
         self.finished = 0
@@ -72,6 +73,7 @@ class Ledger:
             self.counts[outcome.action] = self.counts.get(outcome.action, 0) + 1
             self.bytes += outcome.sent_bytes
         else:
+            self.undone.add(outcome.id)
             self.failed[outcome.mapping] = self.failed.get(outcome.mapping, 0) + 1
         self._sink(_ended(outcome))
         if len(self._fresh) >= FOLD_CHANGES or time.monotonic() - self._last >= FOLD_S:

@@ -72,7 +72,7 @@ class Judge:
     def _judge(self, row: Row, facts: Facts) -> Judged | Ask:
         if row.source is not None and row.source.kind is Kind.FILE and not self._wired.selection.size(row.source.size):
             facts = replace(facts, absence=Source.IGNORED)
-        source = source_state(row, facts, executable=self._wired.executable)
+        source = source_state(row, facts)
         if isinstance(source, Ask):
             return source
         target = target_state(row, source, facts)

@@ -102,7 +102,7 @@ class Cell(Struct, frozen=True):
     def _decide(self, row: Row, policy: Policy) -> Decision | None:
         facts = self._given()
         for _ in range(5):
-            source = source_state(row, facts, executable=self.executable)
+            source = source_state(row, facts)
             if isinstance(source, Ask):
                 facts = self._answer(facts, source)
                 continue
