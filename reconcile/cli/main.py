@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+import os
+import signal
 import sys
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ import click
 
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
-from reconcile.core.errors import ReconcileError
+from reconcile.core.errors import ReconcileError, UsageError
 
 VERBS: Final = {
     "init": "Write a commented reconcile.yaml, or translate an older tool's configuration.",
@@ -28,6 +30,7 @@ VERBS: Final = {
     "history": "Runs, newest first; or one run with its actions.",
     "state": "Look at and mend what is remembered.",
     "adopt": "Record target files that equal the source, without sending anything.",
+    "conflicts": "List the paths that wait for a decision, and settle them.",
     "lock": "Who holds the lock; hold it on purpose.",
     "unlock": "Break a dead lock, or end a hold.",
     "graph": "The order of actions as a picture.",
@@ -90,12 +93,14 @@ def command(face: Face) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and ends the process with its exit code."""
+    """Runs the command and ends the process with its exit code; SIGTERM ends it as SIGINT does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
     """Runs the command; returns its exit code."""
+    face = Face.of(arguments)
     try:
         result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -106,14 +111,20 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         _tell_habit(arguments)
-        return 1
+        return face.tell_failure(UsageError(error.format_message()))
     except ReconcileError as error:
-        Face.of(arguments).tell_error(error)
-        return error.exit_code
+        return face.tell_error(error)
     except BrokenPipeError:
         _silence_stdout()
         return 1
+    except OSError as error:  # what no room knew better words for: a directory that may not be read, a full disk
+        told = error.strerror or str(error)
+        return face.tell_error(ReconcileError(told.lower(), path=_named(error)))
     return result if isinstance(result, int) else 0
+
+
+def _named(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
 
 
 def _tell_habit(arguments: list[str]) -> None:
@@ -125,6 +136,4 @@ def _tell_habit(arguments: list[str]) -> None:
 
 def _silence_stdout() -> None:
     """The reader went away: nothing more is printed, not even by the interpreter on its way out."""
-    import os  # noqa: PLC0415
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

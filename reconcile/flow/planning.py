@@ -9,7 +9,7 @@ import time
 import msgspec
 
 from reconcile import __version__
-from reconcile.core.change import Change
+from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
 from reconcile.core.errors import NotFoundError
@@ -38,11 +38,12 @@ class PlanOptions:
     """How to plan.
 
     `kind` is `apply`, `destroy`, `refresh` (only what changed in the target), or `cached` (the target is not listed but
-    taken to be as the state remembers it).
+    taken to be as the state remembers it). `winner` (`source` or `target`) settles conflicts in place of the policy.
     """
 
     kind: str = "apply"
     allowed: Sequence[str] = ()
+    winner: str = ""
     pinned: bool = False
     checksum: bool = False
     resend: bool = False
@@ -86,9 +87,19 @@ def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
     if options.kind == "destroy":
         policy = msgspec.structs.replace(wired.policy, delete=True, unmanaged="keep", drift="keep", conflict="fail")
         return replace(wired, policy=policy)
+    if options.winner:
+        return replace(wired, policy=msgspec.structs.replace(wired.policy, conflict=options.winner))
     if options.checksum or options.resend:
         return replace(wired, memory=None)
     return wired
+
+
+_SETTLES = frozenset({Reason.CONFLICT_SOURCE, Reason.ACCEPTED})
+
+
+def settled_conflicts(plan: Plan) -> set[int]:
+    """The changes of a plan with a `winner` that settle a conflict; the others are none of its business."""
+    return {change.id for change in plan.changes() if change.reason in _SETTLES and not change.drift}
 
 
 def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Change]]:
@@ -109,10 +120,11 @@ class _PlanOne:
         self._sink = sink
         self._destroy = options.kind == "destroy"
         self._judge = Judge(wired, destroy=self._destroy, resend=options.resend)
+        self._creates: list[str] = []
 
     def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
         """The part, its changes, and the next free id."""
-        creates = self._container()
+        self._creates = self._container()
         try:
             tally, draft = self._march(unsorted=False)
         except (OutOfOrderError, UnorderedError):
@@ -121,7 +133,7 @@ class _PlanOne:
             self._wired.learnt.heard()
         spill, counts, next_id = draft.finish(first_id)
         counts.unchanged = tally.settled + draft.unchanged
-        return self._part(tally, draft, counts, creates), spill, next_id
+        return self._part(tally, draft, counts), spill, next_id
 
     def _container(self) -> list[str]:
         """What apply will have to make first; an error when it may not."""
@@ -176,6 +188,9 @@ class _PlanOne:
             draft.take(judged)
 
     def _target(self, *, unsorted: bool) -> Iterator[Entry | Problem]:
+        """What is there: nothing where apply has to make the container first, which is not asked again."""
+        if self._creates:
+            return iter(())
         if self._options.kind == "cached":
             records = self._house.state.records(self._wired.scope.id)
             return (Entry(record.key, record.size, record.version) for record in records if record.version != ABSENT)
@@ -186,7 +201,7 @@ class _PlanOne:
         if self._wired.memory is not None and digest is not None and row.source is not None:
             self._wired.memory.remember(row.source.path or row.key, row.source.version, digest, read_ns)
 
-    def _part(self, tally: Tally, draft: Draft, counts: Counts, creates: list[str]) -> MappingPlan:
+    def _part(self, tally: Tally, draft: Draft, counts: Counts) -> MappingPlan:
         wired = self._wired
         scope = wired.scope.id
         known = self._house.state.serial(scope)
@@ -204,7 +219,7 @@ class _PlanOne:
             refusals=refusals(wired.name, totals, wired.policy.guard, self._options.allowed)
             if not self._destroy
             else [],
-            creates=creates,
+            creates=self._creates,
             notices=self._notices(draft),
             conditions=wired.conditions,
             window=not wired.target.traits.returns_version,

@@ -71,7 +71,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "run": result.run,
         "outcomes": [_outcome(outcome) for outcome in result.outcomes],
-        "conflicts": [_conflict(conflict) for conflict in result.conflicts],
+        "conflicts": [conflict_document(conflict) for conflict in result.conflicts],
         "problems": [_problem(problem) for problem in result.problems],
         "guards": [_guard(refusal) for refusal in result.refusals],
         "counts": dict(result.counts),
@@ -104,7 +104,7 @@ def _frame(plan: Plan) -> dict[str, Any]:
             "serials": {mapping.name: mapping.serial for mapping in plan.mappings},
         },
         "mappings": [_mapping(mapping) for mapping in plan.mappings],
-        "conflicts": [_conflict(c, m.last_run) for m in plan.mappings for c in m.conflicts],
+        "conflicts": [conflict_document(c, m.last_run) for m in plan.mappings for c in m.conflicts],
         "problems": [{"mapping": name, **_problem(problem)} for name, problem in plan.problems],
         "guards": [_guard(refusal) for refusal in plan.refusals],
     }
@@ -153,7 +153,8 @@ def _mapping(mapping: MappingPlan) -> dict[str, Any]:
     }
 
 
-def _conflict(conflict: Conflict, last_run: int = 0) -> dict[str, Any]:
+def conflict_document(conflict: Conflict, last_run: int = 0) -> dict[str, Any]:
+    """One path that waits for a decision, as machines read it."""
     return {
         "mapping": conflict.mapping,
         "path": _valid(conflict.key),
