@@ -50,7 +50,7 @@ class Counts(Struct):
 def size_text(size_bytes: int) -> str:
     """`0 B`, `812 B`, `4 KiB`, `12.4 MiB`: at most one decimal, none when it says nothing."""
     value, unit = float(size_bytes), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
+    while round(value, 1) >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     told = f"{value:.1f}".removesuffix(".0") if unit else f"{size_bytes}"
     return f"{told} {_UNITS[unit]}"
