@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Words
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -25,7 +25,7 @@ from reconcile.scan.single import single
 from reconcile.scan.walk import Walked, walk
 from reconcile.spec.location import OBJECT_SCHEMES, Location, resolve_url
 from reconcile.spec.model import Mapping, Spec
-from reconcile.state.cache import open_cache
+from reconcile.state.cache import cache_directory, open_cache
 from reconcile.state.place import is_local
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
@@ -66,7 +66,7 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     """The state: a file of this machine, or a shared one as numbered generations in any file store."""
     place = resolve_url(spec, spec.state)
     if place.scheme == "file" and is_local(place.path):
-        return open_state(place.path, write=write)
+        return _own_state(Path(place.path), write=write)
     if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
         raise UsageError(
             f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
@@ -78,6 +78,17 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     if write and place.scheme == "file":
         store.ensure()
     return open_shared(store, write=write)
+
+
+def _own_state(path: Path, *, write: bool) -> StateStore:
+    """A state of this machine; a directory made for it is kept out of version control."""
+    fresh = write and not path.parent.exists()
+    state = open_state(str(path), write=write)
+    if fresh:
+        with suppress(OSError):
+            os.close(os.open(path.parent / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
+    return state
 
 
 def _chosen(spec: Spec, names: Sequence[str]) -> list[Mapping]:
@@ -170,7 +181,9 @@ class _Wire:
         state = os.path.realpath(place.path) if place.is_local else ""
         others = [resolve_url(self.spec, one.target) for one in self.spec.mappings.values() if one is not mapping]
         inside = [os.path.realpath(place.path) for place in others if place.is_local]
+        inside += [os.path.realpath(cache_directory())]
         inside += [state + side for side in ("", "-wal", "-shm", ".head") if state]
+        inside += [str(one) for one in Path(state).parent.glob(f"{Path(state).name}?*") if state]
         if state and Path(state).parent.name == "state":
             inside.append(str(Path(state).parent))
         return tuple(sorted(os.path.relpath(path, root) for path in inside if is_under(path, root)))
