@@ -73,7 +73,7 @@ def plant(world: World, foreign: Tree) -> None:
 @pytest.mark.hazard("P12")
 @KINDS
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_one_apply_makes_any_tree_of_any_other(worlds: Worlds, kind: str, data: st.DataObject) -> None:
     before, after = data.draw(trees(), "before"), data.draw(trees(), "after")
     world = worlds(kind)
@@ -92,7 +92,7 @@ def test_one_apply_makes_any_tree_of_any_other(worlds: Worlds, kind: str, data: 
 @pytest.mark.hazard("R30")
 @KINDS
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_what_is_not_ours_is_never_touched(worlds: Worlds, kind: str, data: st.DataObject) -> None:
     """Strangers stand anywhere, also where our files and directories are to come: those wait, all others come."""
     before, after = data.draw(trees(5), "before"), data.draw(trees(5), "after")

@@ -43,6 +43,7 @@ class History(RuleBasedStateMachine):
         self.strange = (f"stranger {number}" for number in count())
         self.precious: set[bytes] = set()
         self.pure = True
+        self.lenient = False
 
     def teardown(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
@@ -128,6 +129,15 @@ class History(RuleBasedStateMachine):
         self.world.options["exclude"] = [] if ignored else [f"/{name}"]
         self.pure = False
 
+    @rule(
+        conflict=st.sampled_from(["fail", "source", "target", "newest"]),
+        drift=st.sampled_from(["restore", "keep", "fail"]),
+        delete=st.booleans(),
+    )
+    def choose(self, conflict: str, drift: str, delete: bool) -> None:
+        self.world.options |= {"conflict": conflict, "drift": drift, "delete": delete}
+        self.lenient = True
+
     # --- the program
 
     @rule()
@@ -144,19 +154,20 @@ class History(RuleBasedStateMachine):
     @rule()
     def apply(self) -> None:
         conflicts = self._watched_apply()
-        if self.pure:
+        if self.pure and not self.lenient:
             assert conflicts == set()
             assert self.world.there() == self.world.here()
         there = self.world.there()
         for name, text in self.world.here().items():
-            assert name in conflicts or self._ignored(name) or there.get(name) == text, name
+            waits = self.lenient or name in conflicts or self._ignored(name)
+            assert waits or there.get(name) == text, name
         calls: list[tuple[str, str]] = []
         self.world.around = lambda store: Counting(store, calls)
         again = self.world.apply()
         self.world.around = None
         assert mutations(calls) == []
         assert {conflict.key for conflict in again.conflicts} == conflicts
-        if not conflicts:
+        if not conflicts and not self.lenient:
             self.pure = self.pure or (there == self.world.here() and not self.world.options["exclude"])
 
     def _watched_apply(self) -> set[str]:
