@@ -83,12 +83,14 @@ _HINTS: Final = {
     "SignatureDoesNotMatch": "the secret key does not fit the access key",
 }
 
+_DENIED: Final = "check profile, keys and what they are allowed to do there"
+
 
 def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     """The error that a refusal means, with a hint where there is a next step."""
     kind = _CODES.get(refusal.code) or _STATUSES.get(refusal.status, RefusedError)
     message = ", ".join(part for part in (refusal.code, refusal.message) if part) or f"HTTP status {refusal.status}"
-    hint = _HINTS.get(refusal.code, "")
+    hint = _HINTS.get(refusal.code, _DENIED if kind is DeniedError else "")
     if 300 <= refusal.status < 400 or (refusal.code == "AuthorizationHeaderMalformed" and refusal.region):
         where = f"region: {refusal.region}" if refusal.region else "check region and endpoint"
         return RefusedError(

@@ -139,7 +139,7 @@ def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
         data=data,
     )
     etag = reply.headers.get("etag", "")
-    other = _MD5.fullmatch(bare(etag)) and bare(etag) != digest.hex() and not under_kms(reply.headers)
+    other = is_md5(bare(etag)) and bare(etag) != digest.hex() and not under_kms(reply.headers)
     if not etag or other:
         raise DamagedError("keeps other bytes than were sent", op="write", path=key)
     return Part(number, etag, digest)
@@ -156,6 +156,11 @@ def complete(wire: Wire, which: tuple[str, str], parts: Sequence[Part], expect: 
     with vanished("write", key, expect):
         reply = wire.call("POST", key, op="write", query=query, headers=condition(expect), data=data)
     return Version(bare(text(reply.root("CompleteMultipartUploadResult", "write", key), "ETag")))
+
+
+def is_md5(etag: str) -> bool:
+    """Whether an ETag has the form of an MD5."""
+    return _MD5.fullmatch(etag) is not None
 
 
 def under_kms(headers: Headers) -> bool:

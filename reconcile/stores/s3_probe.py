@@ -54,11 +54,13 @@ class Probe:
         control.copy(self._wire, self._two, what=control.source(self._wire, self._one, version), into={})
 
     def _keeps_versions(self) -> bool:
-        """Who may not ask whether the bucket keeps versions, may not use them either."""
+        """Who may not ask whether the bucket keeps versions may not use them; nor can who is not understood."""
         try:
             return control.keeps_versions(self._wire)
-        except (DeniedError, RefusedError):
-            return False
+        except StoreError as error:
+            if error.permanent:
+                return False
+            raise
 
     def _put(self, key: str, expect: Version) -> Version:
         headers = condition(expect)
@@ -78,12 +80,15 @@ class Probe:
         self._put(self._two, ABSENT)
 
     def _refuses(self, act: Callable[[Version], object], expect: Version) -> bool:
-        """Whether the service refuses what does not hold; one that does not know the condition refuses nothing."""
+        """Whether the service refuses what does not hold; one that does not know the condition refuses nothing.
+
+        What these credentials may not do at all, such as a delete, is no reason not to do the rest.
+        """
         try:
             act(expect)
         except ChangedError:
             return True
-        except RefusedError:
+        except (DeniedError, RefusedError):
             return False
         return False
 

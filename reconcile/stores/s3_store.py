@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from reconcile.core.entry import ANY, Entry, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import CONTROL_DIR
-from reconcile.ports import Body
+from reconcile.ports import Body, Hashes
 from reconcile.stores import s3_control as control
 from reconcile.stores import s3_list
 from reconcile.stores.object import Head, ObjectStore, same_version
@@ -22,7 +22,7 @@ from reconcile.stores.object_errors import vanished
 from reconcile.stores.object_lane import fast_lane
 from reconcile.stores.object_list import Item
 from reconcile.stores.object_place import bucket, credentials, is_aws
-from reconcile.stores.s3_multipart import Uploads, digest_of, etag_of, part_bytes, under_kms
+from reconcile.stores.s3_multipart import Uploads, digest_of, etag_of, is_md5, part_bytes, under_kms
 from reconcile.stores.s3_probe import Probe
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition
 
@@ -47,6 +47,16 @@ class S3Store(ObjectStore):
     def _wire_head(self, key: str, op: str) -> Head:
         told = self._wire.call("HEAD", key, op=op).headers
         return _head_of(told, key, op)
+
+    def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
+        """As everywhere; but an ETag that is the MD5 of something else speaks against the mark, and nothing is proven.
+
+        A service that kept other bytes kept our mark with them. Under a key of KMS an ETag says nothing.
+        """
+        proven = super().prove(entry, hashes)
+        if proven and hashes.md5 and is_md5(entry.version) and entry.version != hashes.md5.hex():
+            return under_kms(self._wire.call("HEAD", entry.key, op="stat").headers) or None
+        return proven
 
     # --- reading
 

@@ -160,7 +160,7 @@ class Wire:
     ) -> Any:
         from botocore.auth import S3SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, HTTPClientError, SSLError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError  # noqa: A004, PLC0415
 
         path = key or ""
         url = f"{self.bucket.base}/" + ("" if key is None else quote(self.root + key, safe="/~"))
@@ -174,8 +174,9 @@ class Wire:
             return self._session.send(prepared)
         except SSLError as error:
             raise DeniedError("the TLS certificate does not hold", op=op, path=path) from error
-        except HTTPClientError as error:
-            raise BusyError(f"no answer: {type(error).__name__}", op=op, path=path) from error
+        except (ConnectionError, HTTPClientError) as error:
+            message = f"no answer from {self.bucket.base}: {type(error).__name__}"
+            raise BusyError(message, op=op, path=path, hint="is the endpoint right, and the network up?") from error
         except BotoCoreError as error:
             raise DeniedError(f"no credentials: {error}", op=op, path=path) from error
 
