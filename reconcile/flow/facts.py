@@ -89,8 +89,13 @@ class Judge:
         if self._destroy and row.record is not None:
             return Facts(absence=Source.ABSENT)
         if row.source is None and row.record is None:
-            return Facts(absence=Source.ABSENT if self._wired.selection.file(row.key) else Source.IGNORED)
+            return Facts(absence=Source.ABSENT if self._selects(row) else Source.IGNORED)
         return NO_FACTS
+
+    def _selects(self, row: Row) -> bool:
+        """Whether what only the target has is in scope, as it would be here."""
+        selection = self._wired.selection
+        return selection.file(row.key) and (row.target is None or selection.size(row.target.size))
 
     def _find_out(self, row: Row, facts: Facts, ask: Ask) -> Facts:
         if ask is Ask.SOURCE_DIGEST:
