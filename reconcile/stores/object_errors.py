@@ -153,10 +153,20 @@ def _from_obstore(error: Exception, op: str, path: str) -> StoreError:
     for kinds, made, plain in _meanings():
         if isinstance(error, kinds):
             return made(plain or text, op=op, path=path)
+    if keyless := next((said for said in _KEYLESS if said in text), None):
+        kind, message = _KEYLESS[keyless]
+        return kind(message, op=op, path=path, hint=_KEYS)
     if _NONSENSE.search(text):
         return DamagedError("the answer is not one of an object store", op=op, path=path)
     return BusyError("the connection broke before the answer was whole", op=op, path=path)
 
+
+_KEYS: Final = "gs: set GOOGLE_APPLICATION_CREDENTIALS; az: AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
+_KEYLESS: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "service account file": (DeniedError, "the service account file cannot be read"),
+    "token request": (BusyError, "no keys were given, and this machine has no identity to use"),
+}
+"""What obstore says when it finds no keys; a token that does not come may come later."""
 
 _NONSENSE: Final = re.compile("extract metadata|missing from response|invalid|out of range")
 

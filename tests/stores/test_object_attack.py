@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 import socket
 
 from msgspec.structs import replace as with_
@@ -92,3 +93,12 @@ def test_under_a_key_of_kms_the_mark_is_all_there_is(s3: FakeS3, store: Store) -
     s3.objects["p/a"] = replace(stored, etag=f'"{"1" * 32}"', headers=headers)
     there = with_(there, version=Version("1" * 32), digest=None)
     assert store.prove(there, Hashes(body.digest, body.md5)) is True
+
+
+def test_a_service_account_that_is_not_there_is_told(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.json")
+    store = ObjectStore.open("gs://bucket/p", StoreOptions(extra={"service_account": missing}))
+    with pytest.raises(DeniedError, match="service account") as told:
+        store.ensure(dry=True)
+    store.close()
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in told.value.hint
