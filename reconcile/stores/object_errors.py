@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import re
 from typing import Final
@@ -162,7 +162,7 @@ def _from_obstore(error: Exception, op: str, path: str) -> StoreError:
 
 
 _KEYS: Final = "gs: set GOOGLE_APPLICATION_CREDENTIALS; az: AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
-_KEYLESS: Final[dict[str, tuple[type[StoreError], str]]] = {
+_KEYLESS: Final[dict[str, tuple[Callable[..., StoreError], str]]] = {
     "service account file": (DeniedError, "the service account file cannot be read"),
     "token request": (BusyError, "no keys were given, and this machine has no identity to use"),
 }
