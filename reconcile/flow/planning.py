@@ -247,7 +247,7 @@ class _PlanOne:
     def _notices(self, draft: Draft) -> list[str]:
         notices = []
         if draft.skipped:
-            notices.append(f"{plural(draft.skipped, 'symlink or special file')} skipped")
+            notices.append(f"{draft.skipped:,} skipped: no regular files (symlinks, pipes, devices)")
         if draft.unportable:
             names = plural(len(draft.unportable), "name")
             notices.append(f"{names} that other systems refuse, such as {draft.unportable[0]} (portable_names)")
