@@ -153,9 +153,9 @@ def _from_obstore(error: Exception, op: str, path: str) -> StoreError:
     for kinds, made, plain in _meanings():
         if isinstance(error, kinds):
             return made(plain or text, op=op, path=path)
-    if keyless := next((said for said in _KEYLESS if said in text), None):
-        kind, message = _KEYLESS[keyless]
-        return kind(message, op=op, path=path, hint=_KEYS)
+    if keyless := next((then for what, then in _KEYLESS.items() if what in text), None):
+        make, said = keyless
+        return make(said, op=op, path=path, hint=_KEYS)
     if _NONSENSE.search(text):
         return DamagedError("the answer is not one of an object store", op=op, path=path)
     return BusyError("the connection broke before the answer was whole", op=op, path=path)
