@@ -34,6 +34,7 @@ class Traits(Struct, frozen=True):
     keeps         how old bytes are kept: `link` (free), `copy` (in the store), `versions` (by the bucket), `none`
     executable    the executable bit exists there
     max_size_bytes, max_key_bytes, max_name_bytes  limits of one object, of a whole key, of one segment (0: none)
+    refused_characters  what no name there may hold
     """
 
     order: Literal["bytes", "none"] = "none"
@@ -53,6 +54,7 @@ class Traits(Struct, frozen=True):
     max_size_bytes: int = 0
     max_key_bytes: int = 0
     max_name_bytes: int = 0
+    refused_characters: str = ""
 
 
 class Hashes(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import re
 from typing import Final
 
@@ -15,21 +16,23 @@ _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 
 def why_refused(key: str, size_bytes: int, wired: Wired) -> str | None:
     """Why the target cannot hold this file, in words; None when it can."""
+    return next(_reasons(key, size_bytes, wired), None)
+
+
+def _reasons(key: str, size_bytes: int, wired: Wired) -> Iterator[str]:
     traits = wired.target.traits
     encoded = key.encode("utf-8", "surrogateescape")
     if (why := why_not_key(key)) is not None:
-        return why
+        yield why
+    yield from (f"the store takes no `{char}` in a name" for char in traits.refused_characters if char in key)
     if traits.max_key_bytes and len(encoded) > traits.max_key_bytes:
-        return f"the key is {len(encoded):,} bytes long, the store takes {traits.max_key_bytes:,}"
+        yield f"the key is {len(encoded):,} bytes long, the store takes {traits.max_key_bytes:,}"
     if traits.max_name_bytes and (longest := max(map(len, encoded.split(b"/")))) > traits.max_name_bytes:
-        return f"a part of the name is {longest} bytes long, the store takes {traits.max_name_bytes}"
+        yield f"a part of the name is {longest} bytes long, the store takes {traits.max_name_bytes}"
     if traits.max_size_bytes and size_bytes > traits.max_size_bytes:
-        return (
-            f"{size_text(size_bytes)} is more than the store takes in one object ({size_text(traits.max_size_bytes)})"
-        )
-    if wired.portable_names == "fail":
-        return why_not_portable(key)
-    return None
+        yield f"{size_text(size_bytes)} is more than the store takes in one object ({size_text(traits.max_size_bytes)})"
+    if wired.portable_names == "fail" and (why := why_not_portable(key)) is not None:
+        yield why
 
 
 def why_not_portable(key: str) -> str | None:

@@ -104,6 +104,7 @@ class ObjectStore:
             keeps=cast("Keeps", self.conditions["keeps"]),
             max_size_bytes=OBJECT_BYTES,
             max_key_bytes=KEY_BYTES - len(self._root.encode()),
+            refused_characters="\\",
         )
 
     # --- looking
