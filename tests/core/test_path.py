@@ -33,9 +33,7 @@ def test_what_is_no_key(key: str) -> None:
     assert why_not_key(key)
 
 
-@pytest.mark.parametrize(
-    "key", ["a", "a b", "...", "a/...", ".a", "a.", "-", "a\nb", "é", "%2F", "C:\\x", "\u202e"]
-)
+@pytest.mark.parametrize("key", ["a", "a b", "...", "a/...", ".a", "a.", "-", "a\nb", "é", "%2F", "C:\\x", "\u202e"])
 def test_what_is_a_key(key: str) -> None:
     assert why_not_key(key) is None
 
