@@ -123,12 +123,22 @@ class Face:
         if not self.quiet:
             sys.stderr.write(_fitting(self._masked(text) + "\n", sys.stderr))
 
-    def tell_error(self, error: ReconcileError) -> None:
-        """What, where, why, and the next command."""
+    def tell_error(self, error: ReconcileError) -> int:
+        """What, where, why, and the next command. Returns the exit code."""
         lines = [f"Error: {shown(line)}" for line in _error_lines(error)]
         if error.hint:
             lines.append(f"  {shown(error.hint)}")
         sys.stderr.write(_fitting(self._masked("\n".join(lines)) + "\n", sys.stderr))
+        return self.tell_failure(error)
+
+    def tell_failure(self, error: ReconcileError) -> int:
+        """The error as the last (or only) JSON document on stdout, so that no machine reads an empty answer."""
+        if self.json:
+            from reconcile.cli.machine import document_text  # noqa: PLC0415 - only for --json
+
+            told = {"errors": _error_lines(error), "hint": error.hint}
+            self.write(document_text(told, error.exit_code))
+        return error.exit_code
 
     def ask(self, question: str, flag: str = "--auto-approve") -> bool:
         """The full word `yes`, from a terminal; without one it refuses and names the flag."""

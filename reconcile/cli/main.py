@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 import os
+from pathlib import Path
 import signal
 import sys
 from typing import Any, Final
@@ -12,7 +13,7 @@ import click
 
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
-from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.errors import ReconcileError, StoppedError, UsageError
 
 VERBS: Final = {
     "init": "Write a commented reconcile.yaml, or translate an older tool's configuration.",
@@ -95,32 +96,38 @@ def command(face: Face) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command and ends the process with its exit code; SIGTERM ends it as SIGINT does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.stdout is None or sys.stderr is None:
+        _open_closed_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
     """Runs the command; returns its exit code."""
-    face = Face.of(arguments)
     try:
         result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
         click.echo("Stopped.", err=True)
-        return 130
-    except click.ClickException as error:
-        error.show()
-        _tell_habit(arguments)
-        return face.tell_failure(UsageError(error.format_message()))
-    except ReconcileError as error:
-        return face.tell_error(error)
+        return StoppedError.exit_code
     except BrokenPipeError:
         _silence_stdout()
         return 1
-    except OSError as error:  # what no room knew better words for: a directory that may not be read, a full disk
-        told = error.strerror or str(error)
-        return face.tell_error(ReconcileError(told.lower(), path=_named(error)))
+    except (click.ClickException, ReconcileError, OSError) as error:
+        return _told(Face.of(arguments), arguments, error)
     return result if isinstance(result, int) else 0
+
+
+def _told(face: Face, arguments: list[str], error: click.ClickException | ReconcileError | OSError) -> int:
+    """Tells of an error in words, and to a machine in JSON; returns the exit code."""
+    if isinstance(error, ReconcileError):
+        return face.tell_error(error)
+    if isinstance(error, click.ClickException):
+        error.show()
+        _tell_habit(arguments)
+        return face.tell_failure(UsageError(error.format_message()))
+    told = error.strerror or str(error)  # what no room had better words for: a full disk, a file that may not be read
+    return face.tell_error(ReconcileError(told.lower(), path=_named(error)))
 
 
 def _named(error: OSError) -> str:
@@ -132,6 +139,12 @@ def _tell_habit(arguments: list[str]) -> None:
         ours = HABITS.get(argument.partition("=")[0])
         if ours is not None:
             click.echo(f"`{argument}` is `{ours}` here.", err=True)
+
+
+def _open_closed_streams() -> None:
+    """Where the caller closed stdout or stderr, what is said goes nowhere; the run is none the worse for it."""
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
 
 
 def _silence_stdout() -> None:

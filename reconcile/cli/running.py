@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconcile.cli.face import Face
 from reconcile.cli.listeners import JsonLines, listener
+from reconcile.core.errors import StoppedError
 from reconcile.flow.applying import ApplyOptions, Approve, Hooks, apply
 from reconcile.flow.clock import RealClock
 from reconcile.state.planfile import load_plan
@@ -26,9 +27,9 @@ def stopping() -> Iterator[threading.Event]:
     """An event that the first SIGINT or SIGTERM sets; the second ends the process at once (the journal is enough)."""
     stop = threading.Event()
 
-    def first(number: int, _frame: object) -> None:
+    def first(_number: int, _frame: object) -> None:
         if stop.is_set():
-            os._exit(128 + number)
+            os._exit(StoppedError.exit_code)
         stop.set()
 
     before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}

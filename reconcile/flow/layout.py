@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from reconcile.core.entry import Digest, Entry, Kind, Problem
 from reconcile.core.errors import PlanError, StoreError
+from reconcile.core.path import why_not_key
 from reconcile.flow.wired import Wired
 
 _PLACEHOLDER: Final = re.compile(r"\{(path|dir|name|stem|suffix|sha256)(?::(\d+))?\}")
@@ -64,4 +65,8 @@ def _laid(wired: Wired, entry: Entry) -> Entry | Problem:
             digest = wired.reader.hashes(entry.key, entry.version).sha256
         except StoreError as error:
             return Problem(entry.key, error.message, hint=error.hint)
-    return replace(entry, key=render(wired.layout, entry.key, digest), path=entry.key, digest=digest)
+    key = render(wired.layout, entry.key, digest)
+    if (why := why_not_key(key)) is not None:
+        message = f"{entry.key} would become `{key}`: {why} (layout {wired.layout})"
+        raise PlanError(message, op="plan", path=wired.name, hint="give the layout a {name} or {stem}")
+    return replace(entry, key=key, path=entry.key, digest=digest)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Words
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from hashlib import sha256
 import os
 from pathlib import Path
@@ -152,7 +153,8 @@ class _Wire:
         where = place.path if place.scheme == "file" else place.connect or place.url
         if place.scheme in OBJECT_SCHEMES and (order := known_order(self.cache, where)):
             words["order"] = order
-        store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
+        listed = Filter(Rules(excluded_keys=_inside(place.path, self._own()))) if place.is_local else EVERYTHING
+        store = open_store(where, options=words, walk=partial(walk, place.path, selection=listed))
         patient = Retrying(store, clock=self.clock) if store.traits.waits else store
         return patient if write else ReadOnly(patient)
 
@@ -175,18 +177,30 @@ class _Wire:
         )
 
     def _not_ours(self, mapping: Mapping, root: str) -> tuple[str, ...]:
-        """What lies inside the source but is a target of another mapping, or our state."""
-        root = os.path.realpath(root)
-        place = resolve_url(self.spec, self.spec.state)
-        state = os.path.realpath(place.path) if place.is_local else ""
+        """What lies inside the source but is a target of another mapping, or our own: a `state/` as a whole."""
         others = [resolve_url(self.spec, one.target) for one in self.spec.mappings.values() if one is not mapping]
-        inside = [os.path.realpath(place.path) for place in others if place.is_local]
-        inside += [os.path.realpath(cache_directory())]
-        inside += [state + side for side in ("", "-wal", "-shm", ".head") if state]
-        inside += [str(one) for one in Path(state).parent.glob(f"{Path(state).name}?*") if state]
-        if state and Path(state).parent.name == "state":
-            inside.append(str(Path(state).parent))
-        return tuple(sorted(os.path.relpath(path, root) for path in inside if is_under(path, root)))
+        state = self._state_file()
+        rooms = [state.parent] if state is not None and state.parent.name == "state" else []
+        return _inside(root, [*(place.path for place in others if place.is_local), *rooms, *self._own()])
+
+    def _own(self) -> list[Path]:
+        """The cache, and the state of this machine with all that lies beside it: nobody's content on either side."""
+        own = [cache_directory()]
+        if (state := self._state_file()) is not None:
+            own += [state.with_name(state.name + side) for side in ("", "-wal", "-shm", ".head")]
+            own += state.parent.glob(f"{escape(state.name)}?*")
+        return own
+
+    def _state_file(self) -> Path | None:
+        place = resolve_url(self.spec, self.spec.state)
+        return Path(os.path.realpath(place.path)) if place.is_local else None
+
+
+def _inside(root: str, paths: Iterable[str | Path]) -> tuple[str, ...]:
+    """Those of the paths that lie below the root, as keys."""
+    root = os.path.realpath(root)
+    real = map(os.path.realpath, paths)
+    return tuple(sorted(os.path.relpath(path, root) for path in real if is_under(path, root)))
 
 
 def _refuse_unbuilt(mapping: Mapping, source: Location, target: Location) -> None:

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from secrets import token_hex
 import sqlite3
+from stat import S_ISREG
 from typing import Final
 
 from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError
@@ -36,12 +37,22 @@ _SMALL: Final = 8 << 20
 
 def open_database(path: Path, *, write: bool) -> Database:
     """The database of a state: made if it is missing and `write`, else an empty one in memory."""
-    if not os.path.lexists(path):
+    if not _is_there(path):
         if not write:
             return empty_database(path)
         create(path)
     inspect(path, thorough=write)
     return _writable(path) if write else _readable(path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name; what may not be looked at is not taken for a state that is not there."""
+    with translated(path):
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            return False
+    return True
 
 
 def create(path: Path) -> None:
@@ -126,8 +137,10 @@ def _inspect_version(connection: sqlite3.Connection, path: Path) -> None:
 def _stamp(path: Path) -> tuple[int, int, int]:
     """What changes when anybody writes the state."""
     with translated(path):
-        stat = path.stat()
-    return stat.st_mtime_ns, stat.st_size, log_size(path)
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            raise DamageError("this is no file")
+    return found.st_mtime_ns, found.st_size, log_size(path)
 
 
 def _writable(path: Path) -> Database:

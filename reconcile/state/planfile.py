@@ -23,9 +23,13 @@ def save_plan(plan: Plan, path: str) -> None:
     Digests and versions are in it, contents and secrets are not.
     """
     where = Path(path)
-    if where.exists():
-        raise UsageError("the file exists", op="plan --out", path=path, hint="name another, or remove it first")
-    where.touch(mode=0o600)
+    try:
+        where.touch(mode=0o600, exist_ok=False)
+    except FileExistsError as error:
+        hint = "name another, or remove it first"
+        raise UsageError("the file exists", op="plan --out", path=path, hint=hint) from error
+    except OSError as error:
+        raise UsageError(str(error.strerror), op="plan --out", path=path, hint="name another file") from error
     try:
         database = sqlite3.connect(where)
         try:
@@ -86,10 +90,13 @@ def _changes(path: str, mapping: str | None) -> Iterator[Change]:
     database = _open(path)
     try:
         cursor = database.execute(
-            "SELECT document FROM changes WHERE ?1 IS NULL OR mapping = ?1 ORDER BY number", (mapping,)
+            "SELECT document, mapping FROM changes WHERE ?1 IS NULL OR mapping = ?1 ORDER BY number", (mapping,)
         )
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            for (document,) in rows:
-                yield decode(document)
+            for document, filed in rows:
+                change = decode(document)
+                if change.mapping != filed:  # the id is of the documents, rows are found by their mapping
+                    raise StalePlanError("was edited after it was saved", op="plan", path=path, hint="make a new one")
+                yield change
     finally:
         database.close()

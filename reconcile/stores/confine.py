@@ -15,7 +15,7 @@ import stat
 from threading import Lock
 from typing import Final, NamedTuple
 
-from reconcile.core.errors import ChangedError, NotFoundError, RefusedError
+from reconcile.core.errors import ChangedError, DeniedError, NotFoundError, RefusedError
 from reconcile.core.path import CONTROL_DIR, TEMP_PREFIX, has_control, match_key, parents, why_not_key
 
 HAS_HANDLES: Final = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY") and hasattr(os, "O_NOFOLLOW")
@@ -165,6 +165,8 @@ class Root:
             found = Path(self.path).stat()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError("does not exist", op="open", path=self.path) from error
+        except PermissionError as error:
+            raise DeniedError("permission denied", op="open", path=self.path) from error
         if not stat.S_ISDIR(found.st_mode):
             raise RefusedError("is not a directory", op="open", path=self.path)
         return found.st_dev, found.st_ino
@@ -172,8 +174,13 @@ class Root:
     def _open(self) -> None:
         """Takes a handle; those of before stay open, other threads may be using them."""
         self._identity = self._look()
-        if HAS_HANDLES:
+        if not HAS_HANDLES:
+            return
+        try:
             self._handles.append(os.open(self.path, _DIRECTORY))
+        except PermissionError as error:
+            self._identity = None  # nothing was taken: the next caller tries again
+            raise DeniedError("permission denied", op="open", path=self.path) from error
 
 
 def _enter(spot: Spot, directory: str, make: Make | None) -> Spot:
