@@ -7,8 +7,9 @@ for, and every listener lives in one thread.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from queue import Empty, SimpleQueue
 import threading
@@ -22,10 +23,14 @@ from reconcile.core.outcome import Outcome
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.flow.unit import run_unit
 from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
+from reconcile.scan.hashing import SMALL_BYTES
 
 BATCH_CHANGES: Final = 64
 BATCH_BYTES: Final = 32 << 20
 """Small files are read, and their intents made durable, so many (or so much) at a time."""
+
+READERS: Final = 2
+"""Threads that read small files ahead of the coordinator: a cold disk must not hold up the network."""
 
 BULK_DELETES: Final = 1_000
 """Deletes of one request, where a store takes them in bulk."""
@@ -177,11 +182,7 @@ class Engine:
     def _tasks(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
         batch: list[Prepared] = []
         size_bytes = 0
-        for change in changes:
-            if self.stopped:
-                break
-            self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
-            prepared = step.prepare(change)
+        for prepared in self._prepared(step, changes):
             if isinstance(prepared, Done):
                 self.ledger.take(prepared)
                 continue
@@ -191,6 +192,30 @@ class Engine:
                 yield from self._intended(step, batch)
                 batch, size_bytes = [], 0
         yield from self._intended(step, batch)
+
+    def _prepared(self, step: Step, changes: Iterable[Change]) -> Iterator[Prepared | Done]:
+        """The changes, prepared in their order; read ahead by a few threads where a network is waited for anyway."""
+        if not step.wired.target.traits.waits:
+            yield from (step.prepare(change) for change in self._begun(changes))
+            return
+        ahead: deque[tuple[Future[Prepared | Done], int]] = deque()
+        size_bytes = 0
+        with ThreadPoolExecutor(READERS, f"read-{step.wired.name}") as readers:
+            for change in self._begun(changes):
+                ahead.append((readers.submit(step.prepare, change), min(change.size, SMALL_BYTES)))
+                size_bytes += ahead[-1][1]
+                while len(ahead) > BATCH_CHANGES or size_bytes > BATCH_BYTES:
+                    prepared, weight = ahead.popleft()
+                    size_bytes -= weight
+                    yield prepared.result()
+            yield from (prepared.result() for prepared, _ in ahead)
+
+    def _begun(self, changes: Iterable[Change]) -> Iterator[Change]:
+        for change in changes:
+            if self.stopped:
+                return
+            self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
+            yield change
 
     def _bulk(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
         remaining = iter(changes)
