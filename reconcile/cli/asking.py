@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconcile.cli.face import Face
 from reconcile.core.counts import plural
 from reconcile.core.errors import UsageError
+from reconcile.core.path import shown
 
 if TYPE_CHECKING:
     from reconcile.core.change import Change
@@ -39,7 +40,7 @@ def _selected(face: Face, plan: Plan) -> Collection[int]:
     for (mapping, action), changes in groups.items():
         face.note(f"{mapping}: {plural(len(changes), action)}")
         for number, change in enumerate(changes, start=1):
-            face.note(f"  {number:>4}  {change.key}")
+            face.note(f"  {number:>4}  {shown(change.key)}")
         chosen |= _pick(changes, face.choose(f"{action}: all, a list such as 1,3-5, or nothing to skip"))
     return chosen
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +28,11 @@ def listener(face: Face) -> Iterator[Sink]:
         yield lambda _event: None
     else:
         yield _Log(face)
+
+
+def hushed(sink: Sink) -> AbstractContextManager[None]:
+    """Keeps a progress bar off the terminal while a person reads and answers; it would paint over the question."""
+    return sink.hushed() if isinstance(sink, _Bar) else nullcontext()
 
 
 class _Log:
@@ -88,6 +93,15 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+    @contextmanager
+    def hushed(self) -> Iterator[None]:
+        """Takes the bar away, and brings it back."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
 
     def __call__(self, event: Struct) -> None:
         if isinstance(event, Start):

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from reconcile.cli.face import Face
-from reconcile.cli.listeners import JsonLines, listener
+from reconcile.cli.listeners import JsonLines, hushed, listener
 from reconcile.core.errors import StoppedError
 from reconcile.flow.applying import ApplyOptions, Approve, Hooks, apply
 from reconcile.flow.clock import RealClock
@@ -40,6 +40,17 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While a person is asked, a signal is an answer: it ends the run before it began."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Approve) -> int:
     """Applies, shows, and returns the exit code."""
     plan = load_plan(plan_file) if plan_file is not None else None
@@ -49,20 +60,25 @@ def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOpt
 def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
     """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
     seen: list[Plan] = []
-
-    def shown_first(made: Plan) -> Collection[int] | bool:
-        seen.append(made)
-        if not face.json and not face.quiet and made.counts.changes:
-            from reconcile.cli.screens import show_plan  # noqa: PLC0415 - only where a person looks
-
-            show_plan(face, made, ("text",))
-        return approve(made)
-
     lines = JsonLines(face) if face.json else None
     with stopping() as stop, listener(face) as heard:
+
+        def shown_first(made: Plan) -> Collection[int] | bool:
+            seen.append(made)
+            with hushed(heard), interruptible():
+                return _shown(face, made, approve)
+
         result = work(Hooks(lines or heard, shown_first, RealClock(), stop))
     tell_result(face, seen[0] if seen else None, result, lines)
     return result.exit_code
+
+
+def _shown(face: Face, made: Plan, approve: Approve) -> Collection[int] | bool:
+    if not face.json and not face.quiet and made.counts.changes:
+        from reconcile.cli.screens import show_plan  # noqa: PLC0415 - only where a person looks
+
+        show_plan(face, made, ("text",))
+    return approve(made)
 
 
 def tell_result(face: Face, plan: Plan | None, result: Result, lines: JsonLines | None) -> None:
