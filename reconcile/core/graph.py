@@ -69,17 +69,22 @@ _COMES = frozenset({Action.CREATE, Action.UPDATE, Action.MOVE})
 
 
 def _groups(changes: Sequence[Change], after: dict[int, set[int]], *, tree: bool) -> dict[int, int]:
-    """Ids that must run as one unit → the group's number: circles, and replacements with what they replace."""
+    """Ids that must run as one unit → the group's number: replacements with what they replace, and circles.
+
+    Replacements are joined first: whatever then waits for itself, one change or a joined one, is a circle.
+    """
     import networkx as nx  # noqa: PLC0415 - 150 ms that only entangled plans pay
 
-    graph: Any = nx.DiGraph((before, later) for later, earlier in after.items() for before in earlier)
     units: Any = nx.Graph()
-    for circle in nx.strongly_connected_components(graph):
-        if len(circle) > 1:
-            nx.add_path(units, sorted(circle))
+    units.add_nodes_from(one for later, earlier in after.items() for one in (later, *earlier))
     if tree:
         units.add_edges_from(_replacement_units(changes))
-    members = sorted(sorted(unit) for unit in nx.connected_components(units))
+    unit_of = {one: min(unit) for unit in nx.connected_components(units) for one in unit}
+    waits = ((unit_of[before], unit_of[later]) for later, earlier in after.items() for before in earlier)
+    graph: Any = nx.DiGraph(waits)
+    for circle in nx.strongly_connected_components(graph):
+        nx.add_path(units, sorted(circle))
+    members = sorted(sorted(unit) for unit in nx.connected_components(units) if len(unit) > 1)
     return {one: number for number, unit in enumerate(members, start=1) for one in unit}
 
 

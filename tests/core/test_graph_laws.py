@@ -90,3 +90,15 @@ def test_a_circle_outside_a_group_is_told() -> None:
     one, other = change(1, Action.UPDATE, "a"), change(2, Action.UPDATE, "b")
     with pytest.raises(ValueError, match="circle"):
         waves([replace(one, after=(2,)), replace(other, after=(1,))])
+
+
+def test_a_circle_through_a_replacement_is_one_unit():
+    """On a store that may keep `a` and `a/x` at once: `a` goes, `a/x` is new, and its old content moves to `a/y`."""
+    changes = [
+        Change(1, "m", Action.DELETE, "a", Reason.GONE),
+        Change(2, "m", Action.UPDATE, "a/x", Reason.CHANGED),
+        Change(3, "m", Action.MOVE, "a/y", Reason.RENAMED, from_key="a/x"),
+    ]
+    told = entangle(changes, tree=True)
+    assert len({change.group for change in told}) == 1
+    assert [[change.id for change in wave] for wave in waves(told)] == [[1, 2, 3]]
