@@ -17,7 +17,7 @@ from reconcile.core.events import Progress
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
 from reconcile.core.plan import Header, MappingPlan, Plan
-from reconcile.core.record import Record
+from reconcile.core.record import Record, Scope
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
 from reconcile.flow.folding import meet
@@ -252,9 +252,14 @@ class _PlanOne:
             names = plural(len(draft.unportable), "name")
             notices.append(f"{names} that other systems refuse, such as {draft.unportable[0]} (portable_names)")
         for scope, _, count in self._house.state.scopes():
-            orphaned = scope.mapping == self._wired.name and scope.id != self._wired.scope.id and count
-            if orphaned:
+            if count and self._tells_of(scope):
                 notices.append(
                     f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target} (forgotten)"
                 )
         return notices
+
+    def _tells_of(self, scope: Scope) -> bool:
+        """Whether a scope that no mapping has any more is told here: by its namesake, else by the first mapping."""
+        if scope.mapping in self._house.names:
+            return scope.mapping == self._wired.name and scope.id != self._wired.scope.id
+        return self._wired is self._house.mappings[0]

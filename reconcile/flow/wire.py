@@ -60,7 +60,7 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
             for mapping in _chosen(spec, reach.mappings)
         ]
         opened.pop_all()
-        return House(state, cache, mappings, spec.digest, spec.file)
+        return House(state, cache, mappings, spec.digest, spec.file, frozenset(spec.mappings))
 
 
 def state_of(spec: Spec, *, write: bool) -> StateStore:

@@ -74,13 +74,17 @@ class Wired:
 
 @dataclass(slots=True)
 class House:
-    """Everything one command works with. `spec_digest` and `spec_file` tell a plan what it was made from."""
+    """Everything one command works with. `spec_digest` and `spec_file` tell a plan what it was made from.
+
+    `names` are those of all mappings of the spec, also where `mappings` is a part of them.
+    """
 
     state: StateStore
     cache: Cache
     mappings: list[Wired]
     spec_digest: str
     spec_file: str
+    names: frozenset[str] = frozenset()
 
     def close(self) -> None:
         """Closes the stores, the cache and the state."""
