@@ -52,7 +52,6 @@ def plan_with(mappings: list[MappingPlan], changes: tuple[Change, ...], **header
     """A plan of these mappings and changes."""
     told = {"lineage": "1" * 32, "spec": "2" * 64, "spec_file": "reconcile.yaml", "tool_version": "0.1.0"}
 
-
     def rows(mapping: str | None) -> Iterator[Change]:
         return (change for change in changes if mapping in (None, change.mapping))
 

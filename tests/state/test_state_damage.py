@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 
 import pytest
-from tests.state.state_kit import DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError, StateError
@@ -19,6 +18,7 @@ from reconcile.state.lease import acquire
 from reconcile.state.opening import inspect
 from reconcile.state.pushing import push
 from reconcile.state.store import open_state
+from tests.state.state_kit import DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 MANY = [f"many/{n:04}" for n in range(300)]
 REFUSALS = (CorruptStateError, LineageError, NewerStateError)

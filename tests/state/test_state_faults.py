@@ -8,13 +8,13 @@ import os
 import resource
 
 import pytest
-from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import StateError
 from reconcile.ports import Fold, Intent, Run
 from reconcile.state.lease import acquire
 from reconcile.state.store import open_state
+from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 
 @pytest.fixture

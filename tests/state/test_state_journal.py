@@ -11,13 +11,13 @@ import sys
 import threading
 
 import pytest
-from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, StateError
 from reconcile.ports import Fold, Intent, Run
 from reconcile.state.lease import acquire, break_lease
 from reconcile.state.store import open_state
+from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
 ROOT = Path(__file__).parents[2]
 DYING = """

@@ -8,7 +8,6 @@ import tempfile
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.state.state_kit import DATA, DOCS, FakeClock, record
 
 from reconcile.core.errors import FencedError
 from reconcile.ports import Fold, Run
@@ -16,6 +15,7 @@ from reconcile.state.connection import looking
 from reconcile.state.lease import acquire, break_lease
 from reconcile.state.store import open_state
 from reconcile.state.verify import verify
+from tests.state.state_kit import DATA, DOCS, FakeClock, record
 
 keys = st.sampled_from(["a", "a/b", "a-b", "b", "ä", "é", "\x01", "\U0001f600"])
 scopes = st.sampled_from([DOCS, DATA])

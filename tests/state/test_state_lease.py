@@ -11,7 +11,6 @@ import threading
 
 from msgspec.structs import replace
 import pytest
-from tests.state.state_kit import DOCS, FakeClock, fold_keys, made, record
 
 from reconcile.core.errors import FencedError, LockedError, StateError, UsageError
 from reconcile.ports import Fold, Holder
@@ -20,6 +19,7 @@ from reconcile.state.fence import read_row, write_row
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import TTL_S, acquire, break_lease, describe, hold, show
 from reconcile.state.store import open_state
+from tests.state.state_kit import DOCS, FakeClock, fold_keys, made, record
 
 ROOT = Path(__file__).parents[2]
 HOLDING = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 from reconcile.core.errors import CorruptStateError, FencedError, LineageError, LockedError, UsageError
 from reconcile.core.record import Scope
@@ -17,6 +16,7 @@ from reconcile.state.mending import move_scope, remove, reset
 from reconcile.state.pushing import pull, push
 from reconcile.state.schema import V1
 from reconcile.state.store import open_state
+from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 CLOCK = FakeClock()
 

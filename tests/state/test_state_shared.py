@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from tests.state.state_kit import DATA, DOCS, FakeClock, fold_keys, record
 
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import (
@@ -28,6 +27,7 @@ from reconcile.state.mending import remove
 from reconcile.state.shared import open_shared
 from reconcile.stores.local import LocalStore
 from reconcile.stores.memory import MemoryStore
+from tests.state.state_kit import DATA, DOCS, FakeClock, fold_keys, record
 
 CLOCK = FakeClock()
 

@@ -7,11 +7,11 @@ from contextlib import closing
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-from tests.state.test_state_faults import files_up_to
 
 from reconcile.core.errors import StateError
 from reconcile.ports import Spill
 from reconcile.state.spill import make_spill
+from tests.state.test_state_faults import files_up_to
 
 rows = st.lists(st.tuples(st.text(alphabet="a/b-ä\x00\U0001f600", max_size=3), st.binary(max_size=3)), max_size=12)
 

@@ -6,13 +6,13 @@ import stat
 import threading
 
 import pytest
-from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, fold_keys, made, record
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, StalePlanError, StateError
 from reconcile.ports import Fold, Intent, Outcome, Run, StateStore
 from reconcile.state.lease import acquire, break_lease
 from reconcile.state.store import open_state
+from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, fold_keys, made, record
 
 
 @pytest.fixture
