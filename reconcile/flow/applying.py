@@ -242,7 +242,8 @@ def _make_ready(wired: Wired, part: MappingPlan) -> None:
     """The container is there, and it is known how the store keeps its promises."""
     if part.creates:
         wired.target.ensure()
-    if part.counts.changes and wired.learnt is not None:
+    counts = part.counts
+    if wired.learnt is not None and (counts.create or counts.update or counts.delete or counts.move):
         wired.learnt.probe()
 
 

@@ -24,6 +24,8 @@ CHUNK = 1_000
 """How many entries cross from the thread that lists to the one that marches at once."""
 
 CHUNKS_AHEAD = 8
+CHUNKS_MEANWHILE = 100
+"""How far a walk may be ahead of a listing that is sorted first: 100,000 entries, about 50 MiB."""
 
 RANGES = 32
 """Into so many parts a large listing is cut, at keys the state knows."""
@@ -41,6 +43,8 @@ def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
         stream = annotate(chain(wired.memory.lost_mounts(), stream), wired.memory.prints.cursor())
     if wired.layout != "{path}":
         stream = sort(lay_out(wired, stream))
+    if wired.target.traits.waits and not wired.source.traits.waits:  # walk while the listing waits for its pages
+        return ahead(stream, CHUNKS_MEANWHILE)
     return ahead(stream) if wired.source.traits.waits else stream
 
 
@@ -130,12 +134,12 @@ def _unspilled(rows: Spill) -> Iterator[Entry]:
         rows.close()
 
 
-def ahead(stream: Iterable[Item]) -> Iterator[Item]:
+def ahead(stream: Iterable[Item], chunks: int = CHUNKS_AHEAD) -> Iterator[Item]:
     """The same stream, read ahead by a thread; an error reaches the reader in its place.
 
     The thread ends with the stream, or soon after the reader lets go.
     """
-    queue: Queue[list[Item] | BaseException | None] = Queue(CHUNKS_AHEAD)
+    queue: Queue[list[Item] | BaseException | None] = Queue(chunks)
     gone = Event()
     thread = Thread(target=_read_ahead, args=(stream, queue, gone), daemon=True, name="ahead")
     thread.start()

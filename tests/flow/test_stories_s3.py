@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from reconcile.flow.clock import RealClock
+from reconcile.stores.wrap import Traced
 from tests.flow import test_stories
 from tests.flow.world import World
 from tests.servers import KEY_ID, SECRET, Server, moto_s3, seaweed_s3
@@ -33,3 +36,18 @@ def test_story(world: World, name: str) -> None:
 @pytest.mark.parametrize("size", [2, 3])
 def test_circle(world: World, size: int) -> None:
     test_stories.test_a_circle_of_renames(world, size)
+
+
+def test_an_adoption_writes_nothing(world: World) -> None:
+    """What is equal already is recorded without a probe, a mark or any other write: read-only credentials will do."""
+    world.put(a="1", b="2")
+    world.settled()
+    for file in (world.root / "state").iterdir():
+        file.unlink()
+    for file in Path(os.environ["XDG_CACHE_HOME"], "reconcile").glob("state-*"):
+        file.unlink()
+    seen: list[str] = []
+    world.around = lambda store: Traced(store, RealClock(), lambda verb, _key, _s: seen.append(verb))
+    assert world.apply().counts == {"adopt": 2}
+    assert set(seen) <= {"foresee", "list", "prove", "stat"}
+    assert world.plan().mappings[0].conditions == "unproven"
