@@ -27,6 +27,9 @@ CHUNKS_AHEAD = 8
 CHUNKS_MEANWHILE = 100
 """How far a walk may be ahead of a listing that is sorted first: 100,000 entries, about 50 MiB."""
 
+SORTED_IN_MEMORY = 150_000
+"""A listing of up to so many entries (about 60 MiB) is sorted without a file."""
+
 RANGES = 32
 """Into so many parts a large listing is cut, at keys the state knows."""
 
@@ -113,7 +116,7 @@ def _as_target(stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
 
 def sort(stream: Iterable[Entry | Problem], spill: Spill | None = None) -> Iterator[Entry | Problem]:
     """Any order in, order of keys out; problems first, so that they cover whatever comes. Equal keys fold into one."""
-    rows = spill if spill is not None else make_spill()
+    rows = spill if spill is not None else make_spill(SORTED_IN_MEMORY)
     problems: list[Problem] = []
     for item in stream:
         if isinstance(item, Problem):
