@@ -24,7 +24,7 @@ from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.single import single
 from reconcile.scan.walk import Walked, walk
-from reconcile.spec.location import OBJECT_SCHEMES, Location, resolve_url
+from reconcile.spec.location import OBJECT_SCHEMES, Location, is_within, resolve_url
 from reconcile.spec.model import Mapping, Spec
 from reconcile.state.cache import cache_directory, open_cache
 from reconcile.state.place import is_local
@@ -49,6 +49,7 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
     """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
     if spec.notify.command or spec.notify.webhook is not None:
         raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
+    _refuse_to_delete_the_state(spec)
     with ExitStack() as opened:
         state = state_of(spec, write=write)
         opened.callback(state.close)
@@ -61,6 +62,16 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
         ]
         opened.pop_all()
         return House(state, cache, mappings, spec.digest, spec.file, frozenset(spec.mappings))
+
+
+def _refuse_to_delete_the_state(spec: Spec) -> None:
+    """A shared state inside a target is nobody's file there: `unmanaged: delete` would take it for one."""
+    state = resolve_url(spec, spec.state)
+    for mapping in spec.mappings.values():
+        inside = not state.is_local and is_within(state, resolve_url(spec, mapping.target))
+        if inside and mapping.policy.unmanaged == "delete":
+            hint = "keep the state outside of the target, or unmanaged: keep"
+            raise UsageError("unmanaged: delete would delete the state", op="mapping", path=mapping.name, hint=hint)
 
 
 def state_of(spec: Spec, *, write: bool) -> StateStore:
