@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 _CALLS: Final = ("token", "restore", "probe")
-_STREAMS: Final = ("versions", "list_ranges")
+_STREAMS: Final = ("versions",)
 _NO_CALLS: Final = ("trust",)
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""
 
