@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO, Literal, Protocol, runtime_checkable
+from functools import wraps
+from typing import Any, BinaryIO, Final, Literal, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
@@ -17,6 +18,36 @@ __all__ = ["Fold", "Holder", "Intent", "Outcome", "Run"]
 Condition = Literal["none", "stat", "create", "match"]
 """How a store keeps a promise about what is there: not at all; by a stat just before; atomically for `ABSENT` only
 (`create`); atomically for `ABSENT` and for a version (`match`)."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Hook = Callable[[str, tuple[Any, ...], bool], None]
+"""`hook(step, told, done)` hears an I/O step (`disk.rename`, with its arguments) just before it is taken, and just
+after, then `done`. What it raises is what the step raises: before, it was never taken; after, its reply is lost."""
+
+HOOKS: Final[list[Hook]] = []
+"""Who hears the I/O steps of this process: nobody, but in tests, which count them, fail them and die at them."""
+
+
+def io_step(step: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Marks a function as one I/O step of apply, recovery or a commit of the state; free while nobody hears."""
+
+    def marked(act: Callable[P, R]) -> Callable[P, R]:
+        @wraps(act)
+        def passing(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not HOOKS:
+                return act(*args, **kwargs)
+            for hook in HOOKS:
+                hook(step, args, False)
+            result = act(*args, **kwargs)
+            for hook in HOOKS:
+                hook(step, args, True)
+            return result
+
+        return passing
+
+    return marked
 
 
 class Traits(Struct, frozen=True):

@@ -11,6 +11,7 @@ import sys
 from typing import Final
 
 from reconcile.core.errors import ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.ports import io_step
 from reconcile.stores.confine import SAFELY, Spot
 
 _RENAME_NOREPLACE: Final = 1
@@ -21,16 +22,19 @@ UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, er
 class Disk:
     """The changes a local store makes; each raises OSError."""
 
+    @io_step("disk.create")
     def create(self, spot: Spot) -> int:
         """A new file, open for writing, readable by its owner alone; FileExistsError if the name is taken."""
         return os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o600, dir_fd=spot.fd)
 
+    @io_step("disk.write")
     def write(self, fd: int, chunk: bytes) -> None:
         """All of the chunk."""
         left = memoryview(chunk)
         while left:
             left = left[os.write(fd, left) :]
 
+    @io_step("disk.clone")
     def clone(self, source: int, target: int, size_bytes: int) -> int:
         """Copies inside the system, sharing blocks where it can; returns how many bytes, perhaps none."""
         done = 0
@@ -39,24 +43,29 @@ class Disk:
                 done += count
         return done
 
+    @io_step("disk.sync")
     def sync(self, fd: int) -> None:
         """Returns when the file is on the disk."""
         os.fsync(fd)
 
+    @io_step("disk.sync_directory")
     def sync_directory(self, spot: Spot) -> None:
         """Returns when the names in the directory of `spot` are on the disk."""
         if spot.fd is not None:
             os.fsync(spot.fd)
 
+    @io_step("disk.chmod")
     def chmod(self, fd: int, mode: int) -> None:
         """Sets the permissions of an open file, where there are any."""
         if hasattr(os, "fchmod"):
             os.fchmod(fd, mode)
 
+    @io_step("disk.rename")
     def rename(self, old: Spot, new: Spot) -> None:
         """Renames, replacing what is at `new`."""
         os.replace(old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd)
 
+    @io_step("disk.rename_new")
     def rename_new(self, old: Spot, new: Spot) -> None:
         """Renames unless there is something at `new`: FileExistsError. In one step wherever the system can."""
         for way in (_rename_noreplace, _link_and_unlink):
@@ -69,19 +78,23 @@ class Disk:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new.name)
         return self.rename(old, new)
 
+    @io_step("disk.link")
     def link(self, old: Spot, new: Spot) -> None:
         """A second name of one file; FileExistsError if the name is taken."""
         os.link(old.name, new.name, src_dir_fd=old.fd, dst_dir_fd=new.fd, follow_symlinks=False)
 
+    @io_step("disk.unlink")
     def unlink(self, spot: Spot) -> None:
         """Takes a name away; silent if it is gone."""
         with suppress(FileNotFoundError):
             os.unlink(spot.name, dir_fd=spot.fd)
 
+    @io_step("disk.mkdir")
     def mkdir(self, spot: Spot, mode: int) -> None:
         """Makes a directory; FileExistsError if the name is taken."""
         os.mkdir(spot.name, mode, dir_fd=spot.fd)
 
+    @io_step("disk.rmdir")
     def rmdir(self, spot: Spot) -> None:
         """Removes an empty directory; OSError if it is not one."""
         os.rmdir(spot.name, dir_fd=spot.fd)
