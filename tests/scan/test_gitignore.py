@@ -1,5 +1,6 @@
 """gitignore patterns mean what git means by them, and answer in linear time."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -83,13 +84,16 @@ def test_pathspec_says_the_same(lines):
 names = st.text("ab.*é", min_size=1, max_size=4).filter(lambda name: name not in (".", ".."))
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
 segments = st.text("ab.*?é", min_size=1, max_size=5) | st.just("**")
+MISREAD = re.compile(r"!?/?[^*?]+\*\*+/")
+"""Git before 2.52 forgets the letter before the stars, and takes `a**/b` for `a` and then `**/b`: `ab` too."""
+
 patterns = st.builds(
     lambda parts, anchor, tail, taken_back: taken_back + anchor + "/".join(parts) + tail,
     st.lists(segments, min_size=1, max_size=4),
     st.sampled_from(["", "", "/"]),
     st.sampled_from(["", "", "/"]),
     st.sampled_from(["", "", "", "!"]),
-)
+).filter(lambda pattern: not MISREAD.match(pattern))
 
 
 @given(st.lists(patterns, min_size=1, max_size=4), st.lists(paths, min_size=1, max_size=20, unique=True))
