@@ -1,7 +1,8 @@
 """Ways into a directory tree that never lead out of it: every step is taken through a handle of the step before.
 
-No name is ever looked up from the top by the kernel, so a symlink planted on the way, before or between our steps, is
-met and refused. Where the system has no such handles (Windows), the steps are looked at one by one instead.
+The kernel never follows a link for us, so a symlink planted on the way, before or between our steps, is met and
+refused. Where it can, it takes all steps at once; where the system has no such handles (Windows), the steps are looked
+at one by one instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 
 from reconcile.core.errors import ChangedError, DeniedError, NotFoundError, RefusedError
 from reconcile.core.path import CONTROL_DIR, TEMP_PREFIX, has_control, match_key, parents, why_not_key
+from reconcile.stores.beneath import open_beneath
 
 HAS_HANDLES: Final = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY") and hasattr(os, "O_NOFOLLOW")
 
@@ -151,14 +153,15 @@ class Root:
                 self._open()
             elif self._identity != self._look():
                 raise ChangedError("is another directory than before", op="open", path=self.path)
-            at = Spot(os.dup(self._handles[-1]), "") if HAS_HANDLES else Spot(None, f"{self.path}/")
+            root = self._handles[-1] if HAS_HANDLES else None
+        at = _at_once(root, key) or _step_by_step(self._top(root), key, make)
         try:
-            for directory in parents(key):
-                last, at = at, _enter(at.named(directory.rpartition("/")[2]), directory, make)
-                _close(last)
             yield at.named(key.rpartition("/")[2])
         finally:
             _close(at)
+
+    def _top(self, root: int | None) -> Spot:
+        return Spot(os.dup(root), "") if root is not None else Spot(None, f"{self.path}/")
 
     def _look(self) -> tuple[int, int]:
         try:
@@ -181,6 +184,25 @@ class Root:
         except PermissionError as error:
             self._identity = None  # nothing was taken: the next caller tries again
             raise DeniedError("permission denied", op="open", path=self.path) from error
+
+
+def _at_once(root: int | None, key: str) -> Spot | None:
+    """The directory of a key below the root by one call; None where it takes steps, if only to tell what is wrong."""
+    directory = key.rpartition("/")[0]
+    fd = open_beneath(root, directory, _DIRECTORY | SAFELY) if root is not None and directory else None
+    return Spot(fd, "") if fd is not None else None
+
+
+def _step_by_step(at: Spot, key: str, make: Make | None) -> Spot:
+    """The directory of a key below `at`, which is closed; what is missing is made by `make`, if it is given."""
+    try:
+        for directory in parents(key):
+            last, at = at, _enter(at.named(directory.rpartition("/")[2]), directory, make)
+            _close(last)
+    except BaseException:
+        _close(at)
+        raise
+    return at
 
 
 def _enter(spot: Spot, directory: str, make: Make | None) -> Spot:

@@ -9,16 +9,31 @@ import pytest
 
 from reconcile.core.entry import ABSENT, ANY, Kind
 from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, StoreError
-from reconcile.stores import confine
+from reconcile.stores import beneath, confine
 from reconcile.stores.confine import check_writable
 from reconcile.stores.local import LocalStore
 from reconcile.testing.samples import body_of, content, put
 from tests.stores.disks import Meddling
 
 
-@pytest.fixture(params=[True, False], ids=["handles", "no handles"])
+@pytest.fixture(params=["at once", "step by step", "no handles"])
 def handles(request, monkeypatch):
-    monkeypatch.setattr(confine, "HAS_HANDLES", request.param)
+    """The three ways down: `openat2`, a walk of handles, and names alone."""
+    monkeypatch.setattr(confine, "HAS_HANDLES", request.param != "no handles")
+    take_a_way(request.param, monkeypatch)
+
+
+@pytest.fixture(params=["at once", "step by step"])
+def with_handles(request, monkeypatch):
+    """The two ways that no race can lead astray."""
+    take_a_way(request.param, monkeypatch)
+
+
+def take_a_way(name, monkeypatch):
+    if name != "at once":
+        monkeypatch.setattr(beneath, "_openat2", lambda: None)
+    elif beneath._openat2() is None:
+        pytest.skip("this kernel has no openat2, or does not let us use it")
 
 
 @pytest.fixture
@@ -85,6 +100,7 @@ def test_a_symlink_in_the_place_of_a_file_is_not_followed(root, outside):
 
 @pytest.mark.hazard("S05")
 @pytest.mark.parametrize("call", ["create", "rename_new", "sync_directory"])
+@pytest.mark.usefixtures("with_handles")
 def test_a_symlink_planted_between_look_and_write_leads_nowhere(root, outside, call):
     (root / "d").mkdir()
 
@@ -101,6 +117,7 @@ def test_a_symlink_planted_between_look_and_write_leads_nowhere(root, outside, c
 
 @pytest.mark.hazard("S05")
 @pytest.mark.parametrize("call", ["unlink", "rename_new"])
+@pytest.mark.usefixtures("with_handles")
 def test_a_symlink_planted_between_look_and_removal_leads_nowhere(root, outside, call):
     (root / "d").mkdir()
     (root / "d" / "secret").write_text("ours")
@@ -126,6 +143,7 @@ def exchange(one, other):
 
 
 @pytest.mark.hazard("S05")
+@pytest.mark.usefixtures("with_handles")
 def test_a_race_for_a_directory_is_never_won(root, outside):
     (root / "d").mkdir()
     (root / "link").symlink_to(outside)
@@ -164,6 +182,7 @@ def test_the_root_may_be_reached_through_a_symlink(root, tmp_path):
 
 @pytest.mark.hazard("R23")
 @pytest.mark.parametrize("key", ["", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "nul\0", "\udcff"])
+@pytest.mark.usefixtures("handles")
 def test_odd_keys_are_refused_by_every_call(root, key):
     store = LocalStore(str(root))
     mine = put(store, "mine", b"1")
@@ -271,6 +290,7 @@ def test_a_root_that_is_a_file_is_refused(tmp_path):
         store.ensure()
 
 
+@pytest.mark.usefixtures("handles")
 def test_no_handle_is_left_open(root):
     store = LocalStore(str(root), walk=lambda under: iter(()))
     before = set(os.listdir("/proc/self/fd"))
