@@ -22,7 +22,7 @@ from reconcile.state.codec import DamageError
 from reconcile.state.connection import IMMUTABLE, connect, connect_memory, log_size, looking
 from reconcile.state.database import Database, translated
 from reconcile.state.files import alone_in, beside, make_directory, replacing
-from reconcile.state.generations import keep_generation
+from reconcile.state.generations import copy
 from reconcile.state.head import compare, head_of, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
@@ -146,14 +146,23 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 def _writable(path: Path) -> Database:
     with translated(path):
         connection = connect(path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if migrations.is_old(connection):
-            keep_generation(path, connection)
-            connection.execute("BEGIN IMMEDIATE")
-            migrations.migrate(connection)
-            connection.execute("COMMIT")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if migrations.is_old(connection):
+                _modernise(path, connection)
+        except BaseException:
+            connection.close()
+            raise
     return Database(path, connection, query="mode=rw", writable=True)
+
+
+def _modernise(path: Path, connection: sqlite3.Connection) -> None:
+    """Brings an old state up to date, all or nothing; as it was, it stays as `….schema-N`, which no run removes."""
+    copy(connection, beside(path, f".schema-{migrations.version_of(connection)}"))
+    connection.execute("BEGIN IMMEDIATE")
+    migrations.migrate(connection)
+    connection.execute("COMMIT")
 
 
 def _readable(path: Path) -> Database:

@@ -61,20 +61,25 @@ def made(path: Path, keys=KEYS, content="one"):
     return path
 
 
+def told_by(state):
+    """All a reader can see of an open state."""
+    scopes = state.scopes()
+    return (
+        state.lineage,
+        scopes,
+        {scope.id: list(state.records(scope.id)) for scope, _, _ in scopes},
+        [state.completed(scope.id) for scope, _, _ in scopes],
+        state.runs(),
+        [list(state.outcomes(run.id)) for run in state.runs()],
+        state.journal.open_intents(),
+    )
+
+
 def everything(path: Path):
     """All a reader can see of a state."""
     state = open_state(str(path))
     try:
-        scopes = state.scopes()
-        return (
-            state.lineage,
-            scopes,
-            {scope.id: list(state.records(scope.id)) for scope, _, _ in scopes},
-            [state.completed(scope.id) for scope, _, _ in scopes],
-            state.runs(),
-            [list(state.outcomes(run.id)) for run in state.runs()],
-            state.journal.open_intents(),
-        )
+        return told_by(state)
     finally:
         state.close()
 

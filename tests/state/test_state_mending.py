@@ -8,13 +8,10 @@ import pytest
 
 from reconcile.core.errors import CorruptStateError, FencedError, LineageError, LockedError, UsageError
 from reconcile.core.record import Scope
-from reconcile.state import migrations
-from reconcile.state.connection import connect
 from reconcile.state.generations import KEPT, due, generations
 from reconcile.state.lease import acquire, show
 from reconcile.state.mending import move_scope, remove, reset
 from reconcile.state.pushing import pull, push
-from reconcile.state.schema import V1
 from reconcile.state.store import open_state
 from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
@@ -186,43 +183,6 @@ def test_a_state_older_than_its_head_can_be_accepted_as_it_stands(path):
     assert again.head().serial == 9
     again.close()
     assert path.with_name("reconcile.db.replaced-1").read_bytes() == copy
-
-
-@pytest.fixture
-def older(path, monkeypatch):
-    """The state of an older version of the program."""
-    monkeypatch.setattr(migrations, "MIGRATIONS", (V1, "CREATE TABLE extra (id INTEGER PRIMARY KEY);\n"))
-    return path
-
-
-def test_an_older_state_is_read_without_being_changed(older):
-    before = bytes_of(older.parent)
-    state = open_state(str(older))
-    assert keys(state) == KEYS
-    state.close()
-    assert bytes_of(older.parent) == before
-
-
-def test_an_older_state_is_migrated_after_a_copy(older):
-    for _, generation in generations(older):
-        generation.unlink()
-    state = open_state(str(older), write=True)
-    fold_keys(state, acquire(state, "apply", clock=CLOCK), ["later"])
-    state.close()
-    (_, backup), *_ = generations(older)
-    for path, version in ((older, 2), (backup, 1)):
-        connection = connect(path)
-        assert migrations.version_of(connection) == version
-        connection.close()
-    assert len(everything(older)[2][DOCS.id]) == len(KEYS) + 1
-
-
-def test_a_migration_that_fails_changes_nothing(older, monkeypatch):
-    monkeypatch.setattr(migrations, "MIGRATIONS", (V1, "CREATE TABLE good (x);\nCREATE TABLE runs (y);\n"))
-    before = older.read_bytes()
-    with pytest.raises(CorruptStateError):
-        open_state(str(older), write=True)
-    assert older.read_bytes() == before
 
 
 def test_a_crash_in_the_middle_of_a_push_leaves_a_good_state(state, tmp_path, monkeypatch):
