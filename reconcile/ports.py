@@ -134,7 +134,8 @@ class Store(Protocol):
         """Everything below the directory `under` (with keys from the root), in `(after, until]`.
 
         Recursive; raises or reports a `Problem`, never ends early. Control names (`.reconcile`, temporary names) are
-        left out. A missing container raises `NotFoundError`.
+        left out. A missing container raises `NotFoundError`. Our own directory `.reconcile` is listed when `under` is
+        it, or lies in it; `mtime_ns` is then when an entry came to its name, by the store's clock.
         """
 
     def stat(self, key: str) -> Entry | None:

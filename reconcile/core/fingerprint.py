@@ -18,6 +18,12 @@ def local_version(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> 
     return Version(f"{size_bytes:x}-{mtime_ns:x}-{ctime_ns:x}-{inode:x}")
 
 
+def changed_ns(version: Version) -> int:
+    """When a file last changed in any way, its names included (Unix ns); `version` is a `local_version`."""
+    mtime_ns, ctime_ns = (int(part, 16) for part in version.split("-")[1:3])
+    return max(mtime_ns, ctime_ns)
+
+
 def is_racy(mtime_ns: int, ctime_ns: int, read_ns: int) -> bool:
     """Whether a file read at `read_ns` (Unix ns, when the reading began) could since have changed unseen.
 

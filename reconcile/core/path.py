@@ -14,7 +14,7 @@ from typing import Final
 import unicodedata
 
 CONTROL_DIR: Final = ".reconcile"
-"""Where our own files live inside a target (undo, trash); never listed, never sent."""
+"""Where our own files live inside a target (undo, park, notes): listed only for who asks for it, never sent."""
 
 TEMP_PREFIX: Final = ".reconcile-tmp-"
 """Names of files that are being written; never listed, never sent."""
@@ -60,6 +60,11 @@ def has_control(key: str) -> bool:
     if ".git" not in key and CONTROL_DIR not in key and ".S3" not in key:
         return False
     return any(is_control(segment) for segment in key.split("/"))
+
+
+def is_control_area(directory: str) -> bool:
+    """Whether a directory is the one where our own files lie inside a target, or lies in it."""
+    return directory == CONTROL_DIR or is_under(directory, CONTROL_DIR)
 
 
 def parents(key: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+import re
 from typing import Final
 
 from reconcile.core.entry import Entry, Problem, Version
@@ -22,8 +23,8 @@ from reconcile.state.lease import acquire
 from reconcile.state.place import is_local
 from reconcile.state.store import SqliteState
 
-_KEPT: Final = tuple(f"{CONTROL_DIR}/{name}/" for name in ("undo", "trash", "park"))
-"""Old bytes, and contents on their way: never ours to throw away."""
+_NOTES: Final = re.compile(rf"{re.escape(CONTROL_DIR)}/(dirs|probe-[0-9a-f]+-[12])")
+"""What we wrote down for ourselves in a target. Kept bytes, and contents on their way, are no notes."""
 
 
 @contextmanager
@@ -95,7 +96,7 @@ def _clear(target: Store) -> int:
     for item in () if target.ensure(dry=True) else target.list(CONTROL_DIR):
         if isinstance(item, Problem):
             raise StateError(item.reason, op="reset", path=item.key)
-        if isinstance(item, Entry) and not item.kind and not item.key.startswith(_KEPT):
+        if isinstance(item, Entry) and not item.kind and _NOTES.fullmatch(item.key):
             found.append((item.key, item.version))
     for error in target.delete(found) if found else ():
         if error is not None:

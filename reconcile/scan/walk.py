@@ -19,10 +19,11 @@ from typing import Final, Literal, cast
 
 from reconcile.core.entry import Cover, Entry, Kind, Problem, Version
 from reconcile.core.errors import StoreError
-from reconcile.core.path import has_control
+from reconcile.core.path import CONTROL_DIR, has_control, is_control_area
 from reconcile.ports import Selection
 from reconcile.scan.descent import Descent, Level
 from reconcile.scan.entries import OWNER_EXECUTES, entry_of
+from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.hashing import read_ignore_file
 from reconcile.scan.links import resolved
 from reconcile.scan.names import sorted_names
@@ -66,12 +67,16 @@ def walk(
     """Everything in scope below `root`, or below its directory `under`, in byte order of the keys.
 
     Files, links and special files stand under their names; a directory (`name/`) only when nothing in scope was found
-    in it. A Problem comes before every entry behind what it covers. Sizes are not asked of the selection: a file of
+    in it. In our own directory `.reconcile`, which is walked only when `under` lies there, everything is in scope.
+    A Problem comes before every entry behind what it covers. Sizes are not asked of the selection: a file of
     any size is there. With `symlinks="follow"` a link that leads outside the root, nowhere or in a circle is a Problem.
 
     Raises `NotFoundError`, `RefusedError` or `DeniedError` when the root itself cannot be entered.
     """
-    if has_control(under):
+    below = under
+    if is_control_area(under):
+        selection, below = Filter(Rules()), under[len(CONTROL_DIR) + 1 :]
+    if has_control(below):
         return iter(())
     return _Walker(
         root=root,

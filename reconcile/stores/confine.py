@@ -118,9 +118,13 @@ def check_writable(key: str, op: str, *, windows: bool = os.name == "nt") -> Non
 
 
 def check_deletable(key: str) -> None:
-    """As `check_writable`, but what an unfinished write left behind may go."""
+    """As `check_writable`, but what an unfinished write left behind may go, and so may our own notes."""
     directory, slash, name = key.rpartition("/")
-    check_writable(f"{directory}{slash}x" if name.startswith(TEMP_PREFIX) else key, "delete")
+    if name.startswith(TEMP_PREFIX):
+        name = "x"
+    if directory == CONTROL_DIR:
+        directory = f"{CONTROL_DIR}/x"
+    check_writable(f"{directory}{slash}{name}", "delete")
 
 
 class Root:

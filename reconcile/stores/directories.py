@@ -1,4 +1,4 @@
-"""Directories come with their first file and go with their last, if we made them."""
+"""Directories come with their first file and go with their last, if we made them: all of `.reconcile` we did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 
 from reconcile.core.errors import StoreError
-from reconcile.core.path import CONTROL_DIR, parents
+from reconcile.core.path import is_control_area, parents
 from reconcile.stores.confine import Root, Spot
 from reconcile.stores.disk import Disk
 from reconcile.stores.made import Made
@@ -51,18 +51,19 @@ class Directories:
 
     def _remove(self, directory: str) -> bool:
         with self.lock:
-            if directory not in self._made:
+            if directory not in self._made and not is_control_area(directory):
                 return False
             try:
                 with self._root.spot(directory) as spot:
                     self._disk.rmdir(spot)
             except OSError:  # most often: it is not empty
                 return False
-            self._made.discard(directory)
+            if directory in self._made:
+                self._made.discard(directory)
             return True
 
     def _make(self, spot: Spot, directory: str) -> None:
-        ours_alone = f"{directory}/".startswith(f"{CONTROL_DIR}/")
+        ours_alone = is_control_area(directory)
         with suppress(FileExistsError):
             self._disk.mkdir(spot, 0o700 if ours_alone else 0o755)
             self._disk.sync_directory(spot)

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import ChangedError, RefusedError, StoreError, UsageError
-from reconcile.core.fingerprint import GRANULE_NS, local_version
-from reconcile.core.path import CONTROL_DIR, is_under
+from reconcile.core.fingerprint import GRANULE_NS, changed_ns, local_version
+from reconcile.core.path import CONTROL_DIR, is_control_area, is_under
 from reconcile.ports import Body, Hashes, Traits, Walk
 from reconcile.stores.confine import SAFELY, Root, Spot, check_deletable, check_key, check_writable
 from reconcile.stores.directories import Directories
@@ -92,7 +92,8 @@ class LocalStore:
         if self._walk is None:
             raise UsageError("was opened without a way to list it", op="list", path=self.url)
         self._root.refresh()
-        for found in self._walk(under):
+        walked = self._walk(under)
+        for found in map(_came, walked) if is_control_area(under) else walked:
             if isinstance(found, Entry):
                 if until is not None and found.key > until:
                     return
@@ -190,10 +191,15 @@ class LocalStore:
         self.delete([(f"{directory}{slash}{temp_name(token)}", ANY)])
 
     def ensure(self, *, dry: bool = False) -> Sequence[str]:
-        """Makes the directory and those above it."""
+        """Makes the directory and those above it; `RefusedError` when something else stands in its place."""
         path = Path(self._root.path)
         if path.is_dir():
             return []
+        above = next((each for each in (path, *path.parents) if os.path.lexists(each)), path)
+        if above.is_symlink() and not above.exists():
+            raise RefusedError("is a link that leads nowhere", op="open", path=str(above))
+        if above.exists() and not above.is_dir():
+            raise RefusedError("is not a directory", op="open", path=str(above))
         if not dry:
             with translated("ensure", str(path)):
                 path.mkdir(0o755, parents=True, exist_ok=True)
@@ -316,6 +322,11 @@ class LocalStore:
         except StoreError as error:
             return error
         return None
+
+
+def _came(found: Entry | Problem) -> Entry | Problem:
+    """An entry of our own directory with the time it came to its name: a rename and a link change the change time."""
+    return replace(found, mtime_ns=changed_ns(found.version)) if isinstance(found, Entry) else found
 
 
 def _content_marks(seen: os.stat_result) -> tuple[int, int, int]:

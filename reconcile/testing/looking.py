@@ -6,7 +6,7 @@ from hashlib import md5, sha256
 
 import pytest
 
-from reconcile.core.entry import Digest, Entry
+from reconcile.core.entry import ABSENT, Digest, Entry
 from reconcile.core.errors import ChangedError, NotFoundError
 from reconcile.ports import Hashes, Store
 from reconcile.testing.base import Contract
@@ -52,6 +52,32 @@ class Looking(Contract):
         put(store, "shown", b"1")
         assert listed(store) == ["shown"]
         assert content(store, ".reconcile/undo/1") == b"kept"
+
+    def test_our_own_directory_is_listed_for_who_asks_for_it(self, store: Store) -> None:
+        for key in (".reconcile/undo/7/a/b", ".reconcile/undo/7/c", ".reconcile/undo/71/a", ".reconcile/park/7/a"):
+            put(store, key, key.encode())
+        put(store, "a", b"1")
+        assert sorted(listed(store, ".reconcile")) == [
+            ".reconcile/park/7/a",
+            ".reconcile/undo/7/a/b",
+            ".reconcile/undo/7/c",
+            ".reconcile/undo/71/a",
+        ]
+        assert sorted(listed(store, ".reconcile/undo/7")) == [".reconcile/undo/7/a/b", ".reconcile/undo/7/c"]
+        assert listed(store, "a/.reconcile") == []
+
+    def test_what_lies_in_our_own_directory_tells_when_it_came_there(self, store: Store) -> None:
+        old = put(store, "a", b"1")
+        kept = ".reconcile/undo/7/a"
+        if store.traits.copy == "none":
+            pytest.skip("the store does not copy")
+        store.copy(old, kept, expect=ABSENT)
+        [found] = store.list(".reconcile/undo")
+        assert isinstance(found, Entry)
+        assert found.mtime_ns >= old.mtime_ns
+        [gone] = store.delete([(kept, found.version)])
+        assert gone is None
+        assert listed(store, ".reconcile") == []
 
     def test_a_listing_shows_what_stat_shows(self, store: Store) -> None:
         put(store, "a/b", b"12345")

@@ -27,6 +27,15 @@ def test_everything_is_forgotten_and_nothing_is_lost(place):
     assert list((place.root / "state").glob("reconcile.db.g*"))
 
 
+def test_our_notes_in_the_target_go(place):
+    place.applied()
+    assert (place.root / "there/.reconcile/dirs").is_file()
+    told = place("reset", "--auto-approve", "--json").json
+    assert (told["forgotten"], told["control_files"]) == (3, 1)
+    assert not (place.root / "there/.reconcile").exists()
+    assert place.there() == {"a.txt", "b.txt", "sub/c.txt"}
+
+
 def test_what_is_equal_is_adopted_again(place):
     place.applied()
     assert place("reset", "--auto-approve", "--json").json["forgotten"] == 3
