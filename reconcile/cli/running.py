@@ -69,23 +69,27 @@ def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
                 return _shown(face, made, approve)
 
         result = work(Hooks(lines or heard, shown_first, RealClock(), stop))
-    tell_result(face, seen[0] if seen else None, result, lines)
+    if lines is not None:
+        lines.report(result)
+    else:
+        _tell_result(face, seen[0] if seen else None, result)
     return result.exit_code
 
 
 def _shown(face: Face, made: Plan, approve: Approve) -> Collection[int] | bool:
-    if not face.json and not face.quiet and made.counts.changes:
+    if _is_shown(face, made):
         from reconcile.cli.screens import show_plan  # noqa: PLC0415 - only where a person looks
 
         show_plan(face, made, ("text",))
     return approve(made)
 
 
-def tell_result(face: Face, plan: Plan | None, result: Result, lines: JsonLines | None) -> None:
-    """The report, as text or as the last JSON line."""
-    if lines is not None:
-        lines.report(result)
-        return
-    from reconcile.report.text import result_lines  # noqa: PLC0415
+def _is_shown(face: Face, made: Plan) -> bool:
+    return not face.json and not face.quiet and made.counts.changes > 0
 
-    face.say(result_lines(plan, result, color=face.color))
+
+def _tell_result(face: Face, plan: Plan | None, result: Result) -> None:
+    from reconcile.report.text import result_lines  # noqa: PLC0415 - only where a person looks
+
+    seen = plan is not None and _is_shown(face, plan)
+    face.say(result_lines(plan, result, color=face.color, seen=seen))

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     DRIFT_FAIL = "drift-fail"
     PROTECTED = "protected"
     IN_THE_WAY = "in-the-way"
+    DESTROY_HELD = "destroy-held"
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -33,6 +33,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.DRIFT_FAIL: "changed in the target{since}, and drift is to fail",
     Reason.PROTECTED: "protected",
     Reason.IN_THE_WAY: "something that is no file stands in the way",
+    Reason.DESTROY_HELD: "ours, but changed in the target{since}: not destroyed",
 }
 """`{old}` is the key a move comes from, `{since}` the last run, where it is known."""
 

@@ -32,6 +32,13 @@ class Judged(Struct, frozen=True, gc=False):
     problem: Problem | None = None
 
 
+_DESTROYING = {
+    Reason.GONE: Reason.DESTROYED,
+    Reason.BOTH_GONE: Reason.DESTROYED,
+    Reason.DELETED_CHANGED: Reason.DESTROY_HELD,
+}
+"""A destroy takes the source to be empty, which is nothing to tell anybody."""
+
 _DRIFTS = frozenset({Reason.BOTH_CHANGED, Reason.DELETED_CHANGED, Reason.EQUAL})
 
 
@@ -81,8 +88,8 @@ class Judge:
         decision = decide(row, self._wired.policy, source, target, facts, executable=self._wired.executable)
         if self._resend and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
-        if self._destroy and decision is not None and decision.action is Action.DELETE:
-            decision = replace(decision, reason=Reason.DESTROYED)
+        if self._destroy and decision is not None:
+            decision = replace(decision, reason=_DESTROYING.get(decision.reason, decision.reason))
         return Judged(row, decision, facts, source)
 
     def _first_facts(self, row: Row) -> Facts:

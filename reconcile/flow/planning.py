@@ -13,7 +13,7 @@ from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
 from reconcile.core.errors import NotFoundError
-from reconcile.core.events import Progress
+from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
 from reconcile.core.plan import Header, MappingPlan, Plan
@@ -61,6 +61,9 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
         part, spill, next_id = one.make(next_id)
         parts.append(part)
         spills.append(spill)
+    narrow = sorted({pattern for wired in house.mappings for pattern in wired.narrow})
+    if narrow and not any(_met_anything(part) for part in parts):
+        sink(Warn(f"no path matches --path {' '.join(narrow)}"))
     run, done, total = options.open_run
     header = Header(
         lineage=house.state.lineage,
@@ -80,6 +83,10 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
         pinned=options.pinned,
         origin=house,
     )
+
+
+def _met_anything(part: MappingPlan) -> bool:
+    return bool(part.counts.changes or part.counts.unchanged or part.conflicts or part.problems)
 
 
 def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
@@ -121,6 +128,7 @@ class _PlanOne:
         self._destroy = options.kind == "destroy"
         self._judge = Judge(wired, destroy=self._destroy, resend=options.resend)
         self._creates: list[str] = []
+        self._settled_in_reach = 0
 
     def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
         """The part, its changes, and the next free id."""
@@ -132,7 +140,7 @@ class _PlanOne:
         if self._wired.learnt is not None:
             self._wired.learnt.heard()
         spill, counts, next_id = draft.finish(first_id)
-        counts.unchanged = tally.settled + draft.unchanged
+        counts.unchanged = (self._settled_in_reach if self._wired.narrow else tally.settled) + draft.unchanged
         return self._part(tally, draft, counts), spill, next_id
 
     def _container(self) -> list[str]:
@@ -145,6 +153,7 @@ class _PlanOne:
 
     def _march(self, *, unsorted: bool) -> tuple[Tally, Draft]:
         wired, tally = self._wired, Tally()
+        self._settled_in_reach = 0
         draft = Draft(wired, pinned=self._options.pinned)
         overlay = self._options.overlay.get(wired.scope.id, {})
         rows = meet(
@@ -156,6 +165,7 @@ class _PlanOne:
         )
         waiting: list[Row] = []
         for row in rows:
+            self._settled_in_reach -= row.record is not None and wired.in_reach(row.key)
             if row.key.endswith("/") or not wired.in_reach(row.key):
                 continue
             judged = self._judge.quick(row)
@@ -171,9 +181,17 @@ class _PlanOne:
 
     def _records(self, overlay: dict[str, Record | None]) -> Iterator[Record]:
         records = record_stream(self._house, self._wired, overlay)
+        if self._wired.narrow:
+            records = self._counted(records)
         if self._options.checksum:
             return (msgspec.structs.replace(record, settled=False) for record in records)
         return records
+
+    def _counted(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The march tells only what is not settled: of what `--path` reaches, that is all the records but those."""
+        for record in records:
+            self._settled_in_reach += self._wired.in_reach(record.key)
+            yield record
 
     def _look_into(self, rows: list[Row], draft: Draft, tally: Tally) -> None:
         read_ns = time.time_ns()

@@ -28,6 +28,7 @@ _WINDOW: Final = "window: this target tells no version, a change made there whil
 _UNRESOLVABLE: Final = {
     Reason.PROTECTED: "Nothing was touched. It stays so while the spec protects it.",
     Reason.IN_THE_WAY: "Nothing was touched. Move it out of the way, or exclude the path.",
+    Reason.DESTROY_HELD: "Nothing was touched. Delete it there if nobody needs it, then destroy again.",
 }
 
 
@@ -142,7 +143,7 @@ def _choice(conflicts: list[Conflict]) -> str:
     if not open_ones:
         return ""
     which = typed(open_ones[0]) if len(open_ones) == 1 else "GLOB…"
-    return f"Nothing was touched. Choose: reconcile conflicts resolve --source | --target | --both {which}"
+    return f"Nothing was touched. Choose: reconcile conflicts resolve --source | --target {which}"
 
 
 def problem_group(problems: list[Problem], most: int | None) -> Group:

@@ -22,14 +22,16 @@ _ENDINGS: Final[dict[Ending, tuple[str, str]]] = {
 """How an ending is headed, and the next command where an outcome has no hint of its own. `skipped` is only counted."""
 
 
-def groups(plan: Plan | None, result: Result, *, full: bool = False) -> Iterator[Group]:
-    """Everything that is not done: what, where, why, and the next command."""
+def groups(plan: Plan | None, result: Result, *, full: bool = False, seen: bool = False) -> Iterator[Group]:
+    """Everything that is not done: what, where, why, and the next command. `seen`: but what the plan told already."""
     most = None if full else CUT
     for ending, (heading, advice) in _ENDINGS.items():
         ended = [outcome for outcome in result.outcomes if outcome.outcome == ending]
         if ended:
             unhinted = any(not outcome.hint for outcome in ended)
             yield Group(heading, cut(map(_line, ended), most), advice if unhinted else "")
+    if seen:
+        return
     for name, conflicts in _by_mapping(result.conflicts).items():
         yield conflict_group(conflicts, _last_run(plan, name), most)
     if result.problems:

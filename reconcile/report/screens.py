@@ -41,7 +41,7 @@ def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = Fa
 def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
     name = shown(mapping.name)
     if mapping.failing_since:
-        look = f"reconcile history {mapping.last_run}"
+        look = f"reconcile history {mapping.last_run}" if mapping.last_run else "reconcile plan"
         return paint.alarm(f"{name} FAILING {seconds_text(now - mapping.failing_since)} → {look}")
     if mapping.conflicts:
         return f"{name} {plural(mapping.conflicts, 'conflict')}"

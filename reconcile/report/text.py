@@ -34,16 +34,19 @@ def plan_lines(plan: Plan, *, full: bool = False, color: bool = False) -> Iterat
     yield paint.bold(told.summary)
 
 
-def result_lines(plan: Plan | None, result: Result, *, full: bool = False, color: bool = False) -> Iterator[str]:
+def result_lines(
+    plan: Plan | None, result: Result, *, full: bool = False, color: bool = False, seen: bool = False
+) -> Iterator[str]:
     """What became of a plan: everything that is not done with its next command; the last line is the summary.
 
-    `plan` (if there is one) tells since which run a path is in conflict, and whether it was a `destroy`.
+    `plan` (if there is one) tells since which run a path is in conflict, and whether it was a `destroy`; `seen`: it was
+    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted.
     """
     paint = Paint(color)
-    for group in ended.groups(plan, result, full=full):
+    for group in ended.groups(plan, result, full=full, seen=seen):
         yield from group_lines(group, paint)
         yield ""
-    for refused in ended.refusals(plan, result):
+    for refused in ended.refusals(plan, result) if not seen else ():
         yield from refused_lines(refused, paint)
         yield ""
     yield paint.bold(shown(ended.summary(result)))

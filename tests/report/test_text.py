@@ -108,8 +108,8 @@ def test_what_is_allowed_is_told_and_needs_no_command():
 def test_one_conflict_is_named_in_the_command_and_several_are_not():
     one = Conflict("docs", "it's", Reason.BOTH_CHANGED)
     other = Conflict("docs", "b", Reason.NEVER_MET)
-    assert """--both 'it'"'"'s'""" in "\n".join(plan_lines(plan_of(conflicts=[one])))
-    assert "--both GLOB…" in "\n".join(plan_lines(plan_of(conflicts=[one, other])))
+    assert """--target 'it'"'"'s'""" in "\n".join(plan_lines(plan_of(conflicts=[one])))
+    assert "--target GLOB…" in "\n".join(plan_lines(plan_of(conflicts=[one, other])))
 
 
 def test_colour_only_where_it_is_asked_for():
