@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 import re
+import socket
 import time
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -110,6 +111,7 @@ class Wire:
             timeout=(CONNECT_S, STALL_S),  # type: ignore[arg-type]  # the stubs know one number only
             max_pool_connections=self._connections,
             proxies=get_environ_proxies(self.bucket.base),
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # else a body waits for its headers' receipt
         )
 
     def call(
