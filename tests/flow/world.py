@@ -19,7 +19,7 @@ from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.settling import overlay
 from reconcile.flow.wire import Reach, wire
 from reconcile.flow.wired import House
-from reconcile.ports import Store
+from reconcile.ports import Clock, Store
 from reconcile.spec.load import build
 
 
@@ -27,7 +27,7 @@ from reconcile.spec.load import build
 class World:
     """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping.
 
-    `around` puts something around the target, `more` are further mappings.
+    `around` puts something around the target, `more` are further mappings, `clock` is what a busy store is waited by.
     """
 
     root: Path
@@ -36,6 +36,7 @@ class World:
     events: list[Any] = field(default_factory=list)
     around: Callable[[Store], Store] | None = None
     more: dict[str, dict[str, Any]] = field(default_factory=dict)
+    clock: Clock = field(default_factory=RealClock)
 
     def __post_init__(self) -> None:
         self.src.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ class World:
             "state": str(self.root / "state" / "reconcile.db"),
             "mappings": {"docs": {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
-        house = wire(build(document, root=self.root), write=write, clock=RealClock(), reach=reach or Reach())
+        house = wire(build(document, root=self.root), write=write, clock=self.clock, reach=reach or Reach())
         if self.around is not None:
             house.mappings = [replace(wired, target=self.around(wired.target)) for wired in house.mappings]
         return house
@@ -84,7 +85,7 @@ class World:
     def apply(self, plan: Plan | None = None, *, reach: Reach | None = None, **options: Any) -> Result:
         """`approve` and `stop` are those of the hooks; other options those of the plan."""
         approve, stop = options.pop("approve", lambda _plan: True), options.pop("stop", threading.Event())
-        hooks = Hooks(self.events.append, approve, RealClock(), stop)
+        hooks = Hooks(self.events.append, approve, self.clock, stop)
         with self.house(write=True, reach=reach) as house:
             return apply(house, plan, ApplyOptions(PlanOptions(**options)), hooks)
 
