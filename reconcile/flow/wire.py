@@ -27,6 +27,8 @@ from reconcile.scan.walk import Walked, walk
 from reconcile.spec.location import OBJECT_SCHEMES, Location, is_within, resolve_url
 from reconcile.spec.model import Mapping, Spec
 from reconcile.state.cache import cache_directory, open_cache
+from reconcile.state.files import make_private
+from reconcile.state.files import write as write_file
 from reconcile.state.place import is_local
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
@@ -98,8 +100,8 @@ def _own_state(path: Path, *, write: bool) -> StateStore:
     state = open_state(str(path), write=write)
     if fresh:
         with suppress(OSError):
-            os.close(os.open(path.parent / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            (path.parent / ".gitignore").write_text("*\n", encoding="ascii")
+            make_private(path.parent / ".gitignore")
+            write_file(path.parent / ".gitignore", b"*\n")
     return state
 
 

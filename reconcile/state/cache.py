@@ -17,6 +17,7 @@ from typing import Any, Final
 import zlib
 
 from reconcile.core.entry import Digest, Version
+from reconcile.ports import io_step
 from reconcile.state.files import beside, make_directory, make_private
 
 _BATCH: Final = 5_000
@@ -106,9 +107,7 @@ class SqliteCache:
             if self._connection is None:
                 return
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany(sql, rows)
-                self._connection.execute("COMMIT")
+                _write(self._connection, sql, rows)
             except sqlite3.Error as error:
                 self._lose(error)
 
@@ -206,6 +205,13 @@ class SqliteFingerprints:
         rows = [(self._root, key, version, digest, _crc(version, digest)) for key, (version, digest) in pending.items()]
         if rows:
             self._cache.tell("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?, ?, ?)", rows)
+
+
+@io_step("cache.write")
+def _write(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(sql, rows)
+    connection.execute("COMMIT")
 
 
 def _damaged(error: sqlite3.Error) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
+from reconcile.ports import io_step
 from reconcile.state.files import beside
 
 BUSY_S: Final = 10.0
@@ -26,6 +27,24 @@ def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
 def connect_memory() -> sqlite3.Connection:
     """A connection to an empty database in memory."""
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+@io_step("state.begin")
+def begin(connection: sqlite3.Connection) -> None:
+    """Starts a transaction that writes."""
+    connection.execute("BEGIN IMMEDIATE")
+
+
+@io_step("state.commit")
+def commit(connection: sqlite3.Connection) -> None:
+    """Returns when all of the transaction is durable."""
+    connection.execute("COMMIT")
+
+
+@io_step("state.backup")
+def backup(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Makes `target` a copy of what `source` sees, in one transaction."""
+    source.backup(target)
 
 
 @contextmanager

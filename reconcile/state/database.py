@@ -15,7 +15,7 @@ from typing import Final
 
 from reconcile.core.errors import CorruptStateError, StateError
 from reconcile.state.codec import DamageError
-from reconcile.state.connection import connect
+from reconcile.state.connection import backup, begin, commit, connect
 from reconcile.state.generations import way_out
 from reconcile.state.verify import UNREADABLE
 
@@ -81,10 +81,10 @@ class Database:
         if not self._writable:
             raise StateError("it was opened for reading only", op="state", path=str(self.path))
         with self.lock, self._watched():
-            self._connection.execute("BEGIN IMMEDIATE")
+            begin(self._connection)
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                commit(self._connection)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -111,7 +111,7 @@ class Database:
     def overwrite(self, source: sqlite3.Connection) -> None:
         """Becomes a copy of another database, in one transaction."""
         with self.lock, self._watched():
-            source.backup(self._connection)
+            backup(source, self._connection)
 
     def close(self) -> None:
         """Closes the connection; idempotent."""

@@ -10,7 +10,10 @@ from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 from secrets import token_hex
+import shutil
 from types import ModuleType
+
+from reconcile.ports import io_step
 
 fcntl: ModuleType | None
 try:
@@ -29,12 +32,36 @@ def make_directory(path: Path) -> None:
     for directory in [*reversed(path.parents), path]:
         if not directory.is_dir():
             with suppress(FileExistsError):
-                directory.mkdir(mode=0o700)
+                _make_directory(directory)
 
 
+@io_step("file.mkdir")
+def _make_directory(path: Path) -> None:
+    path.mkdir(mode=0o700)
+
+
+@io_step("file.create")
 def make_private(path: Path) -> None:
     """Makes an empty file for the user alone; `FileExistsError` if there is one."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@io_step("file.write")
+def write(path: Path, content: bytes) -> None:
+    """Fills a file that is there."""
+    path.write_bytes(content)
+
+
+@io_step("file.write")
+def copy_file(source: Path, path: Path) -> None:
+    """Fills a file that is there with the content of another."""
+    shutil.copyfile(source, path)
+
+
+@io_step("file.unlink")
+def unlink(path: Path) -> None:
+    """Takes a name away; silent if it is gone."""
+    path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -45,7 +72,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        unlink(temporary)
 
 
 @contextmanager
@@ -59,10 +86,16 @@ def replacing(path: Path) -> Iterator[Path]:
 def publish(temporary: Path, path: Path) -> None:
     """Durably gives a finished file its name: before, `path` is the old content, after, the new."""
     sync_file(temporary)
-    temporary.replace(path)
+    _rename(temporary, path)
     sync_directory(path.absolute().parent)
 
 
+@io_step("file.rename")
+def _rename(temporary: Path, path: Path) -> None:
+    temporary.replace(path)
+
+
+@io_step("file.sync")
 def sync_file(path: Path) -> None:
     """Makes the content of a file durable."""
     descriptor = os.open(path, os.O_RDWR)
@@ -72,6 +105,7 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+@io_step("file.sync_directory")
 def sync_directory(path: Path) -> None:
     """Makes the names in a directory durable, where the system can."""
     if fcntl is None:  # pragma: no cover - Windows
@@ -91,7 +125,13 @@ def alone_in(directory: Path) -> Iterator[None]:
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+@io_step("file.lock")
+def _lock(descriptor: int) -> None:
+    assert fcntl is not None, "asked only where there are such locks"
+    fcntl.flock(descriptor, fcntl.LOCK_EX)

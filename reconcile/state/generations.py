@@ -12,8 +12,8 @@ import sqlite3
 import time
 from typing import Final
 
-from reconcile.state.connection import connect
-from reconcile.state.files import beside, replacing
+from reconcile.state.connection import backup, connect
+from reconcile.state.files import beside, replacing, unlink
 from reconcile.state.scopes import meta
 from reconcile.state.verify import UNREADABLE, verify_file
 
@@ -60,12 +60,12 @@ def keep_generation(state: Path, connection: sqlite3.Connection) -> None:
     copy(connection, beside(state, f".g{meta(connection).serial}"))
     for _, old in generations(state)[KEPT:]:
         with suppress(OSError):
-            old.unlink()
+            unlink(old)
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:
     """A whole, verified copy of a state at `path`; what was there before stays until then."""
     with replacing(path) as temporary:
         with closing(connect(temporary)) as target:
-            connection.backup(target)
+            backup(connection, target)
         verify_file(temporary)

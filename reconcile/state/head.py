@@ -16,7 +16,7 @@ from msgspec import Struct
 from reconcile.core.errors import LineageError
 from reconcile.state.codec import check, wrap
 from reconcile.state.database import damaged, translated
-from reconcile.state.files import beside, replacing
+from reconcile.state.files import beside, replacing, write
 from reconcile.state.generations import way_out
 from reconcile.state.scopes import Meta, ScopeRow
 
@@ -43,7 +43,7 @@ def head_path(state: Path) -> Path:
 def write_head(state: Path, head: Head) -> None:
     """Makes `head` the durable head of `state`."""
     with translated(state), replacing(head_path(state)) as temporary:
-        temporary.write_bytes(msgspec.json.encode(head) + b"\n")
+        write(temporary, msgspec.json.encode(head) + b"\n")
 
 
 def read_head(state: Path) -> Head | None:

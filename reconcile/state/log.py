@@ -29,7 +29,7 @@ from reconcile.core.errors import (
     StateError,
     StoreError,
 )
-from reconcile.ports import Body, Holder, Store
+from reconcile.ports import Body, Holder, Store, io_step
 from reconcile.state.deeds import Deed
 
 FORMAT: Final = 1
@@ -97,6 +97,7 @@ class Log:
         self._require_write()
         self._create(f"state/{number:012}", content)
 
+    @io_step("log.beat")
     def beat(self, beat: Beat) -> None:
         """Says that the holder lives."""
         self._require_write()
@@ -121,6 +122,7 @@ class Log:
         except zlib.error as error:
             raise CorruptStateError(f"{key} is damaged: {error}", op="state", path=self.store.url) from error
 
+    @io_step("log.create")
     def _create(self, key: str, content: bytes) -> None:
         """Creates an object; that it is there with our content is success, whatever the reply was."""
         packed = zlib.compress(content)

@@ -19,9 +19,9 @@ from typing import Final
 from reconcile.core.errors import CorruptStateError, LineageError, NewerStateError
 from reconcile.state import migrations
 from reconcile.state.codec import DamageError
-from reconcile.state.connection import IMMUTABLE, connect, connect_memory, log_size, looking
+from reconcile.state.connection import IMMUTABLE, begin, commit, connect, connect_memory, log_size, looking
 from reconcile.state.database import Database, translated
-from reconcile.state.files import alone_in, beside, make_directory, replacing
+from reconcile.state.files import alone_in, beside, make_directory, replacing, unlink
 from reconcile.state.generations import copy
 from reconcile.state.head import compare, head_of, read_head
 from reconcile.state.schema import APPLICATION_ID
@@ -69,18 +69,18 @@ def create(path: Path) -> None:
 
 def found(connection: sqlite3.Connection, lineage: str) -> None:
     """Fills an empty database with the tables and the first line of a new family."""
-    connection.execute("BEGIN IMMEDIATE")
+    begin(connection)
     migrations.migrate(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     METAS.put(connection, [Meta(1, lineage, 0, 0)])
-    connection.execute("COMMIT")
+    commit(connection)
     connection.execute("PRAGMA journal_mode = WAL")
 
 
 def clear_side_files(path: Path) -> None:
     """Removes what a lost state left: its log would be played into the new one, its head would call the new one old."""
     for suffix in SIDE_FILES:
-        beside(path, suffix).unlink(missing_ok=True)
+        unlink(beside(path, suffix))
 
 
 def inspect(path: Path, *, thorough: bool = False) -> None:
@@ -160,9 +160,9 @@ def _writable(path: Path) -> Database:
 def _modernise(path: Path, connection: sqlite3.Connection) -> None:
     """Brings an old state up to date, all or nothing; as it was, it stays as `….schema-N`, which no run removes."""
     copy(connection, beside(path, f".schema-{migrations.version_of(connection)}"))
-    connection.execute("BEGIN IMMEDIATE")
+    begin(connection)
     migrations.migrate(connection)
-    connection.execute("COMMIT")
+    commit(connection)
 
 
 def _readable(path: Path) -> Database:

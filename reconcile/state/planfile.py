@@ -12,6 +12,8 @@ import msgspec
 from reconcile.core.change import Change
 from reconcile.core.errors import StalePlanError, UsageError
 from reconcile.core.plan import Header, Plan
+from reconcile.ports import io_step
+from reconcile.state.files import make_private, unlink
 
 _APPLICATION_ID: Final = 0x7265636F
 _ROWS_AT_ONCE: Final = 500
@@ -24,7 +26,7 @@ def save_plan(plan: Plan, path: str) -> None:
     """
     where = Path(path)
     try:
-        where.touch(mode=0o600, exist_ok=False)
+        make_private(where)
     except FileExistsError as error:
         hint = "name another, or remove it first"
         raise UsageError("the file exists", op="plan --out", path=path, hint=hint) from error
@@ -37,10 +39,11 @@ def save_plan(plan: Plan, path: str) -> None:
         finally:
             database.close()
     except sqlite3.Error as error:
-        where.unlink(missing_ok=True)
+        unlink(where)
         raise UsageError(str(error), op="plan --out", path=path) from error
 
 
+@io_step("plan.fill")
 def _fill(database: sqlite3.Connection, plan: Plan) -> None:
     database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     with database:

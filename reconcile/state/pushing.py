@@ -9,17 +9,16 @@ from __future__ import annotations
 from contextlib import closing
 import os
 from pathlib import Path
-import shutil
 
 from msgspec.structs import replace
 
 from reconcile.core.errors import CorruptStateError, LineageError
 from reconcile.ports import Clock
 from reconcile.state import migrations, scopes
-from reconcile.state.connection import connect, looking
+from reconcile.state.connection import backup, begin, commit, connect, looking
 from reconcile.state.database import translated
 from reconcile.state.fence import read_row, write_row
-from reconcile.state.files import beside, make_directory, make_private, publish, sync_file, temporary_beside
+from reconcile.state.files import beside, copy_file, make_directory, make_private, publish, sync_file, temporary_beside
 from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, read_head, write_head
 from reconcile.state.lease import acquire
@@ -44,7 +43,7 @@ def push(path: str, source: str, *, force: bool = False, clock: Clock) -> None:
     make_directory(state.absolute().parent)
     with translated(state), temporary_beside(state) as temporary:
         with looking(Path(source)) as connection, closing(connect(temporary)) as target:
-            connection.backup(target)
+            backup(connection, target)
         current = _readable(state)
         if current is None:
             head = _take_place(state, temporary)
@@ -100,7 +99,7 @@ def _compare(pushed: scopes.Meta, known: Head, path: Path) -> None:
 def _numbered(path: Path, *, above: int, fence: int = 0) -> Head:
     """Makes the state file its family's newest commit, free of any lease; returns its head."""
     with closing(connect(path)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+        begin(connection)
         migrations.migrate(connection)
         meta = scopes.meta(connection)
         meta = replace(meta, serial=max(above, meta.serial) + 1)
@@ -108,7 +107,7 @@ def _numbered(path: Path, *, above: int, fence: int = 0) -> Head:
         rows = [replace(row, serial=meta.serial) for row in scopes.every(connection)]
         scopes.SCOPES.put(connection, rows)
         write_row(connection, max(fence, read_row(connection).fence) + 1, None)
-        connection.execute("COMMIT")
+        commit(connection)
     return head_of(meta, rows)
 
 
@@ -130,5 +129,5 @@ def _set_aside(state: Path) -> None:
             while (kept := beside(state, f".replaced-{number}{suffix}")).exists():
                 number += 1
             make_private(kept)
-            shutil.copyfile(source, kept)
+            copy_file(source, kept)
             sync_file(kept)

@@ -24,7 +24,7 @@ from reconcile.state.cache import cache_directory
 from reconcile.state.database import Database, translated
 from reconcile.state.deeds import Deed, Founded, Intended, Leased
 from reconcile.state.fence import LeaseRow, read_row, write_row
-from reconcile.state.files import alone_in, beside, make_directory, replacing
+from reconcile.state.files import alone_in, beside, make_directory, replacing, unlink, write
 from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.log import Beat, Log
@@ -88,7 +88,7 @@ def _restore(path: Path, log: Log) -> None:
     for number in log.snapshots():
         try:
             with replacing(path) as temporary:
-                temporary.write_bytes(log.read(f"state/{number:012}"))
+                write(temporary, log.read(f"state/{number:012}"))
                 verify_file(temporary)
         except (*UNREADABLE, StateError):
             continue
@@ -97,7 +97,7 @@ def _restore(path: Path, log: Log) -> None:
 
 def _discard(path: Path) -> None:
     for suffix in ("", *SIDE_FILES):
-        beside(path, suffix).unlink(missing_ok=True)
+        unlink(beside(path, suffix))
 
 
 class SharedState(SqliteState):

@@ -27,6 +27,11 @@ class Disk:
         """A new file, open for writing, readable by its owner alone; FileExistsError if the name is taken."""
         return os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o600, dir_fd=spot.fd)
 
+    @io_step("disk.extend")
+    def extend(self, spot: Spot) -> int:
+        """A file, made where it is missing, open for writing at its end."""
+        return os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | SAFELY, 0o600, dir_fd=spot.fd)
+
     @io_step("disk.write")
     def write(self, fd: int, chunk: bytes) -> None:
         """All of the chunk."""

@@ -56,7 +56,7 @@ class Made:
 
     def _note(self, sign: str, directory: str) -> None:
         with suppress(OSError, StoreError), self._root.spot(MADE_FILE, make=self._make) as spot:
-            fd = os.open(spot.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | SAFELY, 0o600, dir_fd=spot.fd)
+            fd = self._disk.extend(spot)
             try:
                 self._disk.write(fd, f"{sign}{directory}\0".encode())
             finally:

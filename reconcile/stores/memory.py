@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, UnstableError, UsageError
 from reconcile.core.path import has_control, is_utf8
-from reconcile.ports import Body, Hashes, Traits
+from reconcile.ports import Body, Hashes, Traits, io_step
 from reconcile.stores.options import StoreOptions
 
 CHUNK_BYTES: Final = 1 << 20
@@ -129,21 +129,18 @@ class MemoryStore:
             data = stream.read()
         if len(data) != body.size_bytes:
             raise UnstableError(f"gave {len(data)} bytes, not {body.size_bytes}", op="write", path=key)
-        with self._shelf.lock:
-            self._check(key, "write", expect)
-            return self._put(key, _Item(data, body.executable, body.token))
+        return self._write(key, _Item(data, body.executable, body.token), expect)
 
+    @io_step("memory.copy")
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """Copies bytes and metadata in one step."""
-        with self._shelf.lock:
-            item = self._item(entry.key, "copy", entry.version)
-            self._check(key, "copy", expect)
-            return self._put(key, item)
+        return self._copy(entry, key, expect)
 
+    @io_step("memory.move")
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """Renames in one step."""
         with self._shelf.lock:
-            moved = self.copy(entry, key, expect=expect)
+            moved = self._copy(entry, key, expect)
             if key != entry.key:
                 del self._shelf.items[self._prefix + entry.key]
             return moved
@@ -162,6 +159,18 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to give back; the objects stay."""
+
+    @io_step("memory.write")
+    def _write(self, key: str, item: _Item, expect: Version) -> Entry:
+        with self._shelf.lock:
+            self._check(key, "write", expect)
+            return self._put(key, item)
+
+    def _copy(self, entry: Entry, key: str, expect: Version) -> Entry:
+        with self._shelf.lock:
+            item = self._item(entry.key, "copy", entry.version)
+            self._check(key, "copy", expect)
+            return self._put(key, item)
 
     def _item(self, key: str, op: str, version: Version | None) -> _Item:
         with self._shelf.lock:
@@ -183,6 +192,7 @@ class MemoryStore:
         put = self._shelf.items[self._prefix + key] = replace(item, version=version, mtime_ns=self._now_ns())
         return put.entry(key)
 
+    @io_step("memory.delete")
     def _delete(self, key: str, expect: Version) -> Exception | None:
         with self._shelf.lock:
             if self._prefix + key not in self._shelf.items:

@@ -19,7 +19,7 @@ from reconcile.core.path import CONTROL_DIR, why_not_key
 from reconcile.ports import Body, Condition, Hashes, Store, Traits
 from reconcile.stores.object_body import TOKEN, Whole, attributes, marked_digest, parts, whole
 from reconcile.stores.object_errors import NoContainerError, translated, vanished
-from reconcile.stores.object_lane import fast_lane
+from reconcile.stores.object_lane import delete, fast_lane, get, next_page, put
 from reconcile.stores.object_list import Item, Order, View, entries
 from reconcile.stores.object_place import Place, place
 from reconcile.stores.options import StoreOptions
@@ -122,7 +122,8 @@ class ObjectStore:
         """
         empty = True
         with translated("list", prefix):
-            for page in self._lane.list(prefix or None, offset=start_after or None, chunk_size=1000):
+            listed = self._lane.list(prefix or None, offset=start_after or None, chunk_size=1000)
+            while (page := next_page(listed)) is not None:
                 yield [Item(o["path"], o["size"], Version(bare(o["e_tag"])), _ns(o["last_modified"])) for o in page]
                 empty = False
         if empty:
@@ -147,7 +148,7 @@ class ObjectStore:
 
     def _head(self, key: str, op: str) -> Head:
         with translated(op, key):
-            answer = self._lane.get(self._root + key, options={"head": True})
+            answer = get(self._lane, self._root + key, {"head": True})
             meta, kept = answer.meta, answer.attributes
         if not meta["e_tag"]:
             raise DamagedError("the answer is not one of an object store", op=op, path=key, hint=_PROXY)
@@ -166,7 +167,7 @@ class ObjectStore:
         if span:
             options["range"] = span
         with translated("read", key):
-            answer = self._lane.get(self._root + key, options=options)
+            answer = get(self._lane, self._root + key, options)
             same_version(answer.meta["e_tag"], version, key)
             start, end = answer.range
             for chunk in answer.stream(CHUNK_BYTES):
@@ -208,7 +209,8 @@ class ObjectStore:
 
     def _put(self, key: str, content: Whole, body: Body, expect: Version) -> Version:
         with vanished("write", key, expect), translated("write", key):
-            answer = self._lane.put(
+            answer = put(
+                self._lane,
                 self._root + key,
                 content.data,
                 attributes=self._attributes(attributes(body, content.digest)),
@@ -244,7 +246,8 @@ class ObjectStore:
             self._last_look(key, expect, compared=False)
 
         with translated("write", key), ThreadPoolExecutor(1) as reader:
-            answer = self._lane.put(
+            answer = put(
+                self._lane,
                 self._root + key,
                 _elsewhere(sent(), reader),
                 attributes=self._attributes(attributes(body, body.digest)),
@@ -292,7 +295,7 @@ class ObjectStore:
         try:
             self._check(key, "delete", expect)
             with translated("delete", key):
-                self._lane.delete(self._root + key)
+                delete(self._lane, self._root + key)
         except NoContainerError:
             raise
         except NotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from reconcile.ports import io_step
 from reconcile.stores.object_place import Place, azure_account, bucket
 
 _FRESH: Final = timedelta(minutes=5)
@@ -33,6 +34,30 @@ def fast_lane(where: Place, identity: Any) -> Any:
     if where.scheme == "gs":
         return lanes.GCSStore(where.container, **_google(where), **common)
     return lanes.AzureStore(where.container, **_azure(where), **common)
+
+
+@io_step("object.list")
+def next_page(listed: Any) -> Any:
+    """The next page of a listing, None when there is none."""
+    return next(listed, None)
+
+
+@io_step("object.get")
+def get(lane: Any, key: str, options: dict[str, Any]) -> Any:
+    """The headers of an object, and a stream of its content unless `head` is asked for."""
+    return lane.get(key, options=options)
+
+
+@io_step("object.put")
+def put(lane: Any, key: str, content: Any, **options: Any) -> Any:
+    """Sends an object; what the store says of it."""
+    return lane.put(key, content, **options)
+
+
+@io_step("object.delete")
+def delete(lane: Any, key: str) -> None:
+    """Removes an object."""
+    lane.delete(key)
 
 
 def _s3(where: Place, identity: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, DamagedError, DeniedError, StoreError
+from reconcile.ports import io_step
 from reconcile.stores.object_errors import Refusal, seconds, translate
 
 CONNECT_S: Final = 10
@@ -173,7 +174,7 @@ class Wire:
             S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self.bucket.region).add_auth(request)
             prepared = request.prepare()
             prepared.stream_output = True
-            return self._session.send(prepared)
+            return _EXCHANGES[method](self._session, prepared)
         except SSLError as error:
             raise DeniedError("the TLS certificate does not hold", op=op, path=path) from error
         except (ConnectionError, HTTPClientError) as error:
@@ -194,6 +195,16 @@ class Wire:
         if promised is not None and str(promised) != str(size):
             raise BusyError("the answer was cut off", op=op, path=path)
         return b"".join(chunks)
+
+
+def _exchange(session: Any, request: Any) -> Any:
+    """Sends a prepared request; the headers of its answer have arrived."""
+    return session.send(request)
+
+
+_EXCHANGES: Final = {
+    method: io_step(f"wire.{method.lower()}")(_exchange) for method in ("DELETE", "GET", "HEAD", "POST", "PUT")
+}
 
 
 def _chunks(raw: Any, op: str, path: str) -> Iterator[bytes]:

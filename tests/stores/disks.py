@@ -6,7 +6,7 @@ import os
 from reconcile.stores.disk import Disk
 
 CHANGES = (
-    "create", "write", "clone", "sync", "sync_directory", "chmod",
+    "create", "extend", "write", "clone", "sync", "sync_directory", "chmod",
     "rename", "rename_new", "link", "unlink", "mkdir", "rmdir",
 )  # fmt: skip
 
