@@ -28,11 +28,12 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Makes a directory, and the missing ones above it, for the user alone."""
+    """Durably makes a directory, and the missing ones above it, for the user alone."""
     for directory in [*reversed(path.parents), path]:
         if not directory.is_dir():
             with suppress(FileExistsError):
                 _make_directory(directory)
+            sync_directory(directory.parent)
 
 
 @io_step("file.mkdir")

@@ -12,7 +12,7 @@ from typing import Final
 
 from reconcile.core.errors import ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
 from reconcile.ports import io_step
-from reconcile.stores.confine import SAFELY, Spot
+from reconcile.stores.confine import HAS_HANDLES, SAFELY, Spot
 
 _RENAME_NOREPLACE: Final = 1
 UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK, errno.EXDEV})
@@ -58,6 +58,12 @@ class Disk:
         """Returns when the names in the directory of `spot` are on the disk."""
         if spot.fd is not None:
             os.fsync(spot.fd)
+        elif HAS_HANDLES:
+            fd = os.open(spot.directory or "/", os.O_RDONLY | os.O_DIRECTORY | SAFELY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     @io_step("disk.chmod")
     def chmod(self, fd: int, mode: int) -> None:
