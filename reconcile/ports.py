@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, BinaryIO, Final, Literal, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Final, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
-from reconcile.core.entry import Digest, Entry, Problem, Version
+from reconcile.core.entry import Digest, Entry, Leftover, Problem, Version
 from reconcile.core.journal import Fold, Holder, Intent
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
+from reconcile.core.traits import Condition, Traits
 
-__all__ = ["Fold", "Holder", "Intent", "Outcome", "Run"]
-
-Condition = Literal["none", "stat", "create", "match"]
-"""How a store keeps a promise about what is there: not at all; by a stat just before; atomically for `ABSENT` only
-(`create`); atomically for `ABSENT` and for a version (`match`)."""
-
+__all__ = ["Condition", "Fold", "Holder", "Intent", "Leftover", "Outcome", "Run", "Traits"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,44 +46,6 @@ def io_step(step: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return marked
 
 
-class Traits(Struct, frozen=True):
-    """What a store can do; decisions hang on these, never on the store's name.
-
-    order         `bytes` when a listing comes in byte order of its keys; else it is sorted through the spill
-    key           how the store tells names apart: `identity`, `casefold`, `nfc`
-    tree          a file and a directory cannot share a name (file systems)
-    waits         calls cross a network: worth threads and prefetch
-    write … delete  how each mutating call honours its expectation
-    copy, move    `none`, or how the target's expectation is honoured; the source's version is always checked
-    move_atomic   a move is one step (rename); else it is a copy and a delete
-    returns_version  a write tells the version the listing will show; else it settles `granule_ns` later
-    proves        `prove` answers without reading the content over a network
-    keeps         how old bytes are kept: `link` (free), `copy` (in the store), `versions` (by the bucket), `none`
-    executable    the executable bit exists there
-    max_size_bytes, max_key_bytes, max_name_bytes  limits of one object, of a whole key, of one segment (0: none)
-    refused_characters  what no name there may hold
-    """
-
-    order: Literal["bytes", "none"] = "none"
-    key: Literal["identity", "casefold", "nfc"] = "identity"
-    tree: bool = False
-    waits: bool = False
-    write: Condition = "stat"
-    delete: Condition = "stat"
-    copy: Condition = "none"
-    move: Condition = "none"
-    move_atomic: bool = False
-    returns_version: bool = False
-    granule_ns: int = 0
-    proves: bool = False
-    keeps: Literal["link", "copy", "versions", "none"] = "none"
-    executable: bool = False
-    max_size_bytes: int = 0
-    max_key_bytes: int = 0
-    max_name_bytes: int = 0
-    refused_characters: str = ""
-
-
 class Hashes(Struct, frozen=True):
     """Digests of one content, made in one pass. `md5` only where a store may prove equality with it."""
 
@@ -101,11 +59,13 @@ class Body(Struct, frozen=True, kw_only=True):
     `open()` gives a fresh binary stream. **Reading it to its end is the permission to publish**: at the end the stream
     has proven that the source held still, that the bytes are those that were planned, and that the intent is in the
     journal; else that last `read` raises and nothing may be published. `data` holds the whole content when it is small
-    (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any.
+    (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any. `begun` is
+    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it.
     """
 
     size_bytes: int
     open: Callable[[], BinaryIO]
+    begun: Callable[[str], None] | None = None
     data: bytes | None = None
     digest: Digest | None = None
     md5: bytes = b""
@@ -191,10 +151,13 @@ class Marked(Protocol):
 
 @runtime_checkable
 class Tidy(Protocol):
-    """A store that writes beside the key first, and can take away what a dead write left there."""
+    """A store whose writes leave something behind when they die, and that can take it away."""
 
-    def discard(self, key: str, token: str) -> None:
-        """Removes what the write of `key` with this token left half done, if anything."""
+    def leftovers(self) -> Iterator[Leftover | Problem]:
+        """Everything begun and not ended; what a living write has under way is among it."""
+
+    def discard(self, key: str, mark: str) -> None:
+        """Removes what the write of `key` left half done, if anything; `mark` is what it told, or its token."""
 
 
 @runtime_checkable

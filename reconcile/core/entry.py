@@ -76,3 +76,12 @@ class Problem(Struct, frozen=True, gc=False):
         if key == self.key:
             return True
         return self.cover is Cover.TREE and (not self.key or key.startswith(self.key + "/"))
+
+
+class Leftover(Struct, frozen=True):
+    """What a write of `key` began and did not end: `mark` finds it, `began_ns` is when by the store's clock (Unix)."""
+
+    key: str
+    mark: str
+    began_ns: int
+    size_bytes: int = 0

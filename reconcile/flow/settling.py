@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from reconcile.core.change import Action
 from reconcile.core.entry import Digest, Entry
-from reconcile.core.errors import StoreError
+from reconcile.core.errors import BusyError, StoreError
 from reconcile.core.outcome import Run
 from reconcile.core.path import same_name
 from reconcile.core.record import Record
@@ -40,23 +40,34 @@ def look(house: House) -> tuple[list[Intent], list[Fold]]:
 def settle(house: House, lease: Lease) -> Run | None:
     """Records what stopped runs had done; returns the newest run that had stopped, if one had."""
     intents, folds = look(house)
-    _tidy(house, intents)
+    untidy = _tidy(house, intents)
     by_run: dict[int, list[Fold]] = {}
     run_of = {(intent.scope, intent.seq): intent.run for intent in intents}
     for fold in folds:
-        by_run.setdefault(run_of[fold.scope, fold.seq], []).append(fold)
+        if (fold.scope, fold.seq) not in untidy:
+            by_run.setdefault(run_of[fold.scope, fold.seq], []).append(fold)
     for run, settled in by_run.items():
         house.state.fold(run, settled, [], lease)
     return stopped_run(house)
 
 
-def _tidy(house: House, intents: Iterable[Intent]) -> None:
-    """Takes away what dead writes left beside their keys."""
-    for wired in house.mappings:
-        if isinstance(wired.target, Tidy):
-            for intent in intents:
-                if intent.scope == wired.scope.id and intent.token:
-                    wired.target.discard(intent.key, intent.token)
+def _tidy(house: House, intents: Iterable[Intent]) -> set[tuple[str, int]]:
+    """Takes away what dead writes left half done; returns (scope, seq) of those that must be tried again.
+
+    Their intents stay open: nothing else knows what they left.
+    """
+    untidy = set()
+    target_of = {wired.scope.id: wired.target for wired in house.mappings}
+    for intent in intents:
+        target = target_of[intent.scope]
+        if isinstance(target, Tidy) and (intent.temp or intent.token):
+            try:
+                target.discard(intent.key, intent.temp or intent.token)
+            except BusyError:
+                untidy.add((intent.scope, intent.seq))
+            except StoreError:  # it cannot be taken away from here; `gc` tells of it
+                continue
+    return untidy
 
 
 def overlay(house: House) -> Overlay:

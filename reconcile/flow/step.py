@@ -77,12 +77,19 @@ class Step:
 
     def _large(self, change: Change, token: str) -> Prepared:
         prepared = Prepared(change)
+        intent = self.intent(change, token)
+
+        def begun(mark: str) -> None:
+            nonlocal intent
+            intent = replace(intent, temp=mark)
+            self._journal.intend([intent])
 
         def sealed(digest: Digest) -> None:
             prepared.digest = digest
-            self._journal.intend([replace(self.intent(change, token), digest=digest, size=change.size)])
+            self._journal.intend([replace(intent, digest=digest, size=change.size)])
 
-        prepared.body = large_body(self.wired, change, token, sealed, pinned=self._pinned)
+        body = large_body(self.wired, change, token, sealed, pinned=self._pinned)
+        prepared.body = replace(body, begun=begun)
         return prepared
 
     def intent(self, change: Change, token: str = "", body: Body | None = None) -> Intent:

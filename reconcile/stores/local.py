@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 import errno
 from functools import cached_property
 from hashlib import sha256
@@ -18,7 +18,7 @@ from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import ChangedError, RefusedError, StoreError, UsageError
 from reconcile.core.fingerprint import GRANULE_NS, changed_ns, local_version
 from reconcile.core.path import CONTROL_DIR, is_control_area, is_under
-from reconcile.ports import Body, Hashes, Traits, Walk
+from reconcile.ports import Body, Hashes, Leftover, Traits, Walk
 from reconcile.stores.confine import SAFELY, Root, Spot, check_deletable, check_key, check_writable
 from reconcile.stores.directories import Directories
 from reconcile.stores.disk import UNSUPPORTED, Disk, translated
@@ -33,6 +33,7 @@ from reconcile.stores.seen import (
     usual_umask,
     version_of,
 )
+from reconcile.stores.unfinished import unfinished
 
 UNDO_DIR: Final = f"{CONTROL_DIR}/undo"
 """Copies into it are second names of the old file: free, and safe, as files are replaced and never written in place."""
@@ -134,6 +135,8 @@ class LocalStore:
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """An update keeps who may read and write the file."""
         check_writable(key, "write")
+        if body.begun is not None:
+            body.begun(body.token)
         with translated("write", key), self._drafted(key, body.token) as draft:
             draft.fill(body)
             return self._publish(draft, key, expect, executable=body.executable)
@@ -185,10 +188,16 @@ class LocalStore:
                 answers[at] = left[directory]
         return answers
 
-    def discard(self, key: str, token: str) -> None:
+    def leftovers(self) -> Iterator[Leftover | Problem]:
+        """The temporary files, wherever they are."""
+        return unfinished(self._root)
+
+    def discard(self, key: str, mark: str) -> None:
         """The temporary file of that write."""
         directory, slash, _ = key.rpartition("/")
-        self.delete([(f"{directory}{slash}{temp_name(token)}", ANY)])
+        [error] = self.delete([(f"{directory}{slash}{temp_name(mark)}", ANY)])
+        if error is not None:
+            raise error
 
     def ensure(self, *, dry: bool = False) -> Sequence[str]:
         """Makes the directory and those above it; `RefusedError` when something else stands in its place."""
@@ -202,16 +211,8 @@ class LocalStore:
             raise RefusedError("is not a directory", op="open", path=str(above))
         if not dry:
             with translated("ensure", str(path)):
-                self._make_root(path)
+                path.mkdir(0o755, parents=True, exist_ok=True)
         return [f"directory {path}"]
-
-    def _make_root(self, path: Path) -> None:
-        """A record may outlive the power: so must the directory that holds what it names."""
-        for directory in reversed([each for each in (path, *path.parents) if not each.is_dir()]):
-            spot = Spot(None, str(directory))
-            with suppress(FileExistsError):
-                self._disk.mkdir(spot, 0o755)
-            self._disk.sync_directory(spot)
 
     def close(self) -> None:
         """Gives back the handles."""

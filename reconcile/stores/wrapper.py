@@ -12,8 +12,8 @@ from reconcile.ports import Body, Hashes, Store, Traits
 T = TypeVar("T")
 
 
-_CALLS: Final = ("token", "restore", "probe")
-_STREAMS: Final = ("versions",)
+_CALLS: Final = ("token", "restore", "probe", "discard")
+_STREAMS: Final = ("versions", "leftovers")
 _NO_CALLS: Final = ("trust",)
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""
 
