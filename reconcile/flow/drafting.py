@@ -36,7 +36,6 @@ class _Clash(Struct, frozen=True):
     above: str
     key: str
     occupied: bool
-    wanted: bool
 
 
 class Draft:
@@ -61,7 +60,7 @@ class Draft:
         row, decision = judged.row, judged.decision
         if judged.problem is not None:
             self.problems.append(judged.problem)
-        self._note_clash(row, judged.source)
+        self._note_clash(row)
         self.skipped += judged.source is Source.OTHER and row.record is None
         self.unchanged += decision is None and judged.source is Source.SAME
         if decision is None:
@@ -75,11 +74,9 @@ class Draft:
         else:
             self._change(judged, decision, decision.action)
 
-    def _note_clash(self, row: Row, source: Source) -> None:
-        if row.above is None or not self._wired.target.traits.tree:
-            return
-        occupied = row.target is not None or row.unknown_target
-        self._clashes.append(_Clash(row.above, row.key, occupied, wanted=source in (Source.SAME, Source.CHANGED)))
+    def _note_clash(self, row: Row) -> None:
+        if row.above is not None and self._wired.target.traits.tree:
+            self._clashes.append(_Clash(row.above, row.key, row.target is not None or row.unknown_target))
 
     def _why_held(self, row: Row, decision: Decision) -> Reason | None:
         if decision.action in _TAKES_AWAY and self._wired.protected(row.key):
@@ -263,15 +260,13 @@ def _blocked(
     clashes: Iterable[_Clash], changes: dict[str, Change], everything_goes: Callable[[str, set[str]], bool]
 ) -> Iterator[str]:
     goes = {key for key, change in changes.items() if change.action is Action.DELETE}
+    comes = {key for key, change in changes.items() if change.action in _SENDS}
     clashes = list(clashes)
     for clash in clashes:
-        above_comes = clash.above in changes and changes[clash.above].action in _SENDS
-        if clash.wanted and not above_comes and clash.above not in goes:
-            yield clash.key
-        elif clash.wanted and above_comes:
-            yield clash.above
+        if clash.key in comes and clash.above not in goes:
+            yield clash.above if clash.above in comes else clash.key
     for above in {clash.above for clash in clashes if clash.occupied}:
-        if above in changes and changes[above].action in _SENDS and not everything_goes(above, goes):
+        if above in comes and not everything_goes(above, goes):
             yield above
 
 
