@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 import os
 from pathlib import Path
@@ -66,6 +67,10 @@ HABITS: Final = {
 """What users of Terraform, rclone and aws type by habit → our word for it."""
 
 
+CYCLES: Final = 100_000
+"""So many objects are made before rubbish in circles is looked for: a plan makes millions, and no circle."""
+
+
 class Verbs(click.Group):
     """Loads a verb's module only when it is called."""
 
@@ -96,6 +101,7 @@ def command(face: Face) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command and ends the process with its exit code; SIGTERM ends it as SIGINT does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.set_threshold(CYCLES)
     if sys.stdout is None or sys.stderr is None:
         _open_closed_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))

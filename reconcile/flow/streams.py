@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import attrgetter
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -35,6 +36,7 @@ RANGES = 32
 
 Item = TypeVar("Item")
 
+_key = attrgetter("key")
 _decode = msgspec.msgpack.Decoder(Entry).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -114,27 +116,47 @@ def _as_target(stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
         yield Problem(last, str(error), Cover.RANGE, side="target", hint=error.hint)
 
 
-def sort(stream: Iterable[Entry | Problem], spill: Spill | None = None) -> Iterator[Entry | Problem]:
+def sort(stream: Iterable[Entry | Problem], in_memory: int = SORTED_IN_MEMORY) -> Iterator[Entry | Problem]:
     """Any order in, order of keys out; problems first, so that they cover whatever comes. Equal keys fold into one."""
-    rows = spill if spill is not None else make_spill(SORTED_IN_MEMORY)
     problems: list[Problem] = []
+    held: list[Entry] = []
+    rows: Spill | None = None
     for item in stream:
         if isinstance(item, Problem):
             problems.append(item)
-        else:
-            rows.put(item.key, _encode(item))
-    return chain(problems, _unspilled(rows))
+            continue
+        held.append(item)
+        if len(held) > in_memory:
+            rows = rows or make_spill(0)
+            _pour(held, rows)
+    if rows is not None:
+        _pour(held, rows)
+        return chain(problems, _once(_poured(rows)))
+    held.sort(key=_key)
+    return chain(problems, _once(held))
 
 
-def _unspilled(rows: Spill) -> Iterator[Entry]:
-    last = None
+def _pour(held: list[Entry], rows: Spill) -> None:
+    for entry in held:
+        rows.put(entry.key, _encode(entry))
+    held.clear()
+
+
+def _poured(rows: Spill) -> Iterator[Entry]:
     try:
-        for key, value in rows.rows():
-            if key != last:
-                last = key
-                yield _decode(value)
+        for _, value in rows.rows():
+            yield _decode(value)
     finally:
         rows.close()
+
+
+def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Each key once: a listing that shows an object twice doubles nothing."""
+    last = None
+    for entry in entries:
+        if entry.key != last:
+            last = entry.key
+            yield entry
 
 
 def ahead(stream: Iterable[Item], chunks: int = CHUNKS_AHEAD) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ class UnorderedError(DamagedError):
     """A listing that was promised in byte order is not; begin again, sequentially and through the spill."""
 
 
-class Item(NamedTuple):
+class Item(Struct, frozen=True, gc=False):
     """One object of a page; `key` is whole, with the prefix."""
 
     key: str
@@ -101,13 +101,13 @@ def entries(pages: Iterable[Sequence[Item]], view: View, order: Order) -> Iterat
             yield from page
 
     try:
-        for whole, size, version, mtime_ns in _within(order.watch(items(), view), view, order):
-            last = whole[cut:]
-            entry = Entry(last, size, version, mtime_ns)
+        for item in _within(order.watch(items(), view), view, order):
+            last = item.key[cut:]
+            entry = Entry(last, item.size, item.version, item.mtime_ns)
             if _is_plain(last):
                 yield entry
             else:
-                yield from _odd(entry, whole[shown:])
+                yield from _odd(entry, item.key[shown:])
     except UnorderedError:
         raise
     except StoreError as error:

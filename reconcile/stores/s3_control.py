@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError
 from reconcile.stores.object_errors import Refusal, translate
-from reconcile.stores.s3_list import mtime_ns
 from reconcile.stores.s3_multipart import Part, begun, complete
+from reconcile.stores.s3_page import mtime_ns
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition, parse, quoted, text
 
 COPY_BYTES: Final = 5 << 30

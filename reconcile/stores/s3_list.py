@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
-from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
-from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError
 from reconcile.stores.object_list import Item
+from reconcile.stores.s3_page import read_page
 from reconcile.stores.s3_wire import Wire, text
 
 EMPTY_PAGES: Final = 100
@@ -25,8 +23,7 @@ def pages(wire: Wire, prefix: str, start_after: str) -> Iterator[list[Item]]:
     trail = _Trail(prefix)
     token: str | None = None
     while token != "":
-        root = wire.call("GET", op="list", query=query).root("ListBucketResult", "list", prefix)
-        page = _items(root, prefix)
+        root, page = read_page(wire.call("GET", op="list", query=query), prefix)
         token = trail.next(root, page)
         yield page
         query["continuation-token"] = token
@@ -60,26 +57,3 @@ class _Trail:
 
     def _damaged(self, how: str) -> DamagedError:
         return DamagedError(f"the listing {how}", op="list", path=self._prefix)
-
-
-def _items(root: ET.Element, prefix: str) -> list[Item]:
-    encoded = text(root, "EncodingType") == "url"
-    try:
-        return [_item(contents, encoded) for contents in root.iterfind("Contents")]
-    except (ValueError, TypeError) as error:
-        raise DamagedError("a page of the listing is broken", op="list", path=prefix) from error
-
-
-def _item(contents: ET.Element, encoded: bool) -> Item:  # noqa: FBT001 - called a million times
-    find = contents.findtext
-    key, size, etag, modified = find("Key"), find("Size"), find("ETag"), find("LastModified")
-    if not key or not etag:
-        raise ValueError(key)
-    if encoded and ("%" in key or "+" in key):
-        key = unquote_plus(key, errors="surrogateescape")
-    return Item(key, int(size or ""), Version(etag.strip('"')), mtime_ns(modified or ""))
-
-
-def mtime_ns(modified: str) -> int:
-    """An ISO time of S3 as Unix ns."""
-    return round(datetime.fromisoformat(modified).timestamp() * 1000) * 1_000_000
