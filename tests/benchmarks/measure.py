@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import os
 from pathlib import Path
 import resource
@@ -44,6 +44,13 @@ class Case:
     count: int
     contenders: Sequence[Contender]
     yardstick: str
+
+
+def without(case: Case, names: Sequence[str]) -> Case:
+    """The case without the contenders whose name holds one of `names`; the next rival is the yardstick if it went."""
+    left = [each for each in case.contenders if not any(name in each.name for name in names)]
+    yardstick = case.yardstick if any(each.name == case.yardstick for each in left) else left[-1].name
+    return replace(case, contenders=left, yardstick=yardstick)
 
 
 @dataclass(frozen=True)

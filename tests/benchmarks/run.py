@@ -67,7 +67,8 @@ def tables(benchmark: Benchmark, asked: argparse.Namespace) -> Iterator[str]:
         room = Path(tempfile.mkdtemp(prefix="reconcile-bench-", dir=asked.room))
         os.environ["XDG_CACHE_HOME"] = str(room / "cache")
         try:
-            with benchmark.stage(room, size) as case:
+            with benchmark.stage(room, size) as staged:
+                case = measure.without(staged, asked.without)
                 tell(case.title)
                 rounds = asked.rounds or benchmark.rounds
                 samples = measure.run_rounds(case, rounds=rounds, limit_s=asked.limit, tell=tell)
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, action="append", help="instead of the usual sizes; may be repeated")
     parser.add_argument("--rounds", type=int, help="measured rounds; one more warms up")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which a command is given up")
+    parser.add_argument("--without", action="append", default=[], help="leave out whose name holds this (`s5cmd`)")
     parser.add_argument("--room", type=Path, help="where trees and servers live (default: the temporary directory)")
     parser.add_argument("--dry", action="store_true", help="print the tables, leave the README as it is")
     asked = parser.parse_args()

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.benchmarks import run
-from tests.benchmarks.measure import BenchmarkError, Case, Contender, Sample, run_once, run_rounds, table
+from tests.benchmarks.measure import BenchmarkError, Case, Contender, Sample, run_once, run_rounds, table, without
 
 BURN = "import time; end = time.process_time() + 0.1\nwhile time.process_time() < end: pass"
 
@@ -69,3 +69,10 @@ def test_every_benchmark_has_its_place_in_the_readme(name):
     text = run.README.read_text(encoding="utf-8")
     assert f"<!-- {name}:start -->" in text
     assert f"<!-- {name}:end -->" in text
+
+
+def test_a_rival_may_stay_at_home():
+    ours, one, other = (Contender(name, lambda _round: []) for name in ("ours", "`one sync`", "`other sync`"))
+    case = Case("title", 1, [ours, one, other], yardstick="`one sync`")
+    assert without(case, []) == case
+    assert without(case, ["one"]) == Case("title", 1, [ours, other], yardstick="`other sync`")
