@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from reconcile.core.entry import Version
-from reconcile.core.errors import FencedError, StalePlanError, StateError
+from reconcile.core.errors import FencedError, LockedError, StalePlanError, StateError
 from reconcile.ports import Fold, Intent, Outcome, Run, StateStore
+from reconcile.state.files import alone_in
 from reconcile.state.lease import acquire, break_lease
 from reconcile.state.store import open_state
 from tests.state.state_kit import DATA, DOCS, KEYS, FakeClock, bytes_of, fold_keys, made, record
@@ -208,3 +209,12 @@ def test_an_intent_of_a_run_that_was_not_begun_here_is_refused(state, lease):
     with pytest.raises(FencedError, match="not begun here"):
         state.journal.intend([Intent(5, 1, DOCS.id, "a", "create", Version(""))])
     assert lease.fence == 1
+
+
+@pytest.mark.hazard("T07")
+def test_who_is_stopped_while_it_makes_a_state_blocks_nobody_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("reconcile.state.files.BUSY_S", 0.05)
+    with alone_in(tmp_path), pytest.raises(LockedError, match="another process is making a state") as refusal:
+        open_state(str(tmp_path / "reconcile.db"), write=True)
+    assert refusal.value.exit_code == 6
+    open_state(str(tmp_path / "reconcile.db"), write=True).close()
