@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks import measure, noop_local, noop_s3, startup, upload_large, upload_small  # noqa: E402 (needs ROOT)
+from tests.benchmarks import guarantees, measure, noop_local, noop_s3, startup, upload_large, upload_small  # noqa: E402
 
 README = Path(__file__).with_name("README.md")
 Stage = Callable[[Path, int], AbstractContextManager[measure.Case]]
@@ -47,6 +47,7 @@ BENCHMARKS = {
     "noop_s3": Benchmark(noop_s3.stage_real, noop_s3.REAL_SIZES, rounds=3),
     "noop_s3_listed": Benchmark(noop_s3.stage_listed, noop_s3.LISTED_SIZES, rounds=3),
     "upload_small": Benchmark(upload_small.stage, upload_small.SIZES),
+    "guarantees": Benchmark(guarantees.stage, guarantees.SIZES, rounds=7),
     "upload_large": Benchmark(upload_large.stage, upload_large.SIZES, rounds=3),
 }
 
