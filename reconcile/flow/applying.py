@@ -156,8 +156,7 @@ class _Apply:
         return structs.replace(run, id=number)
 
     def _mappings(self, live: Sequence[MappingPlan], run: int, ledger: Ledger, chosen: Collection[int] | None) -> None:
-        lost = self._held.heartbeat.lost
-        engine = Engine(self._house.state.journal, ledger, self._hooks.sink, self._stop, lost)
+        engine = Engine(self._house.state.journal, ledger, self._hooks.sink, self._stop, self._held.heartbeat)
         for part in live:
             wired = self._wired(part)
             if any(ledger.failed.get(name) for name in wired.depends_on):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from queue import Empty, SimpleQueue
-import threading
 import time
 from typing import Final, Protocol
 
@@ -107,7 +106,7 @@ def _ended(outcome: Outcome) -> ActionEnd:
 
 
 class Stop(Protocol):
-    """Whatever can ask for an end."""
+    """Whatever can ask for an end: a signal, a failure, a lease that is lost."""
 
     def is_set(self) -> bool:
         """Whether it does."""
@@ -116,7 +115,7 @@ class Stop(Protocol):
 class Engine:
     """Runs the changes of one mapping after another. `stop` ends it cleanly: nothing new begins, all begun is kept."""
 
-    def __init__(self, journal: Journal, ledger: Ledger, sink: Sink, stop: Stop, lost: threading.Event) -> None:
+    def __init__(self, journal: Journal, ledger: Ledger, sink: Sink, stop: Stop, lost: Stop) -> None:
         self._journal = journal
         self.ledger = ledger
         self._sink = sink
@@ -138,7 +137,7 @@ class Engine:
 
     def delete(self, step: Step, changes: Iterable[Change]) -> None:
         """Deletes in bulk, unless the old bytes must be kept one by one."""
-        if step.keeps:
+        if step.keeps or step.wired.policy.keep == "always":
             self.run(step, changes)
         else:
             self._drive(step, self._bulk(step, changes))

@@ -9,10 +9,7 @@ import sqlite3
 from typing import Final
 
 from reconcile.ports import io_step
-from reconcile.state.files import beside
-
-BUSY_S: Final = 10.0
-"""How long one commit waits for another process's commit."""
+from reconcile.state.files import BUSY_S, beside
 
 IMMUTABLE: Final = "mode=ro&immutable=1"
 """How a file is opened that nobody writes: no side files are looked at or made."""

@@ -16,6 +16,7 @@ from typing import Final
 from reconcile.core.errors import CorruptStateError, StateError
 from reconcile.state.codec import DamageError
 from reconcile.state.connection import backup, begin, commit, connect
+from reconcile.state.files import busy
 from reconcile.state.generations import way_out
 from reconcile.state.verify import UNREADABLE
 
@@ -31,7 +32,6 @@ _TOLD: Final = {
     sqlite3.SQLITE_IOERR: "the disk failed; the last committed state is whole",
     sqlite3.SQLITE_READONLY: "it cannot be written here",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_BUSY: "another process keeps it busy",
 }
 
 
@@ -41,6 +41,8 @@ def translate(error: Exception, path: Path) -> StateError:
     undecodable = isinstance(error, UnicodeDecodeError) or (isinstance(error, sqlite3.OperationalError) and not kind)
     if isinstance(error, DamageError) or kind in _DAMAGED or undecodable:
         return damaged(str(error), path)
+    if kind == sqlite3.SQLITE_BUSY:
+        return busy(f"state {path}: another process is in the middle of a commit")
     told = f"{_TOLD[kind]} ({error})" if kind in _TOLD else str(error)
     return StateError(told, op="state", path=str(path))
 

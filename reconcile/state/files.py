@@ -11,8 +11,11 @@ import os
 from pathlib import Path
 from secrets import token_hex
 import shutil
+import time
 from types import ModuleType
+from typing import Final
 
+from reconcile.core.errors import LockedError
 from reconcile.ports import io_step
 
 fcntl: ModuleType | None
@@ -20,6 +23,17 @@ try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows
     fcntl = None
+
+BUSY_S: Final = 10.0
+"""How long a process waits for another one to leave what only one may be in: a commit, the making of a state."""
+
+_POLL_S: Final = 0.02
+
+
+def busy(told: str) -> LockedError:
+    """The error when the other did not leave it."""
+    hint = "once more; if it was stopped, let it go on (kill -CONT PID) or end it. look: reconcile lock show"
+    return LockedError(told, hint=hint)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -120,19 +134,30 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def alone_in(directory: Path) -> Iterator[None]:
-    """Nobody else who asks for the same directory is inside at the same time, where the system has such locks."""
+    """Nobody else who asks for the same directory is inside at the same time, where the system has such locks.
+
+    `LockedError` when another does not leave it: it may have been stopped there.
+    """
     if fcntl is None:  # pragma: no cover - Windows
         yield
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        _lock(descriptor)
+        ends = time.monotonic() + BUSY_S
+        while not _lock(descriptor):
+            if time.monotonic() > ends:
+                raise busy(f"{directory}: another process is making a state here")
+            time.sleep(_POLL_S)
         yield
     finally:
         os.close(descriptor)
 
 
 @io_step("file.lock")
-def _lock(descriptor: int) -> None:
+def _lock(descriptor: int) -> bool:
+    """Whether we are alone now."""
     assert fcntl is not None, "asked only where there are such locks"
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False

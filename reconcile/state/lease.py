@@ -170,6 +170,10 @@ def _take(state: SqliteState, us: Holder, watch: _Watch, clock: Clock) -> Sqlite
             return SqliteLease(state, row.fence + 1, us, clock)
     except FencedError:  # another took the shared lease at the same moment: look again
         return _take(state, us, watch, clock)
+    except LockedError:  # somebody is in the middle of a commit, perhaps for long: reading goes on all the same
+        with state.database.reading() as connection:
+            watch.see(read_row(connection))
+        return None
     except StateError:
         lease = _taken_after_all(state, us, clock)
         if lease is None:

@@ -63,9 +63,16 @@ class Directories:
             return True
 
     def _make(self, spot: Spot, directory: str) -> None:
+        """It is noted before it is made: one that is empty and in no note would stand in a file's way for ever."""
         ours_alone = is_control_area(directory)
-        with suppress(FileExistsError):
+        if not ours_alone:
+            self._made.add(directory)
+        try:
             self._disk.mkdir(spot, 0o700 if ours_alone else 0o755)
-            self._disk.sync_directory(spot)
+        except OSError as error:
             if not ours_alone:
-                self._made.add(directory)
+                self._made.discard(directory)
+            if not isinstance(error, FileExistsError):  # else somebody made it at the same moment
+                raise
+        else:
+            self._disk.sync_directory(spot)

@@ -16,7 +16,7 @@ from reconcile.core.errors import FencedError, LockedError, StateError, UsageErr
 from reconcile.ports import Fold, Holder
 from reconcile.state import alive
 from reconcile.state.fence import read_row, write_row
-from reconcile.state.heartbeat import Heartbeat
+from reconcile.state.heartbeat import STALE_S, Heartbeat
 from reconcile.state.lease import TTL_S, acquire, break_lease, describe, hold, show
 from reconcile.state.store import open_state
 from tests.state.state_kit import DOCS, FakeClock, fold_keys, made, record
@@ -310,6 +310,40 @@ def test_a_paused_holder_that_was_replaced_writes_nothing(tmp_path, clock):
         paused.fold(1, [Fold(DOCS.id, 1, put=record("ours"))], [], lease)
     assert list(other.records(DOCS.id)) == before
     paused.close()
+    other.close()
+
+
+@pytest.mark.hazard("T10")
+def test_who_was_stopped_looks_before_it_goes_on(state, clock, monkeypatch):
+    passed = [0.0]
+    monkeypatch.setattr("reconcile.state.heartbeat._awake_or_not_s", lambda: passed[0])
+    lease = acquire(state, "apply", clock=clock)
+    with Heartbeat(lease, every_s=1e6) as heartbeat:
+        before = beats(state)
+        assert not heartbeat.is_set()
+        assert beats(state) == before
+        passed[0] += STALE_S * 2
+        assert not heartbeat.is_set()
+        assert beats(state) == before + 1
+        break_lease(state, lease.holder.id)
+        passed[0] += STALE_S / 2
+        assert not heartbeat.is_set()
+        passed[0] += STALE_S
+        assert heartbeat.is_set()
+
+
+@pytest.mark.hazard("T07")
+def test_a_commit_that_another_is_in_the_middle_of_is_a_lock(state, clock, monkeypatch):
+    monkeypatch.setattr("reconcile.state.connection.BUSY_S", 0.05)
+    other = open_state(str(state.path), write=True)
+    with state.leasing():
+        with pytest.raises(LockedError) as refusal:
+            acquire(other, "apply", timeout_s=1, clock=clock)
+        assert clock.passed >= 1
+        with pytest.raises(LockedError, match="in the middle of a commit") as refusal:
+            break_lease(other, "1234")
+    assert refusal.value.exit_code == 6
+    acquire(other, "apply", clock=clock).release()
     other.close()
 
 
