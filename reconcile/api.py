@@ -168,7 +168,8 @@ def apply(
     from reconcile.flow.applying import apply as run  # noqa: PLC0415
     from reconcile.flow.wire import Reach, wire  # noqa: PLC0415
 
-    hooks = Hooks(_sink(on_event), lambda made: _chosen(made, select), _clock(), stop or threading.Event())
+    stop = stop or threading.Event()
+    hooks = Hooks(_sink(on_event), lambda made: _chosen(made, select), _clock(stop), stop)
     names = tuple(part.name for part in plan.mappings)
     with wire(_spec_of(plan), write=True, clock=hooks.clock, reach=Reach(names)) as house:
         return run(house, plan, ApplyOptions(lock_timeout_s=lock_timeout), hooks)
@@ -192,7 +193,7 @@ def watch(
     from reconcile.flow.planning import PlanOptions  # noqa: PLC0415
 
     options = watching.WatchOptions(apply=ApplyOptions(PlanOptions(allowed=tuple(allow))))
-    hooks = Hooks(_sink(on_event), lambda _plan: True, _clock(), stop)
+    hooks = Hooks(_sink(on_event), lambda _plan: True, _clock(stop), stop)
     watching.watch(spec, options, hooks, watching.Surroundings(heard=on_result or (lambda _result: None)))
 
 
@@ -253,10 +254,10 @@ def _chosen(plan: PlanValue, select: Callable[[Change], bool] | Collection[int] 
     return set(select)
 
 
-def _clock() -> Clock:
+def _clock(stop: threading.Event | None = None) -> Clock:
     from reconcile.flow.clock import RealClock  # noqa: PLC0415 - as above
 
-    return RealClock()
+    return RealClock(stop)
 
 
 def _sink(on_event: Listener | None) -> Sink:

@@ -9,6 +9,7 @@ from functools import wraps
 import os
 from pathlib import Path
 import sys
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -29,7 +30,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 @dataclass(slots=True)
 class Face:
-    """The global flags of one call. `secrets` are masked in everything that is said."""
+    """The global flags of one call. `secrets` are masked in everything that is said; `stop` is set by a signal."""
 
     directory: str = "."
     file: str | None = None
@@ -39,6 +40,7 @@ class Face:
     plain: bool = False
     json: bool = False
     secrets: tuple[str, ...] = ()
+    stop: Event = field(default_factory=Event)
 
     @classmethod
     def of(cls, arguments: list[str]) -> Face:
@@ -58,7 +60,7 @@ class Face:
         from reconcile.flow import wire  # noqa: PLC0415 - nor any store
         from reconcile.flow.clock import RealClock  # noqa: PLC0415
 
-        return wire.wire(spec or self.spec(), write=write, clock=RealClock(), reach=reach or wire.Reach())
+        return wire.wire(spec or self.spec(), write=write, clock=RealClock(self.stop), reach=reach or wire.Reach())
 
     @contextmanager
     def state(self, *, write: bool) -> Iterator[StateStore]:

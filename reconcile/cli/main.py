@@ -114,8 +114,7 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
-        click.echo("Stopped.", err=True)
-        return StoppedError.exit_code
+        return Face.of(arguments).tell_error(StoppedError("stopped before anything was begun"))
     except BrokenPipeError:
         _silence_stdout()
         return 1

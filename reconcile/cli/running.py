@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-import os
-import signal
-import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
 
 from reconcile.cli.face import Face
 from reconcile.cli.listeners import JsonLines, hushed, listener
-from reconcile.core.errors import StoppedError
+from reconcile.cli.signals import interruptible, stopping
 from reconcile.flow.applying import ApplyOptions, Approve, Hooks, apply
 from reconcile.flow.clock import RealClock
 from reconcile.state.planfile import load_plan
@@ -22,33 +18,7 @@ if TYPE_CHECKING:
     from reconcile.flow.wired import House
 
 
-@contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second ends the process at once (the journal is enough)."""
-    stop = threading.Event()
-
-    def first(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            os._exit(StoppedError.exit_code)
-        stop.set()
-
-    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """While a person is asked, a signal is an answer: it ends the run before it began."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+STOPPING: Final = "Stopping; once more ends it at once."
 
 
 def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Approve) -> int:
@@ -61,14 +31,14 @@ def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
     """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
     seen: list[Plan] = []
     lines = JsonLines(face) if face.json else None
-    with stopping() as stop, listener(face) as heard:
+    with stopping(face.stop, lambda: face.note(STOPPING)), listener(face) as heard:
 
         def shown_first(made: Plan) -> Collection[int] | bool:
             seen.append(made)
             with hushed(heard), interruptible():
                 return _shown(face, made, approve)
 
-        result = work(Hooks(lines or heard, shown_first, RealClock(), stop))
+        result = work(Hooks(lines or heard, shown_first, RealClock(face.stop), face.stop, interruptible))
     if lines is not None:
         lines.report(result)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -63,15 +64,16 @@ def watch(
 
 
 def _run(face: Face, spec: Spec | None, options: WatchOptions) -> int:
-    from reconcile.cli.running import stopping  # noqa: PLC0415 - as above
+    from reconcile.cli.signals import interruptible, stopping  # noqa: PLC0415 - as above
     from reconcile.flow.applying import Hooks  # noqa: PLC0415
     from reconcile.flow.clock import RealClock  # noqa: PLC0415
     from reconcile.flow.watching import Surroundings, watch  # noqa: PLC0415
 
     told = _JsonLog(face) if face.json else _Log(face)
     around = Surroundings(reload=face.spec if spec is None else None, heard=told.result)
-    with stopping() as stop:
-        watch(spec or face.spec(), options, Hooks(told, lambda _plan: True, RealClock(), stop), around)
+    with stopping(face.stop), suppress(KeyboardInterrupt):
+        hooks = Hooks(told, lambda _plan: True, RealClock(face.stop), face.stop, interruptible)
+        watch(spec or face.spec(), options, hooks, around)
     return 0
 
 

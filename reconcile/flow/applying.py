@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 import threading
@@ -20,6 +21,7 @@ from reconcile.core.outcome import Result, Run
 from reconcile.core.plan import MappingPlan, Plan
 from reconcile.flow.engine import Engine, Ledger
 from reconcile.flow.planning import PlanOptions, make_plan
+from reconcile.flow.reading import Stoppable
 from reconcile.flow.settling import settle
 from reconcile.flow.stale import check_plan
 from reconcile.flow.standing import note_result, noting_failure
@@ -51,11 +53,12 @@ def apply(house: House, plan: Plan | None, options: ApplyOptions, hooks: Hooks) 
     with noting_failure(house, hooks.clock), acquired(house, options, hooks) as held:
         stopped = settle(house, held.lease)
         resumed = (stopped.id, stopped.done, stopped.total) if stopped else (0, 0, 0)
-        if plan is None:
-            plan = make_plan(house, replace(options.plan, open_run=resumed), hooks.sink)
-        else:
-            check_plan(house, plan)
-        chosen = hooks.approve(plan)
+        with hooks.looking():
+            if plan is None:
+                plan = make_plan(house, replace(options.plan, open_run=resumed), hooks.sink)
+            else:
+                check_plan(house, plan)
+        chosen = hooks.stop.is_set() or hooks.approve(plan)  # who wants an end is not asked what to do
         if chosen is False:
             raise UsageError("declined; nothing was done", op=options.operation)
         applied = _Apply(house, plan, options, hooks, held)
@@ -68,12 +71,16 @@ def apply(house: House, plan: Plan | None, options: ApplyOptions, hooks: Hooks) 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Who is asked and who listens. `stop` set: end cleanly."""
+    """Who is asked and who listens. `stop` set: end cleanly.
+
+    `looking` is entered while a plan is made: nothing is begun yet, so there an exception is a clean end too.
+    """
 
     sink: Sink
     approve: Approve
     clock: Clock
     stop: threading.Event = field(default_factory=threading.Event)
+    looking: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(slots=True)
@@ -168,7 +175,8 @@ class _Apply:
                 self._hold(part, ledger, chosen, f"held back: {error}")
                 continue
             self._stop.also = partial(self._has_failed, wired, ledger)
-            step = Step(wired, run, self._house.state.journal, pinned=self._plan.pinned)
+            reader = Stoppable(wired.reader, self._hooks.stop)
+            step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
+
+from reconcile.core.errors import StoppedError
 
 
 class RealClock:
-    """`ports.Clock` as the machine has it."""
+    """`ports.Clock` as the machine has it. A set `stop` ends every waiting: `StoppedError`."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
 
     def now(self) -> float:
         """Unix seconds."""
@@ -17,5 +23,6 @@ class RealClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Waits."""
-        time.sleep(seconds)
+        """Waits, unless told to stop."""
+        if self._stop.wait(seconds):
+            raise StoppedError("stopped while waiting")

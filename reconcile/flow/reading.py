@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+import io
+from threading import Event
 from typing import BinaryIO, Protocol, cast
 
 from reconcile.core.entry import Digest, Entry, Version
+from reconcile.core.errors import StoreError
 from reconcile.ports import Hashes, Store
 from reconcile.scan.hashing import SMALL_BYTES, LocalFile, hash_file, read_stable
 from reconcile.scan.links import LeavesError, resolved
@@ -28,6 +31,55 @@ class Reader(Protocol):
 
     def stream(self, path: str, version: Version | None, on_sealed: Callable[[Digest], None]) -> BinaryIO:
         """A file of any size; its last bytes go out only after `on_sealed(digest)` returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stoppable:
+    """A reader whose streams break off once `stop` is set, so that nobody waits for a large file to be sent."""
+
+    inner: Reader
+    stop: Event
+
+    def stat(self, path: str) -> Entry | None:
+        """As the reader inside."""
+        return self.inner.stat(path)
+
+    def whole(self, path: str, version: Version | None, *, md5: bool) -> tuple[bytes, Hashes, Entry]:
+        """As the reader inside."""
+        return self.inner.whole(path, version, md5=md5)
+
+    def hashes(self, path: str, version: Version | None, *, md5: bool = False) -> Hashes:
+        """As the reader inside."""
+        return self.inner.hashes(path, version, md5=md5)
+
+    def stream(self, path: str, version: Version | None, on_sealed: Callable[[Digest], None]) -> BinaryIO:
+        """A `StoreError` in its midst leaves what is there as it is: its end was never handed over."""
+        return cast("BinaryIO", _Broken(self.inner.stream(path, version, on_sealed), path, self.stop))
+
+
+class _Broken(io.RawIOBase):
+    """A stream until `stop` is set; then every read raises."""
+
+    def __init__(self, inner: BinaryIO, path: str, stop: Event) -> None:
+        super().__init__()
+        self._inner = inner
+        self._path = path
+        self._stop = stop
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As the stream inside."""
+        if self._stop.is_set():
+            raise StoreError("stopped before all of it was sent", op="read", path=self._path)
+        return self._inner.read(-1 if size is None else size)
+
+    def close(self) -> None:
+        """Both."""
+        self._inner.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import threading
 from typing import Final
 
 from reconcile.core.counts import plural, seconds_text
-from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.errors import ReconcileError, StoppedError, UsageError
 from reconcile.core.events import Note, Warn
 from reconcile.core.outcome import Result
 from reconcile.core.path import has_control, is_under
@@ -146,6 +146,8 @@ class _Watch:
         try:
             with wire(self._spec, write=True, clock=self._hooks.clock, reach=self._options.reach) as house:
                 result = apply(house, None, replace(self._options.apply, operation="watch"), self._hooks)
+        except StoppedError:
+            return
         except ReconcileError as error:
             if not self._passes and isinstance(error, UsageError):
                 raise

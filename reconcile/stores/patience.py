@@ -7,7 +7,7 @@ import random
 from threading import Lock
 from typing import Final, TypeVar
 
-from reconcile.core.errors import BusyError
+from reconcile.core.errors import BusyError, StoppedError
 from reconcile.ports import Clock
 
 T = TypeVar("T")
@@ -61,10 +61,10 @@ class Patience:
                 return result
 
     def wait(self) -> None:
-        """Before a call: returns when the store may be asked."""
+        """Before a call: returns when the store may be asked; `BusyError` when the run is to stop."""
         left_s = self._quiet_until - self._clock.monotonic()
-        if left_s > 0:
-            self._clock.sleep(left_s)
+        if left_s > 0 and not self._slept(left_s):
+            raise BusyError("not asked again: the run is to stop", op="wait")
 
     def succeeded(self) -> None:
         """After a call that was answered."""
@@ -72,7 +72,7 @@ class Patience:
             self._budget = min(self._most, self._budget + EARNED)
 
     def again(self, attempt: int, error: BusyError) -> bool:
-        """After the `attempt`-th failure of a call: sleeps and says True, or says False at once."""
+        """After the `attempt`-th failure of a call: sleeps and says True; False where it is not worth it any more."""
         with self._lock:
             if attempt >= self._attempts or self._budget < 1:
                 return False
@@ -80,5 +80,12 @@ class Patience:
             named_s = min(error.retry_after_s or 0.0, self._longest_s)
             self._quiet_until = max(self._quiet_until, self._clock.monotonic() + named_s)
         growing_s = min(self._longest_s, self._first_s * 2 ** (attempt - 1))
-        self._clock.sleep(max(named_s, self._between(0.0, growing_s)))
+        return self._slept(max(named_s, self._between(0.0, growing_s)))
+
+    def _slept(self, seconds: float) -> bool:
+        """Waits; False when the run is to stop, which ends all patience."""
+        try:
+            self._clock.sleep(seconds)
+        except StoppedError:
+            return False
         return True

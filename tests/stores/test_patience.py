@@ -1,8 +1,11 @@
 """How long a busy store is waited for."""
 
+from threading import Event
+
 import pytest
 
 from reconcile.core.errors import BusyError
+from reconcile.flow.clock import RealClock
 from reconcile.stores.patience import EARNED, Patience
 from tests.stores.fakes import OwnClock
 
@@ -81,3 +84,25 @@ def test_answers_earn_the_budget_back():
     for _ in range(round(1 / EARNED)):
         shared.call(busy(0))
     assert shared.call(busy(1)) == "answer"
+
+
+class StoppedClock(RealClock):
+    def __init__(self):
+        stop = Event()
+        stop.set()
+        super().__init__(stop)
+
+
+@pytest.mark.hazard("T27")
+def test_who_is_to_stop_waits_no_more():
+    """Neither before another try, nor before a first one while the store asked for quiet."""
+    patience, tries = Patience(StoppedClock()), []
+
+    def busy():
+        tries.append(1)
+        raise BusyError("slow down", retry_after_s=3600)
+
+    for _ in range(2):
+        with pytest.raises(BusyError):
+            patience.call(busy)
+    assert len(tries) == 1
