@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, BinaryIO, Final, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
 from reconcile.core.entry import Digest, Entry, Leftover, Problem, Version
-from reconcile.core.journal import Fold, Holder, Intent
+from reconcile.core.journal import Fold, Holder, Intent, Past
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
 from reconcile.core.traits import Condition, Traits
 
-__all__ = ["Condition", "Fold", "Holder", "Intent", "Leftover", "Outcome", "Run", "Traits"]
+__all__ = ["Condition", "Fold", "Holder", "Intent", "Leftover", "Outcome", "Past", "Run", "Traits"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,11 +134,14 @@ class Store(Protocol):
 class Versioned(Protocol):
     """A store that keeps old versions by itself, for rollback."""
 
-    def versions(self, key: str) -> Iterator[Entry]:
-        """All versions of a key, newest first."""
+    def version_id(self, entry: Entry) -> str:
+        """The id under which `entry` stays, whatever becomes of its key; "" where that is not certain."""
 
-    def restore(self, key: str, version: Version, *, expect: Version) -> Entry:
-        """Makes an old version the current one."""
+    def versions(self, key: str) -> Iterator[tuple[str, Entry]]:
+        """All versions of a key with their ids, newest first."""
+
+    def restore(self, key: str, version_id: str, *, expect: Version) -> Entry:
+        """Makes an old version the current one; `NotFoundError` when it is no longer kept."""
 
 
 @runtime_checkable
@@ -278,6 +281,9 @@ class StateStore(Protocol):
 
     def outcomes(self, run: int) -> Iterator[Outcome]:
         """The actions of a run."""
+
+    def past(self, run: int, scope: str, keys: Iterable[str]) -> Iterator[Past]:
+        """Each path as the run found it, and as it left it; none at all when the run never wrote in this scope."""
 
     def consumed(self, plan: str) -> int | None:
         """The run that used this plan, if one did."""

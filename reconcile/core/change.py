@@ -62,6 +62,7 @@ class Reason(StrEnum):
     PROTECTED = "protected"
     IN_THE_WAY = "in-the-way"
     DESTROY_HELD = "destroy-held"
+    UNDONE = "undone"
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -28,12 +28,34 @@ class Intent(Struct, frozen=True):
 
 
 class Fold(Struct, frozen=True):
-    """What one finished action does to the records: `put` a record, or `drop` a key (None: neither)."""
+    """What one finished action does to the records: `put` a record, or `drop` a key (None: neither).
+
+    `there` is the version the action found in the target under that key.
+    """
 
     scope: str
     seq: int
     put: Record | None = None
     drop: str | None = None
+    there: Version = ABSENT
+
+    @property
+    def key(self) -> str | None:
+        """The key whose record changes, None when none does."""
+        return self.put.key if self.put is not None else self.drop
+
+
+class Past(Struct, frozen=True):
+    """One path as a run found it (`there`: the version in the target, `record`: what was remembered), and left it.
+
+    `left` is the record the run left, None where it left nothing; `changed_by` the next run that changed it, or 0.
+    """
+
+    key: str
+    there: Version = ABSENT
+    record: Record | None = None
+    left: Record | None = None
+    changed_by: int = 0
 
 
 class Holder(Struct, frozen=True):

@@ -56,6 +56,10 @@ class Result(Struct):
 
     `outcomes` holds the actions that were tried or held back (of a run of over 100,000, only those that did not end
     well), `left` counts what is still to do, `skip_count` the paths that needed nothing.
+
+    Of a rollback, `undoes` is the run it undid, `hold` the id of the hold it left, and the `reason` of each outcome
+    what became of the path: `restored` (read back), `removed`, `unchanged`, `kept` or `cannot`. `rollback` is what a
+    run with `on_failure: rollback` then undid of itself.
     """
 
     run: int = 0
@@ -71,6 +75,9 @@ class Result(Struct):
     left: int = 0
     stopped: bool = False
     exit_code: int = 0
+    undoes: int = 0
+    hold: str = ""
+    rollback: Result | None = None
 
     @property
     def success_count(self) -> int:

@@ -22,6 +22,16 @@ TEMP_PREFIX: Final = ".reconcile-tmp-"
 _NEVER_SENT: Final = frozenset({".git", CONTROL_DIR, ".S3"})
 
 
+def undo_key(run: int, key: str) -> str:
+    """Where the bytes that a run takes away from `key` are kept."""
+    return f"{CONTROL_DIR}/undo/{run}/{key}"
+
+
+def park_key(run: int, key: str) -> str:
+    """Where the content of `key` waits, while a run makes room, for its new place."""
+    return f"{CONTROL_DIR}/park/{run}/{key}"
+
+
 def is_utf8(name: str) -> bool:
     """Whether a name from the operating system is valid Unicode (no surrogate escapes)."""
     try:

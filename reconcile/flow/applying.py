@@ -8,18 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 import threading
 import time
-from typing import Final, Self
 
 from msgspec import structs
 
-from reconcile import __version__
-from reconcile.core.change import Action, Change
+from reconcile.core.change import Change
 from reconcile.core.errors import StoreError, UsageError
 from reconcile.core.events import Start
-from reconcile.core.graph import waves
 from reconcile.core.outcome import Result, Run
 from reconcile.core.plan import MappingPlan, Plan
 from reconcile.flow.engine import Engine, Ledger
+from reconcile.flow.held import Held
+from reconcile.flow.ordering import is_late, run_early
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.reading import Stoppable
 from reconcile.flow.settling import settle
@@ -27,11 +26,9 @@ from reconcile.flow.stale import check_plan
 from reconcile.flow.standing import note_result, noting_failure
 from reconcile.flow.step import Step
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Clock, Lease, Sink
+from reconcile.ports import Clock, Sink
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire
-
-_LATE: Final = frozenset({Action.DELETE})
 
 Approve = Callable[[Plan], "Collection[int] | bool"]
 """Asked with the plan: True, False, or the ids that are chosen."""
@@ -83,22 +80,6 @@ class Hooks:
     looking: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
-@dataclass(slots=True)
-class Held:
-    """A lease with its heartbeat; leaves both behind in order."""
-
-    lease: Lease
-    heartbeat: Heartbeat
-
-    def __enter__(self) -> Self:
-        self.heartbeat.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.heartbeat.__exit__(None, None, None)
-        self.lease.release()
-
-
 def acquired(house: House, options: ApplyOptions, hooks: Hooks) -> Held:
     """The lease of the house's state, beating."""
     lease = acquire(house.state, options.operation, timeout_s=options.lock_timeout_s, clock=hooks.clock)
@@ -146,21 +127,15 @@ class _Apply:
         return next(wired for wired in self._house.mappings if wired.name == part.name)
 
     def _begin(self, total: int, live: Sequence[MappingPlan]) -> Run:
-        holder = self._held.lease.holder
         run = Run(
             0,
             self._options.operation,
             self._hooks.clock.now(),
-            who=holder.who,
-            host=holder.host,
-            version=__version__,
             plan=self._plan.id if self._plan.pinned else "",
             total=total,
             mappings=[part.name for part in live],
         )
-        number = self._house.state.begin(run, self._held.lease)
-        self._held.lease.renew(run=number)
-        return structs.replace(run, id=number)
+        return self._held.begin(self._house.state, run)
 
     def _mappings(self, live: Sequence[MappingPlan], run: int, ledger: Ledger, chosen: Collection[int] | None) -> None:
         engine = Engine(self._house.state.journal, ledger, self._hooks.sink, self._stop, self._held.heartbeat)
@@ -186,19 +161,8 @@ class _Apply:
     def _one(self, engine: Engine, step: Step, part: MappingPlan, chosen: Collection[int] | None) -> None:
         """The independent first, then the entangled in their order; deletes last, and only if all else went well."""
         ledger = engine.ledger
-        entangled: list[Change] = []
-
-        def independent() -> Iterator[Change]:
-            for change in self._changes(part, chosen):
-                if change.group or change.after or change.action is Action.MOVE:
-                    entangled.append(change)
-                elif change.action not in _LATE:
-                    yield change
-
-        engine.run(step, independent())
-        for wave in waves(entangled) if entangled else []:
-            engine.run_units(step, list(_ready(wave, step, ledger)))
-        late = (c for c in self._changes(part, chosen) if c.action in _LATE and not c.group and not c.after)
+        run_early(engine, step, self._changes(part, chosen))
+        late = filter(is_late, self._changes(part, chosen))
         if ledger.failed.get(part.name):
             for change in late:
                 ledger.take(step.held(change, "held back: not everything before it went well"))
@@ -252,24 +216,6 @@ def _make_ready(wired: Wired, part: MappingPlan) -> None:
     counts = part.counts
     if wired.learnt is not None and (counts.create or counts.update or counts.delete or counts.move):
         wired.learnt.probe()
-
-
-def _ready(wave: Sequence[Change], step: Step, ledger: Ledger) -> Iterator[list[Change]]:
-    """The units of a wave that may run; what waits for something that did not happen is held back."""
-    for unit in _units(wave):
-        if ledger.undone.isdisjoint(before for change in unit for before in change.after):
-            yield unit
-        else:
-            for change in unit:
-                ledger.take(step.held(change, "held back: what it waits for did not happen"))
-
-
-def _units(wave: Sequence[Change]) -> Iterator[list[Change]]:
-    """The wave's changes, those of one group together."""
-    groups: dict[int, list[Change]] = {}
-    for change in wave:
-        groups.setdefault(-change.group or change.id, []).append(change)
-    return iter(groups.values())
 
 
 def _exit_code(plan: Plan, result: Result) -> int:

@@ -6,17 +6,17 @@ the record follows. Anything else is left to the plan, which sees an ordinary di
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from reconcile.core.change import Action
-from reconcile.core.entry import Digest, Entry
+from reconcile.core.entry import ABSENT, Digest, Entry
 from reconcile.core.errors import BusyError, StoreError
-from reconcile.core.outcome import Run
-from reconcile.core.path import same_name
+from reconcile.core.outcome import Outcome, Run
+from reconcile.core.path import same_name, undo_key
 from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
-from reconcile.flow.wired import House, Wired
+from reconcile.flow.wired import House, Wired, is_file
 from reconcile.ports import Fold, Hashes, Intent, Lease, Tidy
 
 _REMOVES = frozenset({Action.DELETE.value})
@@ -47,8 +47,37 @@ def settle(house: House, lease: Lease) -> Run | None:
         if (fold.scope, fold.seq) not in untidy:
             by_run.setdefault(run_of[fold.scope, fold.seq], []).append(fold)
     for run, settled in by_run.items():
-        house.state.fold(run, settled, [], lease)
+        house.state.fold(run, settled, list(_outcomes(house, intents, settled)), lease)
     return stopped_run(house)
+
+
+def _outcomes(house: House, intents: Iterable[Intent], folds: Sequence[Fold]) -> Iterator[Outcome]:
+    """How the actions of a dead run ended after all, for its history, and so that it can be rolled back."""
+    wired_of = {wired.scope.id: wired for wired in house.mappings}
+    happened = {(fold.scope, fold.seq): fold.key is not None for fold in folds}
+    for intent in intents:
+        done = happened.get((intent.scope, intent.seq))
+        if done is not None:
+            yield Outcome(
+                intent.seq,
+                wired_of[intent.scope].name,
+                intent.action,
+                intent.key,
+                "done" if done else "skipped",
+                size_bytes=intent.size,
+                error="" if done else "the run was stopped before it was done",
+                from_key=intent.from_key,
+                kept=_kept(wired_of[intent.scope], intent),
+            )
+
+
+def _kept(wired: Wired, intent: Intent) -> str:
+    """Where the bytes are that the action took away, or was about to."""
+    key = undo_key(intent.run, intent.key)
+    try:
+        return key if intent.expect != ABSENT and is_file(wired.target.stat(key)) else ""
+    except StoreError:
+        return ""
 
 
 def _tidy(house: House, intents: Iterable[Intent]) -> set[tuple[str, int]]:
@@ -92,7 +121,7 @@ def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
     entry = wired.target.stat(intent.key)
     if intent.action in _REMOVES:
         drop = intent.key if entry is None else None
-        return [Fold(intent.scope, intent.seq, drop=drop)]
+        return [Fold(intent.scope, intent.seq, drop=drop, there=intent.expect)]
     if entry is None or entry.kind or _is_respelling(wired, intent) or not _is_ours(wired, entry, intent):
         return [Fold(intent.scope, intent.seq)]
     record = Record(
@@ -105,9 +134,9 @@ def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
         executable=intent.executable,
         run=intent.run,
     )
-    folds = [Fold(intent.scope, intent.seq, put=record)]
+    folds = [Fold(intent.scope, intent.seq, put=record, there=intent.expect)]
     if intent.from_key is not None and wired.target.stat(intent.from_key) is None:
-        folds.append(Fold(intent.scope, intent.seq, drop=intent.from_key))
+        folds.append(Fold(intent.scope, intent.seq, drop=intent.from_key, there=intent.from_version))
     return folds
 
 

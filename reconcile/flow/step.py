@@ -13,17 +13,20 @@ from reconcile.core.change import Action, Change, Reason
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
 from reconcile.core.outcome import Ending, Outcome
-from reconcile.core.path import CONTROL_DIR
+from reconcile.core.path import undo_key
 from reconcile.core.record import Record
 from reconcile.flow.bodies import large_body, small_body, source_digest
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
-from reconcile.ports import Body, Fold, Intent, Journal
+from reconcile.ports import Body, Fold, Intent, Journal, Versioned
 from reconcile.scan.hashing import SMALL_BYTES
 
 SENDS = frozenset({Action.CREATE, Action.UPDATE})
 QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
 """Actions that touch records only."""
+
+VERSION_ID = "?versionId="
+"""Between a key and the id of the version that the store itself keeps of it."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Step:
         """Reads a small source and draws the intent; a `Done` when that already failed."""
         if change.action in QUIET:
             return Prepared(change)
+        if not self.may_take_away(change):
+            return self.held(change, "the store cannot keep the old bytes first", "keep: auto goes on without them")
         token = token_hex(8)
         if change.action not in SENDS and not self._moves_by_sending(change):
             return Prepared(change, self.intent(change, token))
@@ -137,7 +142,7 @@ class Step:
     def _send(self, prepared: Prepared) -> Done:
         change, body = prepared.change, prepared.body
         assert body is not None
-        kept, expect = self._keep(change)
+        kept, expect = self.keep(change)
         entry = self.wired.target.write(change.key, body, expect=expect)
         digest = prepared.digest
         assert digest is not None, "a store published before it had read the body to its end"
@@ -149,10 +154,10 @@ class Step:
     def _delete(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target
         if self.keeps and target.traits.move_atomic:
-            kept = self.undo_key(change.key)
+            kept = undo_key(self.run, change.key)
             target.move(self._there(change.key, change), kept, expect=ANY)
         else:
-            kept, expect = self._keep(change)
+            kept, expect = self.keep(change)
             error = target.delete([(change.key, expect)])[0]
             if error is not None:
                 raise error
@@ -175,7 +180,7 @@ class Step:
 
     def _move(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target
-        kept, expect = self._keep(change) if change.expect != ABSENT else ("", ABSENT)
+        kept, expect = self.keep(change) if change.expect != ABSENT else ("", ABSENT)
         assert change.from_key is not None
         assert change.digest is not None
         origin = Entry(change.from_key, change.size, change.from_version)
@@ -220,27 +225,27 @@ class Step:
 
     @property
     def keeps(self) -> bool:
-        """Whether this run copies aside what it overwrites and deletes."""
-        return self.wired.policy.keep != "never" and self.wired.target.traits.keeps in ("link", "copy")
+        """Whether this run keeps what it overwrites and deletes."""
+        return self.wired.policy.keep != "never" and self.wired.target.traits.keeps != "none"
 
-    def undo_key(self, key: str) -> str:
-        """Where the bytes that this run takes away from `key` are kept."""
-        return f"{CONTROL_DIR}/undo/{self.run}/{key}"
-
-    def park_key(self, key: str) -> str:
-        """Where the content of `key` waits for its new place."""
-        return f"{CONTROL_DIR}/park/{self.run}/{key}"
-
-    def _keep(self, change: Change) -> tuple[str, Version]:
+    def keep(self, change: Change) -> tuple[str, Version]:
         """Keeps what is about to be overwritten; returns where, and the version to expect from now on.
 
         A hard link changes the times of what it links to: then the kept name's version is the live one's as well.
         """
+        target = self.wired.target
         if change.expect == ABSENT or not self.keeps:
             return "", change.expect
         there = Entry(change.key, change.was_size, change.expect)
-        kept = self.wired.target.copy(there, self.undo_key(change.key), expect=ANY)
-        return kept.key, kept.version if self.wired.target.traits.keeps == "link" else change.expect
+        if target.traits.keeps == "versions" and isinstance(target, Versioned) and (found := target.version_id(there)):
+            return f"{change.key}{VERSION_ID}{found}", change.expect
+        kept = target.copy(there, undo_key(self.run, change.key), expect=ANY)
+        return kept.key, kept.version if target.traits.keeps == "link" else change.expect
+
+    def may_take_away(self, change: Change) -> bool:
+        """Whether old bytes may go: where they must be kept always, only if they can be."""
+        takes = change.expect != ABSENT and change.action not in QUIET
+        return not takes or self.keeps or self.wired.policy.keep != "always"
 
     def _there(self, key: str, change: Change) -> Entry:
         return Entry(key, change.size, change.expect)
@@ -259,12 +264,12 @@ class Step:
 
     def _done(self, change: Change, record: Record, *, sent_bytes: int = 0, kept: str = "") -> Done:
         outcome = replace(self._outcome(change, "done"), sent_bytes=sent_bytes, kept=kept)
-        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, put=record)])
+        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, put=record, there=change.expect)])
 
     def gone(self, change: Change, kept: str) -> Done:
         """The key holds nothing of ours any more."""
         outcome = replace(self._outcome(change, "done"), kept=kept)
-        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, drop=change.key)])
+        return Done(change, outcome, [Fold(self.wired.scope.id, change.id, drop=change.key, there=change.expect)])
 
     def failed(self, change: Change, error: Exception) -> Done:
         """A failure closes the intent only if nothing can have happened; else the next run settles it."""
@@ -291,7 +296,8 @@ class Step:
         assert change.digest is not None
         done = self._done(change, self._record(change, entry, change.digest, change.executable), kept=kept)
         if change.vacates:
-            done.folds.append(Fold(self.wired.scope.id, change.id, drop=change.from_key))
+            gone = Fold(self.wired.scope.id, change.id, drop=change.from_key, there=change.from_version)
+            done.folds.append(gone)
         return done
 
     def restored(self, change: Change, entry: Entry) -> list[Fold]:
@@ -303,6 +309,6 @@ class Step:
         """A change that failed because another one did; nothing of it happened."""
         return Done(change, self._outcome(change, "failed", why), [Fold(self.wired.scope.id, change.id)])
 
-    def held(self, change: Change, why: str) -> Done:
+    def held(self, change: Change, why: str, hint: str = "") -> Done:
         """A change that was not begun, on purpose."""
-        return Done(change, self._outcome(change, "held", why))
+        return Done(change, replace(self._outcome(change, "held", why), hint=hint))

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconcile.core.change import Action, Change
-from reconcile.core.entry import ABSENT, ANY, Entry
+from reconcile.core.entry import ABSENT, ANY, Entry, Version
 from reconcile.core.errors import StoreError
+from reconcile.core.path import park_key, undo_key
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.ports import Journal
 
@@ -36,15 +37,20 @@ def _all_failed(step: Step, members: Sequence[Change], why: Done) -> list[Done]:
 
 
 class _Unit:
-    """One unit on its way. `_parked` holds, by the id of the change, the content it took out of its place."""
+    """One unit on its way. `_parked` holds, by the id of the change, the content it took out of its place.
+
+    `_moving` are the keys whose contents find a new place: nothing of them need be kept.
+    """
 
     def __init__(self, step: Step) -> None:
         self._step = step
         self._store = step.wired.target
         self._parked: dict[int, Entry] = {}
+        self._moving: set[str | None] = set()
 
     def run(self, prepared: Sequence[Prepared]) -> list[Done]:
         members = [one.change for one in prepared]
+        self._moving = {member.from_key for member in members}
         for member in members:
             try:
                 self._park(member)
@@ -64,11 +70,11 @@ class _Unit:
     def _park(self, member: Change) -> None:
         if member.action is Action.DELETE:
             there = Entry(member.key, member.size, member.expect)
-            self._parked[member.id] = self._store.move(there, self._step.undo_key(member.key), expect=ANY)
+            self._parked[member.id] = self._store.move(there, undo_key(self._step.run, member.key), expect=ANY)
         elif member.from_key is not None:
             there = Entry(member.from_key, member.size, member.from_version)
             take = self._store.move if member.vacates else self._store.copy
-            self._parked[member.id] = take(there, self._step.park_key(member.from_key), expect=ANY)
+            self._parked[member.id] = take(there, park_key(self._step.run, member.from_key), expect=ANY)
 
     def _place(self, one: Prepared) -> Done:
         member = one.change
@@ -76,17 +82,18 @@ class _Unit:
             return self._step.publish(one)
         parked = self._parked[member.id]
         try:
-            entry = self._unpark(member, parked)
+            kept, expect = ("", member.expect) if member.key in self._moving else self._step.keep(member)
+            done = self._step.recorded(member, self._unpark(member, parked, expect), kept)
         except StoreError as error:
             return self._step.failed(member, error)
         del self._parked[member.id]
-        return self._step.recorded(member, entry)
+        return done
 
-    def _unpark(self, member: Change, parked: Entry) -> Entry:
+    def _unpark(self, member: Change, parked: Entry, expect: Version) -> Entry:
         """Moves back what was moved, copies what was copied: permissions are those of the place, as in any update."""
         if member.vacates:
-            return self._store.move(parked, member.key, expect=member.expect)
-        entry = self._store.copy(parked, member.key, expect=member.expect)
+            return self._store.move(parked, member.key, expect=expect)
+        entry = self._store.copy(parked, member.key, expect=expect)
         self._store.delete([(parked.key, parked.version)])
         return entry
 

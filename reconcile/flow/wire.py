@@ -224,7 +224,6 @@ def _refuse_unbuilt(mapping: Mapping, source: Location, target: Location) -> Non
         (target.is_table, f"tables in {target.scheme}"),
         (target.scheme in ("dbfs", "volume", "workspace"), f"a target in {target.scheme}"),
         (mapping.policy.conflict == "both", "conflict: both"),
-        (mapping.policy.on_failure == "rollback", "on_failure: rollback"),
     ):
         if used:
             hint = "this version does local sources to directories, S3, GCS and Azure"

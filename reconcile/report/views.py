@@ -70,7 +70,7 @@ class Undone(Struct, frozen=True, gc=False):
 
     mapping: str
     key: str
-    ending: Literal["restored", "kept", "cannot"]
+    ending: Literal["restored", "removed", "unchanged", "kept", "cannot"]
     why: str = ""
 
 

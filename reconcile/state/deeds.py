@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconcile.core.errors import UsageError
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Holder, Intent, Outcome, Run
-from reconcile.state import runs, scopes
+from reconcile.state import past, runs, scopes
 from reconcile.state.fence import write_row
 
 
@@ -93,6 +93,8 @@ class Folded(Struct, frozen=True, tag=True):
             if fold.put is not None:
                 wanted.setdefault(fold.scope, {})[fold.put.key] = fold.put
         for scope, records in wanted.items():
+            found = {fold.key: fold.there for fold in reversed(self.folds) if fold.scope == scope and fold.key}
+            past.keep(connection, self.run, scopes.known(connection, scope).number, found)
             scopes.change(connection, scope, records)
         runs.close_intents(connection, self.run, [fold.seq for fold in self.folds])
         runs.add_outcomes(connection, self.run, self.outcomes)
@@ -126,8 +128,9 @@ class Renamed(Struct, frozen=True, tag=True):
             raise UsageError(f"there is no scope {self.old}", op="state mv", hint="reconcile state list")
         if taken is not None and taken.count and taken.id != self.old:
             raise UsageError(f"`{self.new.mapping}` has {taken.count} records of its own", op="state mv")
-        if taken is not None:
-            connection.execute("DELETE FROM scopes WHERE number = ?", (taken.number,))
+        if taken is not None and taken.number != row.number:
+            for table, column in (("scopes", "number"), ("past", "scope"), ("reached", "scope")):
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (taken.number,))  # noqa: S608 - our own
         fields = (self.new.mapping, self.new.source, self.new.target, self.new.layout, self.new.direction)
         serial = max(row.serial, taken.serial if taken else 0) + 1
         moved = scopes.ScopeRow(row.number, self.new.id, *fields, serial, row.total, row.count, row.completed)
@@ -152,7 +155,7 @@ class Reset(Struct, frozen=True, tag=True):
 
     def do(self, connection: sqlite3.Connection) -> int:
         """Empties the tables."""
-        for table in ("records", "scopes", "intents"):
+        for table in ("records", "scopes", "intents", "past", "reached"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         return 0
 

@@ -7,9 +7,9 @@ import sqlite3
 from typing import Final
 
 from reconcile.state.connection import connect_memory
-from reconcile.state.schema import V1
+from reconcile.state.schema import V1, V2
 
-MIGRATIONS: Final[Sequence[str]] = (V1,)
+MIGRATIONS: Final[Sequence[str]] = (V1, V2)
 """Step *n* leads from version *n* to *n + 1*; a new state walks all of them. Steps are only ever added."""
 
 

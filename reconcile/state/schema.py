@@ -48,3 +48,14 @@ CREATE TABLE lease (
 );
 INSERT INTO lease VALUES (1, 0, 0, NULL);
 """
+
+V2: Final = """
+CREATE TABLE past (
+    scope INTEGER NOT NULL, key TEXT NOT NULL, run INTEGER NOT NULL, there TEXT NOT NULL, record TEXT NOT NULL,
+    row_check INTEGER NOT NULL, PRIMARY KEY (scope, key, run)
+) WITHOUT ROWID;
+CREATE TABLE reached (
+    run INTEGER NOT NULL, scope INTEGER NOT NULL, row_check INTEGER NOT NULL, PRIMARY KEY (run, scope)
+) WITHOUT ROWID;
+"""
+"""What runs found before they changed it, for `rollback`: nothing is kept of a path that was not there."""

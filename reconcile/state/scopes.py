@@ -60,6 +60,14 @@ def find(connection: sqlite3.Connection, scope: str) -> ScopeRow | None:
     return next((row for row in every(connection) if row.id == scope), None)
 
 
+def known(connection: sqlite3.Connection, scope: str) -> ScopeRow:
+    """A scope by its id; `StateError` when it was never opened."""
+    row = find(connection, scope)
+    if row is None:
+        raise StateError(f"the scope {scope} was never opened", op="state")
+    return row
+
+
 def every(connection: sqlite3.Connection) -> list[ScopeRow]:
     """All scopes, in the order they were made."""
     return list(SCOPES.select(connection, "ORDER BY number"))
@@ -75,9 +83,7 @@ def add(connection: sqlite3.Connection, scope: Scope) -> None:
 
 def change(connection: sqlite3.Connection, scope: str, wanted: Mapping[str, Record | None]) -> None:
     """Puts or drops (None) records of a scope by key, with their sum, their count and the scope's serial."""
-    row = find(connection, scope)
-    if row is None:
-        raise StateError(f"the scope {scope} was never opened", op="state")
+    row = known(connection, scope)
     total, count = records.change(connection, row.number, wanted)
     fields = {"serial": row.serial + 1, "total": wrap(row.total + total), "count": row.count + count}
     SCOPES.put(connection, [replace(row, **fields)])

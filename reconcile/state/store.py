@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 import sqlite3
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from reconcile.core.errors import FencedError, StateError
 from reconcile.core.record import Record, Scope
-from reconcile.ports import Fold, Intent, Lease, Outcome, Run
-from reconcile.state import records, runs, scopes
+from reconcile.ports import Fold, Intent, Lease, Outcome, Past, Run
+from reconcile.state import past, records, runs, scopes
 from reconcile.state.database import Database
 from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened
 from reconcile.state.fence import check_fence
@@ -129,6 +129,13 @@ class SqliteState:
         """The actions of a run."""
         with self.database.snapshot() as connection:
             yield from runs.outcomes_of(connection, run)
+
+    def past(self, run: int, scope: str, keys: Iterable[str]) -> Iterator[Past]:
+        """Each path as the run found it, and as it left it; none at all when the run never wrote in this scope."""
+        with self.database.snapshot() as connection:
+            row = scopes.find(connection, scope)
+            if row is not None and past.reached(connection, run, row.number):
+                yield from (past.of(connection, run, row.number, key) for key in keys)
 
     def consumed(self, plan: str) -> int | None:
         """The run that used this plan, if one did."""

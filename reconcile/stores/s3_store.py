@@ -21,7 +21,8 @@ from reconcile.stores.object_body import Whole, attributes, parts
 from reconcile.stores.object_errors import vanished
 from reconcile.stores.object_lane import fast_lane
 from reconcile.stores.object_list import Item
-from reconcile.stores.object_place import bucket, credentials, is_aws
+from reconcile.stores.object_place import Place, bucket, credentials, is_aws
+from reconcile.stores.patience import Ask, once
 from reconcile.stores.s3_multipart import Uploads, digest_of, etag_of, is_md5, part_bytes, under_kms
 from reconcile.stores.s3_probe import Probe
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition
@@ -34,17 +35,21 @@ _KEPT: Final = ("cache-control", "content-disposition", "content-encoding", "con
 
 
 class S3Store(ObjectStore):
-    """One prefix of one bucket; small writes, reads and stats through obstore, all else through the signed wire."""
+    """One prefix of one bucket; small writes through obstore, all else through the signed wire.
+
+    obstore follows a redirect of what it only reads, and would believe whoever answers there.
+    """
+
+    def __init__(self, where: Place) -> None:
+        super().__init__(where)
+        self.ask: Ask = once
 
     # --- looking
 
     def _pages(self, prefix: str, start_after: str) -> Iterator[Sequence[Item]]:
-        return s3_list.pages(self._wire, prefix, start_after)
+        return s3_list.pages(self._wire, prefix, start_after, self.ask)
 
     def _head(self, key: str, op: str) -> Head:
-        return self._wire_head(key, op) if _CONTROL.search(key) else super()._head(key, op)
-
-    def _wire_head(self, key: str, op: str) -> Head:
         told = self._wire.call("HEAD", key, op=op).headers
         return _head_of(told, key, op)
 
@@ -62,9 +67,6 @@ class S3Store(ObjectStore):
 
     def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
         """The content in chunks, as long as it was said to be; `span` as (start, end) bytes."""
-        if not _CONTROL.search(key):
-            yield from super().read(key, version=version, span=span)
-            return
         self._admit(key, "read")
         headers = condition(version) if version else {}
         if span and span[0] >= span[1]:
@@ -170,7 +172,7 @@ class S3Store(ObjectStore):
     def _copy_once(self, entry: Entry, key: str, what: Headers, expect: Version) -> Version:
         if entry.size <= control.COPY_BYTES:
             return control.copy(self._wire, key, what=what, into={**condition(expect), **self._at_rest()})
-        begin = self._headers(self._wire_head(entry.key, "copy").kept, {})
+        begin = self._headers(self._head(entry.key, "copy").kept, {})
         return control.copy_in_parts(self._wire, key, entry.size, what=what, begin=begin, expect=expect)
 
     # --- deleting
@@ -218,21 +220,28 @@ class S3Store(ObjectStore):
 
     # --- old versions
 
-    def versions(self, key: str) -> Iterator[Entry]:
+    def version_id(self, entry: Entry) -> str:
+        """As the service tells it. `null` is the name of whatever was written last while no versions were kept."""
+        self._admit(entry.key, "versions")
+        told = self._wire.call("HEAD", entry.key, op="versions").headers
+        if _head_of(told, entry.key, "versions").version != entry.version:
+            raise ChangedError("is not what was expected there", op="versions", path=entry.key)
+        return "" if (found := told.get("x-amz-version-id", "null")) == "null" else found
+
+    def versions(self, key: str) -> Iterator[tuple[str, Entry]]:
         """The versions of a key, newest first; a time at which it was deleted is none."""
         self._admit(key, "versions")
         for old in control.versions(self._wire, key):
             if not old.removed:
-                yield Entry(key, old.size, old.version, old.mtime_ns)
+                yield old.id, Entry(key, old.size, old.version, old.mtime_ns)
 
-    def restore(self, key: str, version: Version, *, expect: Version) -> Entry:
+    def restore(self, key: str, version_id: str, *, expect: Version) -> Entry:
         """Makes an old version the current one, by a copy inside the bucket."""
         self._admit(key, "restore")
-        for old in control.versions(self._wire, key):
-            if old.version == version and not old.removed:
-                what = control.source(self._wire, key, version, old.id)
-                return self._copied(Entry(key, old.size, version), key, what, expect)
-        raise NotFoundError("the bucket no longer keeps this version", op="restore", path=key)
+        old = next((one for found, one in self.versions(key) if found == version_id), None)
+        if old is None:
+            raise NotFoundError(f"the bucket no longer keeps version {version_id}", op="restore", path=key)
+        return self._copied(old, key, control.source(self._wire, key, old.version, version_id), expect)
 
     # --- the bucket
 

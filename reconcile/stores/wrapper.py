@@ -12,7 +12,7 @@ from reconcile.ports import Body, Hashes, Store, Traits
 T = TypeVar("T")
 
 
-_CALLS: Final = ("token", "restore", "probe", "discard")
+_CALLS: Final = ("token", "version_id", "restore", "probe", "discard")
 _STREAMS: Final = ("versions", "leftovers")
 _NO_CALLS: Final = ("trust",)
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""

@@ -24,8 +24,9 @@ from reconcile.core.plan import Plan
 from reconcile.core.policy import GuardLimits, Limit, Policy
 from reconcile.core.record import Record, Scope
 from reconcile.flow import engine
-from reconcile.flow.applying import ApplyOptions, Held, Hooks, _Apply
+from reconcile.flow.applying import ApplyOptions, Hooks, _Apply
 from reconcile.flow.clock import RealClock
+from reconcile.flow.held import Held
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.wire import EVERYTHING
 from reconcile.flow.wired import House, Wired

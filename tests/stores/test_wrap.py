@@ -61,10 +61,13 @@ def test_a_wrapper_has_what_its_store_has_and_no_more(store):
 class Keeping(MemoryStore):
     """A store that keeps versions, as a bucket does."""
 
-    def versions(self, key):
-        yield self.stat(key)
+    def version_id(self, entry):
+        return f"id-{entry.version}"
 
-    def restore(self, key, version, *, expect):
+    def versions(self, key):
+        yield "id", self.stat(key)
+
+    def restore(self, key, version_id, *, expect):
         return self.stat(key)
 
 
@@ -73,9 +76,10 @@ def test_old_versions_are_seen_and_not_restored_through_read_only():
     entry = put(store, "a", b"1")
     looked_at = ReadOnly(store)
     assert isinstance(looked_at, Versioned)
-    assert list(looked_at.versions("a")) == [entry]
+    assert list(looked_at.versions("a")) == [("id", entry)]
+    assert looked_at.version_id(entry) == f"id-{entry.version}"
     with pytest.raises(RefusedError):
-        looked_at.restore("a", entry.version, expect=ANY)
+        looked_at.restore("a", "id", expect=ANY)
 
 
 def test_a_throttled_store_is_called_so_often_a_second(store):

@@ -1,0 +1,35 @@
+"""A lease with its heartbeat, and the runs that are begun under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from msgspec.structs import replace
+
+from reconcile import __version__
+from reconcile.ports import Lease, Run, StateStore
+from reconcile.state.heartbeat import Heartbeat
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease that is kept alive; leaves both behind in order."""
+
+    lease: Lease
+    heartbeat: Heartbeat
+
+    def __enter__(self) -> Self:
+        self.heartbeat.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.heartbeat.__exit__(None, None, None)
+        self.lease.release()
+
+    def begin(self, state: StateStore, run: Run) -> Run:
+        """Begins a run in our name; returns it with its number."""
+        holder = self.lease.holder
+        number = state.begin(replace(run, who=holder.who, host=holder.host, version=__version__), self.lease)
+        self.lease.renew(run=number)
+        return replace(run, id=number, who=holder.who, host=holder.host, version=__version__)

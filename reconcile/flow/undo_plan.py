@@ -1,0 +1,333 @@
+"""What a rollback would do to each path of one mapping: looks only, and changes nothing.
+
+A path is brought back only if the target still holds there what the run left; its old content comes from where the run
+kept it, from the bucket's own versions, or from where the run moved it. All else is kept as it is, and told why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec.structs import replace
+
+from reconcile.core.change import Action, Change, Reason
+from reconcile.core.entry import ABSENT, Entry, Version
+from reconcile.core.errors import StoreError
+from reconcile.core.graph import entangle
+from reconcile.core.outcome import Outcome, Run
+from reconcile.core.path import parents, park_key, undo_key
+from reconcile.core.record import Record
+from reconcile.flow.step import QUIET, VERSION_ID
+from reconcile.flow.undoing import Before, holds
+from reconcile.flow.wired import House, Wired, is_file
+from reconcile.ports import Past, Versioned
+from reconcile.report.views import Undone
+
+_TOUCHED: Final = frozenset({"done", "skipped"})
+"""Endings of actions that changed something, or may have been stopped half way."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """One path a run changed: by which action (None: its content was only moved away), and what became of the old."""
+
+    key: str
+    action: Action | None = None
+    kept: str = ""
+    moved_to: str | None = None
+    stopped: bool = False
+
+
+@dataclass(slots=True)
+class Part:
+    """The rollback of one mapping: changes to make, what each path was before, and what is told of all others."""
+
+    wired: Wired
+    changes: list[Change] = field(default_factory=list)
+    befores: dict[str, Before] = field(default_factory=dict)
+    told: list[Undone] = field(default_factory=list)
+
+
+def undo_part(house: House, wired: Wired, run: Run, first_id: int) -> Part:
+    """What rolling back `run` in this mapping would do; ids of changes count from `first_id`."""
+    touched = _touched(wired, house.state.outcomes(run.id))
+    past = {one.key: one for one in house.state.past(run.id, wired.scope.id, touched)}
+    part = Part(wired)
+    if not past:
+        why = "the run had another source, target or layout"
+        part.told = [Undone(wired.name, key, "cannot", why) for key in touched]
+        return part
+    dead = [one.id for one in house.state.runs() if one.operation == "rollback" and one.id > run.id]
+    verdicts = _Verdicts(wired, run.id, touched, past, dead)
+    for one in touched.values():
+        verdicts.judge(one)
+    verdicts.settle_moves()
+    return verdicts.part(part, first_id)
+
+
+def _touched(wired: Wired, outcomes: Iterable[Outcome]) -> dict[str, Touched]:
+    """The paths in reach, by key. A move is in reach with either of its ends: one is nothing without the other."""
+    found: dict[str, Touched] = {}
+    for one in outcomes:
+        if one.mapping != wired.name or one.outcome not in _TOUCHED:
+            continue
+        if not wired.in_reach(one.key) and not (one.from_key and wired.in_reach(one.from_key)):
+            continue
+        here = found.setdefault(one.key, Touched(one.key))
+        here.action, here.kept, here.stopped = Action(one.action), one.kept, one.outcome == "skipped"
+        if one.from_key is not None:
+            found.setdefault(one.from_key, Touched(one.from_key)).moved_to = one.key
+    return dict(sorted(found.items()))
+
+
+class _Verdicts:
+    """Path by path, what is to be done. A verdict is a change, or the reason why there is none."""
+
+    def __init__(
+        self, wired: Wired, run: int, touched: dict[str, Touched], past: dict[str, Past], dead: list[int]
+    ) -> None:
+        self._wired = wired
+        self._run = run
+        self._touched = touched
+        self._past = past
+        self._dead = dead
+        self._there, self._unreadable = _look(wired, touched)
+        self._told: dict[str, Undone] = {}
+        self._changes: dict[str, Change] = {}
+        self._befores: dict[str, Before] = {}
+
+    # --- one path
+
+    def judge(self, one: Touched) -> None:
+        """Decides about one path."""
+        key, past = one.key, self._past[one.key]
+        if key in self._unreadable:
+            self._tell(key, "cannot", self._unreadable[key])
+        elif one.action in QUIET:
+            self._judge_record(past)
+        elif one.stopped and one.moved_to is None:
+            self._judge_stopped(past)
+        else:
+            self._judge_content(one, past, self._there.get(key))
+
+    def _judge_record(self, past: Past) -> None:
+        """Nothing there was changed: only what was remembered comes back."""
+        if past.changed_by:
+            self._tell(past.key, "kept", self._since(past))
+        else:
+            self._as_before(past, past.record)
+
+    def _judge_stopped(self, past: Past) -> None:
+        """A run that died may have taken a content out of its place, and not put it back."""
+        record = past.left
+        kept = self._aside(past.key, [self._run, *self._dead], record) if record is not None else None
+        if record is None or kept is None or past.key in self._there:
+            self._as_before(past, record)
+            return
+        self._befores[past.key] = Before(record, record.digest, kept)
+        self._change(past, Action.CREATE, ABSENT, kept.size)
+
+    def _judge_content(self, one: Touched, past: Past, there: Entry | None) -> None:
+        wanted = past.there != ABSENT
+        if there is None and not wanted:
+            self._as_before(past, past.record)
+        elif there is not None and wanted and self._is_old(past, there):
+            version = there.version
+            self._as_before(past, replace(past.record, version=version) if past.record is not None else None)
+        elif not self._is_as_left(one, past, there):
+            self._tell(past.key, "kept", self._since(past))
+        elif not wanted:
+            assert there is not None
+            self._befores[past.key] = Before(past.record)
+            self._change(past, Action.DELETE, there.version, there.size)
+        else:
+            self._restore(one, past, there)
+
+    def _is_old(self, past: Past, there: Entry) -> bool:
+        """Whether what is there is what was there before the run: rolled back already, or by somebody else."""
+        record = past.record
+        if record is None or record.version != past.there or not self._may_be(record, there):
+            return False
+        if past.left is not None and past.left.digest != record.digest and there.version == past.left.version:
+            return False
+        return there.version == record.version or holds(self._wired, there, record.digest)
+
+    def _is_as_left(self, one: Touched, past: Past, there: Entry | None) -> bool:
+        """Whether nobody changed the path since; a later rollback that died may have taken it out of its place."""
+        left = past.left
+        if one.action in (None, Action.DELETE):
+            return there is None
+        if left is None:
+            return False
+        if there is None:
+            return self._aside(past.key, self._dead, left) is not None
+        if not self._may_be(left, there):
+            return False
+        return (left.settled and there.version == left.version) or holds(self._wired, there, left.digest)
+
+    def _may_be(self, record: Record, there: Entry) -> bool:
+        same_mode = not self._wired.executable or record.executable == there.executable
+        return is_file(there) and there.size == record.size and same_mode
+
+    def _restore(self, one: Touched, past: Past, there: Entry | None) -> None:
+        """The old content comes back, if it is anywhere."""
+        record = past.record if past.record is not None and past.record.version == past.there else None
+        digest = record.digest if record is not None else None
+        before = self._kept(one, past, record)
+        origin = self._there.get(one.moved_to) if one.moved_to is not None else None
+        expect = there.version if there is not None else ABSENT
+        if before is not None:
+            self._befores[past.key] = Before(past.record, digest, *before)
+            size = before[0].size if before[0] is not None else record.size if record is not None else 0
+            self._change(past, Action.UPDATE if there else Action.CREATE, expect, size)
+        elif origin is not None and record is not None and self._is_left_at(origin.key, record):
+            self._befores[past.key] = Before(past.record, digest)
+            self._change(past, Action.MOVE, expect, origin.size, origin)
+        else:
+            self._tell(past.key, "cannot", self._why_not(one, past))
+
+    def _is_left_at(self, key: str, record: Record) -> bool:
+        """Whether the content of `record` still stands where the run moved it."""
+        past, traits = self._past[key], self._wired.target.traits
+        left = past.left is not None and past.left.digest == record.digest
+        return (
+            left
+            and "none" not in (traits.copy, traits.move)
+            and self._is_as_left(self._touched[key], past, self._there[key])
+        )
+
+    def _kept(self, one: Touched, past: Past, record: Record | None) -> tuple[Entry | None, str] | None:
+        """Where the old content of a path is: (entry of a copy, version id); None when it is nowhere."""
+        if (kept := self._aside(past.key, [self._run, *self._dead], record)) is not None:
+            return kept, ""
+        if one.moved_to is not None and (kept := self._aside(one.moved_to, self._dead, record)) is not None:
+            return kept, ""
+        target = self._wired.target
+        if isinstance(target, Versioned) and target.traits.keeps == "versions":
+            named = one.kept.rpartition(VERSION_ID)[2] if VERSION_ID in one.kept else ""
+            for found, entry in target.versions(past.key):
+                if found == named or (not named and entry.version == past.there):
+                    return None, found
+        return None
+
+    def _aside(self, key: str, runs: Iterable[int], record: Record | None) -> Entry | None:
+        """A content of this key that one of the runs put aside: that of `record`, or where there is none the first."""
+        for run in runs:
+            for where in (undo_key(run, key), park_key(run, key)):
+                found = self._wired.target.stat(where)
+                if found is None or found.kind:
+                    continue
+                if record is None or (found.size == record.size and holds(self._wired, found, record.digest)):
+                    return found
+        return None
+
+    def _why_not(self, one: Touched, past: Past) -> str:
+        if one.moved_to is not None:
+            return f"it was moved to {one.moved_to}, which changed since"
+        gone = " any more" if one.kept else ""
+        return f"no copy{gone} of version {past.there}" if past.there else f"no copy{gone}"
+
+    def _since(self, past: Past) -> str:
+        return f"changed since, by run {past.changed_by}" if past.changed_by else "changed since"
+
+    # --- all of them
+
+    def settle_moves(self) -> None:
+        """What cannot get its content back leaves it where it was moved to; what can, takes it from there."""
+        for key, one in self._touched.items():
+            told = self._told.get(key)
+            stuck = told is not None and told.ending in ("kept", "cannot")
+            if stuck and one.moved_to is not None and self._changes.pop(one.moved_to, None) is not None:
+                assert told is not None
+                self._tell(one.moved_to, "kept", f"holds what {key} had: {told.why}")
+        for change in list(self._changes.values()):
+            origin = self._changes.get(change.from_key or "")
+            if change.from_key is None or origin is None:
+                continue
+            vacates = origin.action is Action.DELETE
+            self._changes[change.key] = replace(change, vacates=vacates)
+            if vacates:
+                del self._changes[change.from_key]
+
+    def part(self, part: Part, first_id: int) -> Part:
+        """The verdicts in their order."""
+        numbered = [
+            replace(change, id=number)
+            for number, (_, change) in enumerate(sorted(self._changes.items()), start=first_id)
+        ]
+        part.changes = _ordered(numbered, tree=self._wired.target.traits.tree)
+        part.befores = self._befores
+        part.told = [one for key, one in sorted(self._told.items()) if key not in self._changes]
+        return part
+
+    def _as_before(self, past: Past, record: Record | None) -> None:
+        """The content is as it was; the record follows, unless somebody has written another since."""
+        self._tell(past.key, "unchanged", "as it was before")
+        if not past.changed_by and past.left != record:
+            self._befores[past.key] = Before(record)
+            self._change(past, Action.ADOPT, past.there, record.size if record is not None else 0)
+
+    def _change(self, past: Past, action: Action, expect: Version, size: int, origin: Entry | None = None) -> None:
+        record = past.record if past.record is not None else None
+        same = record is not None and record.version == past.there
+        self._changes[past.key] = Change(
+            0,
+            self._wired.name,
+            action,
+            past.key,
+            Reason.UNDONE,
+            size=size,
+            was_size=self._there[past.key].size if past.key in self._there else 0,
+            digest=record.digest if record is not None and same else None,
+            path=record.path if record is not None else None,
+            executable=record.executable if record is not None else False,
+            expect=expect,
+            from_key=origin.key if origin is not None else None,
+            from_version=origin.version if origin is not None else ABSENT,
+        )
+
+    def _tell(self, key: str, ending: str, why: str) -> None:
+        self._told[key] = Undone(self._wired.name, key, ending, why)  # type: ignore[arg-type]
+
+
+def _ordered(changes: list[Change], *, tree: bool) -> list[Change]:
+    """The changes with who waits for whom; most wait for nobody."""
+    keys = {change.key for change in changes} | {change.from_key for change in changes if change.from_key is not None}
+    clashing = {key for key in keys if not keys.isdisjoint(parents(key))} if tree else set()
+    clashing |= {above for key in clashing for above in parents(key)}
+    readers = {change.from_key for change in changes if change.from_key is not None}
+    tangled = [one for one in changes if one.from_key is not None or one.key in readers or one.key in clashing]
+    if len(tangled) < 2:
+        return changes
+    told = {change.id: change for change in entangle(tangled, tree=tree)}
+    return [told.get(change.id, change) for change in changes]
+
+
+def _look(wired: Wired, keys: Mapping[str, Touched]) -> tuple[dict[str, Entry], dict[str, str]]:
+    """What is there under each key, and why it cannot be told of others; side by side where a network is waited for."""
+    there: dict[str, Entry] = {}
+    unreadable: dict[str, str] = {}
+
+    def look(key: str) -> Entry | StoreError | None:
+        try:
+            return wired.target.stat(key)
+        except StoreError as error:
+            return error
+
+    for key, found in _each(wired, list(keys), look):
+        if isinstance(found, StoreError):
+            unreadable[key] = str(found)
+        elif found is not None:
+            there[key] = found
+    return there, unreadable
+
+
+def _each(wired: Wired, keys: list[str], look: object) -> Iterator[tuple[str, Entry | StoreError | None]]:
+    if not wired.target.traits.waits:
+        yield from ((key, look(key)) for key in keys)  # type: ignore[operator]
+        return
+    with ThreadPoolExecutor(wired.concurrency, f"look-{wired.name}") as pool:
+        yield from zip(keys, pool.map(look, keys), strict=True)  # type: ignore[arg-type]

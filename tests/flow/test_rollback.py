@@ -1,0 +1,181 @@
+"""Stories of rollbacks: every kind of action comes back, and nothing that was made since is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import uuid
+
+import pytest
+
+from reconcile.core.entry import ANY
+from reconcile.core.errors import LockedError, UsageError
+from tests.flow.small_trees import make
+from tests.flow.undo_kit import became, put_there, undo, why
+from tests.flow.world import World
+
+STORES = ["local", "memory"]
+
+
+@pytest.fixture(params=STORES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    url = f"memory://{uuid.uuid4().hex}" if request.param == "memory" else ""
+    return World(tmp_path, url, {"guard": {"max_delete": "off"}})
+
+
+BEFORE = {"edited": "old", "gone": "to go", "old-name": "moved about", "swap-a": "one", "swap-b": "other", "log": "0"}
+AFTER = {
+    "edited": "new!",
+    "new/name": "moved about",
+    "swap-a": "other",
+    "swap-b": "one",
+    "log": "new",
+    "log.1": "0",
+    "fresh": "quite new",
+}
+
+
+def changed(world: World, before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+    """Applies one tree, then the other; returns what was there in between."""
+    make(world.src, before)
+    assert world.apply().exit_code == 0
+    there = world.there()
+    make(world.src, after)
+    assert world.apply().exit_code == 0
+    return there
+
+
+@pytest.mark.hazard("O03")
+def test_every_kind_of_action_comes_back(world: World) -> None:
+    make(world.src, BEFORE)
+    world.apply()
+    make(world.src, AFTER)
+    told = world.told()
+    assert {line.split()[0] for line in told} >= {"create", "update", "delete", "move"}
+    world.apply()
+    result = undo(world)
+    assert result.exit_code == 0, why(result)
+    assert world.there() == BEFORE
+    assert result.undoes == 2
+    assert set(became(result).values()) == {"restored", "removed"}
+    assert world.told() == told, "the next plan wants what the last one wanted"
+    assert world.apply().exit_code == 0
+    assert world.there() == AFTER
+
+
+def test_rolling_back_twice_is_harmless(world: World) -> None:
+    there = changed(world, BEFORE, AFTER)
+    undo(world)
+    again = undo(world)
+    assert (again.exit_code, again.outcomes, again.run) == (0, [], 0)
+    assert world.there() == there
+
+
+def test_a_change_made_since_is_kept(world: World) -> None:
+    make(world.src, {"a": "1", "b": "2"})
+    world.apply()
+    make(world.src, {"a": "11", "b": "22", "c": "33"})
+    world.apply()
+    make(world.src, {"a": "11", "b": "222", "c": "33"})
+    world.apply()
+    result = undo(world, 2)
+    assert became(result) == {"a": "restored", "b": "kept", "c": "removed"}
+    assert why(result) == {"b": "changed since, by run 3"}
+    assert result.exit_code == 7
+    assert world.there() == {"a": "1", "b": "222"}
+
+
+def test_runs_come_back_one_after_the_other(world: World) -> None:
+    there = changed(world, {"a": "1"}, {"a": "2", "b": "x"})
+    make(world.src, {"a": "3"})
+    world.apply()
+    assert undo(world, 3).exit_code == 0
+    assert world.there() == {"a": "2", "b": "x"}
+    assert undo(world, 2).exit_code == 0
+    assert world.there() == there
+    assert undo(world, 1).exit_code == 0
+    assert world.there() == {}
+
+
+def test_what_is_gone_for_good_is_told(world: World) -> None:
+    world.options["keep"] = "never"
+    changed(world, {"a": "1", "b": "2"}, {"a": "11", "c": "3"})
+    result = undo(world)
+    assert became(result) == {"a": "cannot", "b": "cannot", "c": "removed"}
+    assert why(result)["b"].startswith("no copy of version ")
+    assert world.there() == {"a": "11"}
+
+
+@pytest.mark.hazard("R26")
+def test_a_kept_copy_that_was_damaged_is_not_brought_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    changed(world, {"a": "1"}, {"a": "22"})
+    (kept,) = (world.out / ".reconcile/undo/2").iterdir()
+    kept.write_text("x")
+    result = undo(world)
+    assert became(result) == {"a": "cannot"}
+    assert world.there() == {"a": "22"}
+
+
+def test_strangers_content_comes_back_as_drift(world: World) -> None:
+    make(world.src, {"a": "ours"})
+    world.apply()
+    with world.house(write=True) as house:
+        house.mappings[0].target.delete([("a", ANY)])
+    put_there(world, "a", "a stranger")
+    told = world.plan()
+    assert [change.drift for change in told.changes()] == [True]
+    world.apply()
+    assert world.there() == {"a": "ours"}
+    assert became(undo(world)) == {"a": "restored"}
+    assert world.there() == {"a": "a stranger"}
+    assert [change.drift for change in world.plan().changes()] == [True]
+
+
+def test_records_come_back(world: World) -> None:
+    put_there(world, "a", "equal")
+    make(world.src, {"a": "equal"})
+    assert world.told() == ["adopt a"]
+    world.apply()
+    result = undo(world, 1)
+    assert (result.exit_code, became(result)) == (0, {})
+    assert world.told() == ["adopt a"]
+
+
+def test_a_destroyed_target_comes_back(world: World) -> None:
+    make(world.src, BEFORE)
+    world.apply()
+    world.apply(kind="destroy")
+    assert world.there() == {}
+    assert undo(world).exit_code == 0
+    assert world.there() == BEFORE
+    assert world.told() == []
+
+
+def test_a_hold_is_left_behind(world: World) -> None:
+    changed(world, {"a": "1"}, {"a": "2"})
+    result = undo(world, hold=True)
+    with pytest.raises(LockedError, match="rollback of run 2") as locked:
+        world.apply()
+    assert f"reconcile unlock {result.hold}" in locked.value.hint
+    again = undo(world, hold=True)
+    assert again.exit_code == 0
+    assert again.hold not in ("", result.hold)
+    assert undo(world).hold == ""
+    assert world.apply().exit_code == 0
+
+
+def test_what_nobody_did_is_not_undone(world: World) -> None:
+    with pytest.raises(UsageError, match="no run has changed anything"):
+        undo(world)
+    make(world.src, {"a": "1"})
+    world.apply()
+    with pytest.raises(UsageError, match="there is no run 7"):
+        undo(world, 7)
+
+
+def test_who_declines_has_changed_nothing(world: World) -> None:
+    changed(world, {"a": "1"}, {"a": "2"})
+    with pytest.raises(UsageError, match="declined"):
+        undo(world, approve=lambda _plan: False)
+    assert world.there() == {"a": "2"}
+    world.settled()
