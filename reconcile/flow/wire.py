@@ -88,7 +88,8 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     from reconcile.state.shared import open_shared  # noqa: PLC0415 - 15 ms, for a shared state only
 
     settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
-    store = open_store(place.path if place.scheme == "file" else place.connect or place.url, options=settings)
+    where = place.path if place.scheme == "file" else place.connect or place.url
+    store = open_store(where, options=settings, walk=partial(walk, place.path, selection=EVERYTHING))
     if write and place.scheme == "file":
         store.ensure()
     return open_shared(store, write=write)

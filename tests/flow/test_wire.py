@@ -11,6 +11,7 @@ from reconcile.flow.clock import RealClock
 from reconcile.flow.wire import wire
 from reconcile.spec.load import build
 from reconcile.spec.model import Spec
+from tests.flow.world import World
 
 
 def spec_with(root: Path, state: str, unmanaged: str) -> Spec:
@@ -26,3 +27,13 @@ def test_a_shared_state_is_never_an_unmanaged_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("state", "unmanaged"), [("docs/state.db", "keep"), ("state/reconcile.db", "delete")])
 def test_a_shared_state_beside_or_unthreatened_is_fine(tmp_path: Path, state: str, unmanaged: str) -> None:
     wire(spec_with(tmp_path, f"memory://wire/{state}", unmanaged), write=False, clock=RealClock()).close()
+
+
+def test_a_state_in_a_directory_of_the_network_is_a_shared_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconcile.flow.wire.is_local", lambda _path: False)
+    world = World(tmp_path, state=str(tmp_path / "mounted"))
+    world.put(a="1")
+    assert world.told() == ["create a"]
+    assert not (tmp_path / "mounted").exists()
+    world.settled()
+    assert sorted(path.name for path in (tmp_path / "mounted" / "log").iterdir())[0] == "000000000001"

@@ -27,7 +27,8 @@ from reconcile.spec.load import build
 class World:
     """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping.
 
-    `around` puts something around the target, `more` are further mappings, `clock` is what a busy store is waited by.
+    `around` puts something around the target, `more` are further mappings, `clock` is what a busy store is waited by,
+    `state` is where it is remembered (`root/state`, or the place of a shared one), `mapping` what it is called.
     """
 
     root: Path
@@ -37,10 +38,13 @@ class World:
     around: Callable[[Store], Store] | None = None
     more: dict[str, dict[str, Any]] = field(default_factory=dict)
     clock: Clock = field(default_factory=RealClock)
+    state: str = ""
+    mapping: str = "docs"
 
     def __post_init__(self) -> None:
         self.src.mkdir(parents=True, exist_ok=True)
         self.target = self.target or str(self.root / "out")
+        self.state = self.state or str(self.root / "state" / "reconcile.db")
 
     @property
     def src(self) -> Path:
@@ -70,8 +74,8 @@ class World:
 
     def house(self, *, write: bool, reach: Reach | None = None) -> House:
         document = {
-            "state": str(self.root / "state" / "reconcile.db"),
-            "mappings": {"docs": {"source": str(self.src), "target": self.target, **self.options}} | self.more,
+            "state": self.state,
+            "mappings": {self.mapping: {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
         house = wire(build(document, root=self.root), write=write, clock=self.clock, reach=reach or Reach())
         if self.around is not None:
