@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from threading import RLock
 
 from reconcile.core.errors import StoreError
@@ -30,24 +31,25 @@ class Directories:
                 yield spot
             except BaseException:
                 with suppress(OSError, StoreError):
-                    self._tidy(key)
+                    self.leave(key)
                 raise
 
     def leave(self, key: str) -> None:
-        """After a name left the directory of `key`: removes what is empty and ours, puts the change on the disk."""
-        with self.lock:
-            last = self._tidy(key)
-            with suppress(FileNotFoundError, NotADirectoryError), self._root.spot(last) as spot:
-                self._disk.sync_directory(spot)
+        """After a name left the directory of `key`: removes what is empty and ours, puts the change on the disk.
 
-    def _tidy(self, key: str) -> str:
-        """Removes directories of `key` that are empty and ours; returns the key of the uppermost, or the key itself."""
-        last = key
-        for directory in reversed(parents(key)):
-            if not self._remove(directory):
-                break
-            last = directory
-        return last
+        A directory is ours until its end has come to the disk: one that came back with the power must not stay.
+        """
+        with self.lock:
+            removed = self._tidy(key)
+            with suppress(FileNotFoundError, NotADirectoryError), self._root.spot([key, *removed][-1]) as spot:
+                self._disk.sync_directory(spot)
+            for directory in removed:
+                if directory in self._made:
+                    self._made.discard(directory)
+
+    def _tidy(self, key: str) -> list[str]:
+        """Removes directories of `key` that are empty and ours; returns their keys, the uppermost last."""
+        return list(takewhile(self._remove, reversed(parents(key))))
 
     def _remove(self, directory: str) -> bool:
         with self.lock:
@@ -58,8 +60,6 @@ class Directories:
                     self._disk.rmdir(spot)
             except OSError:  # most often: it is not empty
                 return False
-            if directory in self._made:
-                self._made.discard(directory)
             return True
 
     def _make(self, spot: Spot, directory: str) -> None:

@@ -59,7 +59,7 @@ class Disk:
         if spot.fd is not None:
             os.fsync(spot.fd)
         elif HAS_HANDLES:
-            fd = os.open(spot.directory or "/", os.O_RDONLY | os.O_DIRECTORY | SAFELY)
+            fd = os.open(str(spot.directory) or "/", os.O_RDONLY | os.O_DIRECTORY | SAFELY)
             try:
                 os.fsync(fd)
             finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 import errno
 from functools import cached_property
 from hashlib import sha256
@@ -211,8 +211,16 @@ class LocalStore:
             raise RefusedError("is not a directory", op="open", path=str(above))
         if not dry:
             with translated("ensure", str(path)):
-                path.mkdir(0o755, parents=True, exist_ok=True)
+                self._make_root(path)
         return [f"directory {path}"]
+
+    def _make_root(self, path: Path) -> None:
+        """A record may outlive the power: so must the directory that holds what it names."""
+        for directory in reversed([each for each in (path, *path.parents) if not each.is_dir()]):
+            spot = Spot(None, str(directory))
+            with suppress(FileExistsError):
+                self._disk.mkdir(spot, 0o755)
+            self._disk.sync_directory(spot)
 
     def close(self) -> None:
         """Gives back the handles."""

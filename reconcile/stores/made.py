@@ -12,7 +12,10 @@ from reconcile.stores.confine import SAFELY, Make, Root
 from reconcile.stores.disk import Disk
 
 MADE_FILE: Final = f"{CONTROL_DIR}/dirs"
-"""`+directory` when we made one, `-directory` when we removed it, each ended by NUL; appended, never rewritten."""
+"""`+directory` when we make one, `-directory` when it is removed, each ended by NUL; appended, never rewritten."""
+
+_VOID: Final = "/\0"
+"""Ends a note that was cut off: no directory's key ends in a slash."""
 
 
 class Made:
@@ -26,24 +29,27 @@ class Made:
         self._disk = disk
         self._make = make
         self._keys: set[str] | None = None
+        self._cut_off = False
 
     def __contains__(self, directory: str) -> bool:
         return directory in self._known()
 
     def add(self, directory: str) -> None:
-        """We made it."""
-        self._note("+", directory)
+        """We make it."""
         self._known().add(directory)
+        self._note("+", directory)
 
     def discard(self, directory: str) -> None:
         """We removed it."""
-        self._note("-", directory)
         self._known().discard(directory)
+        self._note("-", directory)
 
     def _known(self) -> set[str]:
         if self._keys is None:
             self._keys = set()
-            for note in self._read().split("\0")[:-1]:
+            *notes, rest = self._read().split("\0")
+            self._cut_off = bool(rest)
+            for note in notes:
                 (self._keys.add if note[:1] == "+" else self._keys.discard)(note[1:])
         return self._keys
 
@@ -56,8 +62,14 @@ class Made:
 
     def _note(self, sign: str, directory: str) -> None:
         with suppress(OSError, StoreError), self._root.spot(MADE_FILE, make=self._make) as spot:
+            first = spot.stat() is None
+            void, self._cut_off = _VOID if self._cut_off else "", True
             fd = self._disk.extend(spot)
             try:
-                self._disk.write(fd, f"{sign}{directory}\0".encode())
+                self._disk.write(fd, f"{void}{sign}{directory}\0".encode())
+                self._disk.sync(fd)
             finally:
                 os.close(fd)
+            self._cut_off = False
+            if first:
+                self._disk.sync_directory(spot)

@@ -6,6 +6,7 @@ from reconcile.core.entry import ABSENT
 from reconcile.core.errors import UnstableError
 from reconcile.stores.local import LocalStore
 from reconcile.testing.samples import put, stream_of
+from tests.stores.disks import Faulty
 from tests.stores.test_local import files
 
 
@@ -74,3 +75,37 @@ def test_notes_that_cannot_be_made_hinder_nobody(root, tmp_path):
     entry = put(store, "a/b", b"1")
     assert store.delete([("a/b", entry.version)]) == [None]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root"]
+
+
+@pytest.mark.hazard("T17")
+def test_after_a_note_that_was_cut_off_the_next_one_counts(root):
+    put(LocalStore(str(root)), "a/x", b"1")
+    with (root / ".reconcile" / "dirs").open("ab") as notes:
+        notes.write(b"+their")
+    entry = put(LocalStore(str(root)), "ours/x", b"1")
+    (root / "their").mkdir()
+    theirs = put(LocalStore(str(root)), "their/x", b"1")
+    assert LocalStore(str(root)).delete([("ours/x", entry.version), ("their/x", theirs.version)]) == [None, None]
+    assert sorted(path.name for path in root.iterdir()) == [".reconcile", "a", "their"]
+
+
+@pytest.mark.hazard("T17")
+def test_a_directory_that_came_back_with_the_power_is_still_ours(root):
+    """Its end is on the disk before the note that tells of it."""
+    put(LocalStore(str(root)), "a/b", b"1")
+    disk = Faulty()
+    store = LocalStore(str(root), disk=disk)
+    entry = store.stat("a/b")
+    store.delete([("a/b", entry.version)])
+    removed = disk.calls.index("rmdir")
+    assert disk.calls[removed + 1] == "sync_directory"
+    assert "write" in disk.calls[removed + 2 :], "the note comes behind"
+
+
+@pytest.mark.hazard("T17")
+def test_the_root_and_what_is_above_it_are_made_to_last(tmp_path):
+    disk = Faulty()
+    store = LocalStore(str(tmp_path / "one" / "two"), disk=disk)
+    store.ensure()
+    assert disk.calls == ["mkdir", "sync_directory"] * 2
+    assert store.ensure() == []
