@@ -7,7 +7,7 @@ never knows more than the log. A runner that dies leaves its intents there, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from reconcile.core.errors import CorruptStateError, FencedError, LineageError, StateError
+from reconcile.core.errors import CorruptStateError, FencedError, LineageError, LockedError, StateError
 from reconcile.ports import Intent, Store
 from reconcile.state import scopes
 from reconcile.state.cache import cache_directory
@@ -35,6 +35,9 @@ from reconcile.state.verify import UNREADABLE, verify_file
 SNAPSHOT_EVERY: Final = 64
 """So many commits may follow a snapshot before the next is made."""
 
+COPIES: Final = 3
+"""So many working copies of one state a machine may need, should processes be stopped in the middle of a commit."""
+
 
 def open_shared(store: Store, *, write: bool = False) -> SqliteState:
     """The state whose log is in `store`, whose container exists. Without `write` a missing state is an empty one."""
@@ -43,7 +46,15 @@ def open_shared(store: Store, *, write: bool = False) -> SqliteState:
         if not write:
             return SqliteState(empty_database(Path(store.url)))
         _found(log)
-    path = cache_directory() / "states" / f"{sha256(store.url.encode()).hexdigest()[:32]}.db"
+    name = sha256(store.url.encode()).hexdigest()[:32]
+    *first, last = (cache_directory() / "states" / f"{name}-{number}" / "state.db" for number in range(COPIES))
+    for path in first:
+        with suppress(LockedError):  # a process of this machine was stopped there; the log itself blocks nobody
+            return _at(path, log)
+    return _at(last, log)
+
+
+def _at(path: Path, log: Log) -> SqliteState:
     try:
         return _opened(path, log)
     except _UnfitError:

@@ -344,3 +344,18 @@ def test_a_store_that_cannot_create_if_absent_holds_no_shared_state():
 
     with pytest.raises(StateError, match="cannot hold a shared state"):
         open_shared(Careless(), write=True)
+
+
+@pytest.mark.hazard("T07")
+def test_a_working_copy_somebody_was_stopped_in_blocks_nobody_else(on, monkeypatch):
+    monkeypatch.setattr("reconcile.state.connection.BUSY_S", 0.05)
+    first = on("a")
+    lease = acquire(first, "apply", clock=CLOCK)
+    fold_keys(first, lease, ["x"])
+    with first.database.transaction():
+        second = on("a")
+        assert second.path != first.path
+        assert keys(second) == ["x"]
+        assert break_lease(second, lease.holder.id) == lease.holder
+    with pytest.raises(FencedError):
+        lease.renew()
