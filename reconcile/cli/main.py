@@ -29,6 +29,7 @@ VERBS: Final = {
     "why": "All that is known of one path, and what a plan would do with it.",
     "ls": "List a target with sizes, times and totals.",
     "verify": "Read the target and compare its digests with the state.",
+    "gc": "Empty kept bytes, old generations and leftovers of dead writes that are ours.",
     "history": "Runs, newest first; or one run with its actions.",
     "state": "Look at and mend what is remembered.",
     "adopt": "Record target files that equal the source, without sending anything.",
@@ -63,6 +64,8 @@ HABITS: Final = {
     "copy": "sync SOURCE TARGET",
     "check": "verify",
     "import": "adopt",
+    "cleanup": "gc",
+    "prune": "gc",
 }
 """What users of Terraform, rclone and aws type by habit → our word for it."""
 
