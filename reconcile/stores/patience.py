@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 import random
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from reconcile.core.errors import BusyError, StoppedError
 from reconcile.ports import Clock
 
 T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """How something is asked for: once, or as often as it is worth."""
+
+    def __call__(self, run: Callable[[], T]) -> T:
+        """What `run` gives."""
+
+
+def once(run: Callable[[], T]) -> T:
+    """Without patience."""
+    return run()
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """A store that lists in pages, and asks for each of them by `ask`: no page that came is asked for again."""
+
+    ask: Ask
+
 
 EARNED: Final = 0.2
 """How much of a retry each success earns back."""

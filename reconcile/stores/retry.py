@@ -8,9 +8,9 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from reconcile.core.entry import Digest, Entry, Problem, Version
-from reconcile.core.errors import BusyError, ChangedError, NotFoundError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.ports import Body, Clock, Hashes, Marked, Store
-from reconcile.stores.patience import Patience
+from reconcile.stores.patience import Paged, Patience
 from reconcile.stores.wrapper import Wrapper
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ class Retrying(Wrapper):
     def __init__(self, inner: Store, *, clock: Clock, patience: Patience | None = None) -> None:
         super().__init__(inner)
         self._patience = patience or Patience(clock)
+        if isinstance(inner, Paged):
+            inner.ask = self._patience.call
 
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:  # noqa: ARG002 - every call is worth the same
         return self._patience.call(run)
@@ -41,7 +43,10 @@ class Retrying(Wrapper):
         yield from self._call(verb, key, begun)
 
     def list(self, under: str = "", *, after: str | None = None, until: str | None = None) -> Iterator[Entry | Problem]:
-        """Goes on after the last key, where the store lists in byte order; else only the beginning is tried again."""
+        """Page by page; else on after the last key where the store lists in byte order, or only the beginning again."""
+        if isinstance(self.inner, Paged):
+            yield from self.inner.list(under, after=after, until=until)
+            return
         last: str | None = None
 
         def rest() -> Iterator[Entry | Problem] | None:
@@ -70,34 +75,41 @@ class Retrying(Wrapper):
             yield chunk
 
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
-        """Ours if it carries our token, or else our digest."""
+        """Ours if it carries our token, or else our digest; ours, but other bytes than were sent, is damage."""
 
         def is_ours(there: Entry) -> bool | None:
-            if body.token and isinstance(self, Marked):
-                return self.token(key) == (there.version, body.token)
-            return self._holds(there, body.size_bytes, body.digest)
+            hashes = Hashes(body.digest, body.md5) if body.digest is not None else None
+            if not body.token or not isinstance(self, Marked):
+                return self._holds(there, body.size_bytes, hashes)
+            if self.token(key) != (there.version, body.token):
+                return False
+            if self._holds(there, body.size_bytes, hashes) is False:
+                raise DamagedError("keeps other bytes than were sent", op="write", path=key)
+            return True
 
         return self._changed(key, lambda: self.inner.write(key, body, expect=expect), is_ours)
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
-        """Ours if it has the digest of the source."""
+        """Ours if it has the digest of the source, or what the source still there tells of itself."""
         return self._changed(
             key,
             lambda: self.inner.copy(entry, key, expect=expect),
-            lambda there: self._holds(there, entry.size, entry.digest),
+            lambda there: self._is_copy(there, entry),
         )
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
-        """Ours if it has the digest of the source; that goes now, if the move stopped half way."""
-
-        def is_ours(there: Entry) -> bool | None:
-            held = self._holds(there, entry.size, entry.digest)
-            for error in self.delete([(entry.key, entry.version)]) if held else ():
-                if error is not None:
-                    raise error
-            return held
-
-        return self._changed(key, lambda: self.inner.move(entry, key, expect=expect), is_ours)
+        """One step, and ours if it has the digest of the source; else a copy and a delete, each tried for itself."""
+        if self.traits.move_atomic:
+            return self._changed(
+                key,
+                lambda: self.inner.move(entry, key, expect=expect),
+                lambda there: self._holds(there, entry.size, _only(entry.digest)),
+            )
+        made = self.copy(entry, key, expect=expect)
+        [error] = self.delete([(entry.key, entry.version)])
+        if error is not None:
+            raise error
+        return made
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Tries again only what was busy; what a lost reply has deleted is absent, and absent is done."""
@@ -172,22 +184,35 @@ class Retrying(Wrapper):
             raise refused
         return there
 
-    def _holds(self, there: Entry, size_bytes: int, digest: Digest | None) -> bool | None:
+    def _is_copy(self, there: Entry, entry: Entry) -> bool | None:
+        """Whether `there` has the content of `entry`; where nobody told a digest, the source is asked for it."""
+        held = self._holds(there, entry.size, _only(entry.digest))
+        source = self.stat(entry.key) if held is None else None
+        if source is None or source.version != entry.version:
+            return held
+        same = there.version == source.version or (there.digest is not None and there.digest == source.digest)
+        return same or None
+
+    def _holds(self, there: Entry, size_bytes: int, hashes: Hashes | None) -> bool | None:
         """Whether an entry has this content; read back where the store cannot tell. None without a digest."""
         if there.size != size_bytes:
             return False
-        if digest is None:
+        if hashes is None:
             return None
-        proven = self.prove(there, Hashes(digest))
+        proven = self.prove(there, hashes)
         if proven is not None:
             return proven
         found = sha256()
         for chunk in self.read(there.key, version=there.version):
             found.update(chunk)
-        return found.digest() == digest
+        return found.digest() == hashes.sha256
 
     def _size(self, key: str, version: Version) -> int:
         there = self.stat(key)
         if there is None or there.version != version:
             raise ChangedError("was changed while it was read", op="read", path=key)
         return there.size
+
+
+def _only(digest: Digest | None) -> Hashes | None:
+    return Hashes(digest) if digest is not None else None

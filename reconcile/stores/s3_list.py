@@ -6,27 +6,39 @@ from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from reconcile.core.errors import DamagedError
+from reconcile.core.errors import DamagedError, NotFoundError
+from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.object_list import Item
+from reconcile.stores.patience import Ask
 from reconcile.stores.s3_page import read_page
-from reconcile.stores.s3_wire import Wire, text
+from reconcile.stores.s3_wire import Headers, Wire, text
 
 EMPTY_PAGES: Final = 100
 """So many pages in a row may hold nothing, before a listing counts as one that never ends."""
 
 
-def pages(wire: Wire, prefix: str, start_after: str) -> Iterator[list[Item]]:
-    """All pages below `prefix` whose keys come after `start_after` ("": from the start)."""
+def pages(wire: Wire, prefix: str, start_after: str, ask: Ask) -> Iterator[list[Item]]:
+    """All pages below `prefix` whose keys come after `start_after` ("": from the start); `ask` asks for each."""
     query = {"list-type": "2", "encoding-type": "url", "max-keys": "1000", "prefix": prefix}
     if start_after:
         query["start-after"] = start_after
     trail = _Trail(prefix)
     token: str | None = None
     while token != "":
-        root, page = read_page(wire.call("GET", op="list", query=query), prefix)
+        root, page = ask(lambda: _page(wire, query, prefix))
         token = trail.next(root, page)
         yield page
         query["continuation-token"] = token
+
+
+def _page(wire: Wire, query: Headers, prefix: str) -> tuple[ET.Element, list[Item]]:
+    """One page. Only the bucket can be missing: nothing found where it is there would read as nothing kept."""
+    try:
+        return read_page(wire.call("GET", op="list", query=query), prefix)
+    except NoContainerError:
+        raise
+    except NotFoundError as error:
+        raise DamagedError("answers that the listing is missing", op="list", path=prefix) from error
 
 
 class _Trail:

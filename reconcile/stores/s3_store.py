@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from reconcile.core.entry import ANY, Entry, Version
+from reconcile.core.entry import ANY, Entry, Leftover, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import CONTROL_DIR
 from reconcile.ports import Body, Hashes
@@ -25,6 +25,7 @@ from reconcile.stores.object_place import Place, bucket, credentials, is_aws
 from reconcile.stores.patience import Ask, once
 from reconcile.stores.s3_multipart import Uploads, digest_of, etag_of, is_md5, part_bytes, under_kms
 from reconcile.stores.s3_probe import Probe
+from reconcile.stores.s3_uploads import UPLOAD, abort, uploads
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition
 
 _META: Final = "x-amz-meta-"
@@ -101,6 +102,7 @@ class S3Store(ObjectStore):
             parts(body, part_bytes(body.size_bytes), key),
             begin=self._headers(attributes(body, body.digest), body.tags),
             expect=sent_as,
+            told=lambda upload: body.begun(f"{UPLOAD}{upload}") if body.begun is not None else None,
             look=lambda: self._last_look(key, expect, compared=sent_as == expect),
         )
         self._verify(key, sent.etag, sent.expected, body.size_bytes)
@@ -145,6 +147,15 @@ class S3Store(ObjectStore):
             "x-amz-server-side-encryption-aws-kms-key-id": kms_key,
         }
         return {name: value for name, value in named.items() if value}
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """The uploads under way below the prefix, whoever began them."""
+        return uploads(self._wire)
+
+    def discard(self, key: str, mark: str) -> None:
+        """Aborts an upload; what was sent in one request leaves nothing behind."""
+        if mark.startswith(UPLOAD):
+            abort(self._wire, key, mark)
 
     # --- copying
 

@@ -31,6 +31,9 @@ CHUNK_BYTES: Final = 1 << 20
 
 Headers = Mapping[str, str]
 
+_AT_ONCE: Final[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""Else a body waits until its headers were received."""
+
 _NAMESPACE: Final = re.compile(rb'\sxmlns="[^"]*"')
 
 
@@ -112,7 +115,7 @@ class Wire:
             timeout=(CONNECT_S, STALL_S),  # type: ignore[arg-type]  # the stubs know one number only
             max_pool_connections=self._connections,
             proxies=get_environ_proxies(self.bucket.base),
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # else a body waits for its headers' receipt
+            socket_options=_AT_ONCE,
         )
 
     def call(

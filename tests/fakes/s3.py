@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -81,11 +81,15 @@ class FakeS3:
         keys = {"access_key_id": "fake", "secret_access_key": "fake"}
         return StoreOptions(endpoint=self.endpoint, region="us-east-1", concurrency=4, extra=keys | extra)
 
-    def fault(self, op: str, act: Act, *, nth: int = 1, times: int = 1) -> Fault:
-        """Plans a fault."""
-        fault = Fault(op, act, nth, times)
+    def fault(self, op: str, act: Act, **how: Any) -> Fault:
+        """Plans a fault; `how` as `Fault` has it."""
+        fault = Fault(op, act, **how)
         self._faults.append(fault)
         return fault
+
+    def heal(self) -> None:
+        """All faults are over."""
+        self._faults.clear()
 
     def put(self, key: str, data: bytes = b"1", **headers: str) -> Stored:
         """Puts an object there behind everyone's back."""
@@ -96,12 +100,16 @@ class FakeS3:
         """The requests of these ops, in turn."""
         return [request for request in self.log if request.op in which]
 
-    def serve(self, request: Request) -> Answer:
+    def struck(self, request: Request) -> Fault | None:
+        """The fault that is planned for a request, of which no body is known yet."""
+        with self._lock:
+            return next((fault for fault in self._faults if fault.strikes(request)), None)
+
+    def serve(self, request: Request, fault: Fault | None) -> Answer:
         """Answers one request."""
         with self._lock:
             self.log.append(request)
-            struck = next((fault for fault in self._faults if fault.strikes(request.op)), None)
-        return struck.act(request, self._work) if struck else self._work(request)
+        return fault.act(request, self._work) if fault else self._work(request)
 
     def _work(self, request: Request) -> Answer:
         with self._lock:
@@ -277,21 +285,26 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def _exchange(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
         parts = urlsplit(self.path)
         key = unquote(parts.path).removeprefix("/bucket").removeprefix("/") or None
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        op = _OPS[self.command](query, headers)
-        if len(body) < length:
-            self.close_connection = True  # the client went away in the middle: nothing is done
-            return
+        request = Request(_OPS[self.command](query, headers), self.command, key, query, headers, b"")
+        fault = self.s3.struck(request)
         try:
-            self._send(self.s3.serve(Request(op, self.command, key, query, headers, body)))
+            self._send(self.s3.serve(replace(request, body=self._body(fault)), fault))
         except Lost:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _body(self, fault: Fault | None) -> bytes:
+        """What a client sends, or as much of it as a fault lets us read."""
+        length = int(self.headers.get("Content-Length") or 0)
+        wanted = length if fault is None or fault.reads is None else min(length, fault.reads)
+        body = self.rfile.read(wanted)
+        if len(body) < length or (fault is not None and fault.reads is not None):
+            raise Lost  # one of the two went away in the middle: nothing is done
+        return body
 
     def _send(self, told: Answer) -> None:
         self.send_response(told.status)

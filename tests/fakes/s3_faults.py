@@ -39,7 +39,10 @@ Act = Callable[[Request, Work], Answer]
 
 @dataclass
 class Fault:
-    """`act` instead of the work of the `nth` request of one op, and of the following ones, `times` in all."""
+    """`act` instead of the work of the `nth` request of one op, and of the following ones, `times` in all.
+
+    `where` narrows it to some requests; `reads` ends the connection when so many bytes of the body have come.
+    """
 
     op: str
     act: Act
@@ -47,10 +50,12 @@ class Fault:
     times: int = 1
     seen: int = 0
     fired: int = 0
+    where: Callable[[Request], bool] = lambda _request: True
+    reads: int | None = None
 
-    def strikes(self, op: str) -> bool:
+    def strikes(self, request: Request) -> bool:
         """Whether this request is the one."""
-        if op != self.op:
+        if request.op != self.op or not self.where(request):
             return False
         self.seen += 1
         struck = self.nth <= self.seen < self.nth + self.times

@@ -10,8 +10,10 @@ from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFound
 from reconcile.stores.object import ObjectStore
 from reconcile.stores.object_list import UnorderedError
 from reconcile.stores.object_ranges import list_ranges
+from reconcile.stores.wrap import Retrying
 from tests.fakes.s3 import FakeS3
-from tests.fakes.s3_faults import Answer, answer, error, html, lose_before, refuse, rewrite, tell
+from tests.fakes.s3_faults import Answer, answer, error, html, lose_after, lose_before, refuse, rewrite, tell
+from tests.stores.fakes import OwnClock
 
 
 @pytest.fixture
@@ -101,6 +103,42 @@ def test_a_busy_page_can_be_asked_for_again(s3, act):
         found.extend(entry.key for entry in store.list())
     assert fault.fired == 1
     assert found + keys(store.list(after=found[-1])) == wanted
+
+
+@pytest.mark.hazard("R01", "R07")
+@pytest.mark.parametrize("order", ["bytes", "none"])
+@pytest.mark.parametrize("act", [lose_before(), refuse(503, "SlowDown"), lose_after()])
+def test_a_page_in_the_middle_is_asked_for_again_whatever_the_order(s3, order, act):
+    wanted = filled(s3)
+    fault = s3.fault("list", act, nth=3, times=3)
+    assert keys(Retrying(opened(s3, order=order), clock=OwnClock()).list()) == wanted
+    assert fault.fired == 3
+    assert len(s3.ops("list")) == 4 + 3, "no page that came is asked for again"
+
+
+@pytest.mark.hazard("R01", "R07")
+@pytest.mark.parametrize("order", ["bytes", "none"])
+def test_patience_with_a_page_ends(s3, order):
+    filled(s3)
+    s3.fault("list", refuse(503, "SlowDown"), nth=3, times=100)
+    patient = Retrying(opened(s3, order=order), clock=OwnClock())
+    if order == "bytes":
+        with pytest.raises(BusyError):
+            list(patient.list())
+    else:
+        assert problems(patient.list())
+    assert len(s3.ops("list")) == 2 + 8
+
+
+@pytest.mark.hazard("R01", "R06")
+@pytest.mark.parametrize("told", [error(404, "NoSuchKey"), Answer(404)])
+def test_a_listing_that_is_not_found_is_no_empty_one(s3, told):
+    """Only a bucket can be missing, and that is said by name."""
+    s3.put("p/a")
+    fault = s3.fault("list", answer(told))
+    with pytest.raises(DamagedError, match="missing"):
+        list(opened(s3).list())
+    assert fault.fired == 1
 
 
 @pytest.mark.hazard("R01", "R15", "R32")

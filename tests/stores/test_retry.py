@@ -3,13 +3,15 @@
 from functools import partial
 from hashlib import sha256
 
+from msgspec.structs import replace
 import pytest
 
 from reconcile.core.entry import ABSENT, ANY, Digest
-from reconcile.core.errors import BusyError, ChangedError, DeniedError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError
 from reconcile.stores.memory import TRAITS, MemoryStore
 from reconcile.stores.patience import Patience
 from reconcile.stores.wrap import Retrying
+from reconcile.stores.wrapper import Wrapper
 from reconcile.testing.samples import body_of, content, listed, put, stream_of
 from tests.stores.fakes import Breaking, Failing, Fault, OwnClock
 
@@ -107,12 +109,58 @@ def test_a_lost_copy_and_a_lost_move_are_recognised_by_digest():
     assert listed(memory) == ["b", "c"]
 
 
-def test_a_move_that_stopped_half_way_is_finished():
+class Halves(Wrapper):
+    """Moves by a copy and a delete, as stores do that cannot rename."""
+
+    @property
+    def traits(self):
+        return replace(self.inner.traits, move_atomic=False)
+
+
+@pytest.mark.hazard("R13")
+@pytest.mark.parametrize("lost", ["copy", "delete"])
+@pytest.mark.parametrize("told", [True, False], ids=["with a digest", "without"])
+def test_a_move_in_two_halves_survives_the_loss_of_either_reply(lost, told):
+    """Without a digest the source, while it is there, tells what was copied."""
     memory = MemoryStore()
-    source = _with_digest(put(memory, "a", b"1"), b"1")
-    half = partial(memory.copy, source, "b", expect=ABSENT)
-    assert retrying(Failing(memory, Fault("move", then=half))).move(source, "b", expect=ABSENT) == memory.stat("b")
+    source = put(memory, "a", b"1")
+    if told:
+        source = _with_digest(source, b"1")
+    failing = Failing(Marking(memory), Fault(lost, lost=True))
+    moved = retrying(Halves(failing)).move(source, "b", expect=ABSENT)
+    assert failing.fired == 1
+    assert moved.version == memory.stat("b").version
     assert listed(memory) == ["b"]
+
+
+class Marking(Wrapper):
+    """Tells the digest of what it shows, as stores do that keep it beside the bytes."""
+
+    def stat(self, key):
+        there = self.inner.stat(key)
+        return there and _with_digest(there, b"".join(self.inner.read(key)))
+
+
+def test_a_copy_that_nothing_tells_from_others_stays_unknown():
+    memory = MemoryStore()
+    source = put(memory, "a", b"1")
+    with pytest.raises(BusyError):
+        retrying(Failing(memory, Fault("copy", lost=True))).copy(source, "b", expect=ABSENT)
+    assert listed(memory) == ["a", "b"]
+
+
+@pytest.mark.hazard("R12")
+@pytest.mark.hazard("R13")
+def test_our_write_that_holds_other_bytes_is_not_taken_for_done():
+    """The reply was lost, the token is ours, and the bytes are not those we sent."""
+    memory = MemoryStore()
+    damaged = replace(body_of(b"0"), token="ours")
+    sent = replace(body_of(b"1"), token="ours")
+    write = Fault("write", then=partial(memory.write, "a", damaged, expect=ABSENT))
+    failing = Failing(memory, write)
+    with pytest.raises(DamagedError, match="other bytes"):
+        retrying(failing).write("a", sent, expect=ABSENT)
+    assert failing.fired == 1
 
 
 def test_a_lost_move_without_a_digest_stays_unknown():
