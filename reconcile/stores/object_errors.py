@@ -25,6 +25,10 @@ class NoContainerError(NotFoundError):
     """The bucket or container itself is missing."""
 
 
+class NoUploadError(BusyError):
+    """There is no upload of this name: it was completed, or given up; whoever was to complete it may begin again."""
+
+
 class Refusal(Struct, frozen=True):
     """An answer that is not a success: HTTP status, the store's own code and sentence, seconds to wait, region."""
 
@@ -40,7 +44,7 @@ _CODES: Final[dict[str, type[StoreError]]] = {
     "ConditionalRequestConflict": BusyError,
     "IncompleteBody": BusyError,
     "InternalError": BusyError,
-    "NoSuchUpload": BusyError,
+    "NoSuchUpload": NoUploadError,
     "OperationAborted": BusyError,
     "RequestTimeout": BusyError,
     "SlowDown": BusyError,
@@ -96,8 +100,8 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
         return RefusedError(
             "the bucket is somewhere else, and redirects are not followed", op=op, path=path, hint=where
         )
-    if kind is BusyError:
-        return BusyError(message, retry_after_s=refusal.retry_after_s, op=op, path=path)
+    if issubclass(kind, BusyError):
+        return kind(message, retry_after_s=refusal.retry_after_s, op=op, path=path)
     return kind(message, op=op, path=path, hint=hint)
 
 

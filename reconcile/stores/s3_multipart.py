@@ -17,6 +17,7 @@ from msgspec import Struct
 from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError, StoreError
 from reconcile.stores.object_errors import vanished
+from reconcile.stores.s3_uploads import abort
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition, text
 
 PART_BYTES: Final = 16 << 20
@@ -61,14 +62,16 @@ class Uploads:
         *,
         begin: Headers,
         expect: Version,
+        told: Callable[[str], None],
         look: Callable[[], None],
     ) -> Sent:
         """Sends all parts of an upload made with the headers `begin`, and completes it if what is there is expected.
 
-        `look` is the last thing before it becomes visible, and may raise. Whatever fails on the way takes the
-        unfinished upload with it.
+        `told` hears the name of the upload before its first part is sent; `look` is the last thing before it becomes
+        visible. Both may raise: whatever fails on the way takes the unfinished upload with it.
         """
         with begun(self._wire, key, begin) as upload:
+            told(upload)
             sent = self._send_all(key, upload, parts)
             look()
             return Sent(complete(self._wire, (key, upload), sent, expect), etag_of([part.md5 for part in sent]))
@@ -122,7 +125,7 @@ def begun(wire: Wire, key: str, headers: Headers) -> Iterator[str]:
         yield upload
     except BaseException:
         with suppress(StoreError):  # what failed first is the error; an orphan is found by `gc`
-            wire.call("DELETE", key, op="write", query={"uploadId": upload})
+            abort(wire, key, upload)
         raise
 
 

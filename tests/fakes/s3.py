@@ -235,6 +235,22 @@ class FakeS3:
         del self.uploads[request.query["uploadId"]]
         return _xml("CompleteMultipartUploadResult", f"<ETag>{escape(stored.etag)}</ETag>")
 
+    def _uploads(self, request: Request) -> Answer:
+        query, found = request.query, sorted((key, name) for name, (key, _, _) in self.uploads.items())
+        after = query.get("key-marker", ""), query.get("upload-id-marker", "")
+        wanted = [one for one in found if one[0].startswith(query["prefix"]) and one > after]
+        more = len(wanted) > self.page
+        told = "".join(
+            f"<Upload><Key>{quote_plus(key, safe='/')}</Key><UploadId>{name}</UploadId>"
+            "<Initiated>2024-01-01T00:00:00.000Z</Initiated></Upload>"
+            for key, name in wanted[: self.page]
+        )
+        key, name = map(escape, wanted[self.page - 1] if more else ("", ""))
+        marker = (
+            f"<NextKeyMarker>{quote_plus(key, safe='/')}</NextKeyMarker><NextUploadIdMarker>{name}</NextUploadIdMarker>"
+        )
+        return _xml("ListMultipartUploadsResult", f"<EncodingType>url</EncodingType>{_truncated(more)}{marker}{told}")
+
     def _abort(self, request: Request) -> Answer:
         return Answer(204) if self.uploads.pop(request.query["uploadId"], None) else error(404, "NoSuchUpload")
 
@@ -261,7 +277,7 @@ def _headers_of(stored: Stored) -> dict[str, str]:
 
 
 _OPS: dict[str, Callable[[dict[str, str], dict[str, str]], str]] = {
-    "GET": lambda query, headers: "list" if "list-type" in query else "get",
+    "GET": lambda query, headers: "list" if "list-type" in query else "uploads" if "uploads" in query else "get",
     "HEAD": lambda query, headers: "head",
     "PUT": lambda query, headers: (
         "part" if "uploadId" in query else "copy" if "x-amz-copy-source" in headers else "put"
