@@ -224,10 +224,33 @@ def reset(spec: SpecValue, *, confirm: bool) -> int:
         return forget(house, _clock())
 
 
-def rollback(spec: SpecValue, run: int | None = None) -> Sequence[Any]:
-    """Undoes a run. Not built yet: always `UsageError`."""
-    where = f"run {run}" if run is not None else spec.file
-    raise UsageError("is not built yet", op="rollback", path=where, hint="old bytes are kept in .reconcile/undo")
+def rollback(
+    spec: SpecValue,
+    run: int | None = None,
+    *,
+    mapping: str | Collection[str] | None = None,
+    hold: bool = True,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+    lock_timeout: float = 0.0,
+) -> Result:
+    """Undoes a run, by default the newest that changed a target, as far as old bytes are kept.
+
+    Nothing that changed after the run is touched. In the result `.undoes` is the run, `.hold` the id of the hold that
+    is left so that no scheduled apply does it all again (`hold=False`: none), and each of `.outcomes` says in `.reason`
+    what became of its path: `restored` (its bytes were read back and compared), `removed`, `unchanged`, `kept` (changed
+    since) or `cannot` (`.error` says why). `.exit_code` is 7 when something was kept or could not come back.
+
+    `UsageError` when there is no such run; `LockedError` while another run holds the state.
+    """
+    from reconcile.flow.rollback import RollbackHooks, RollbackOptions  # noqa: PLC0415 - as above
+    from reconcile.flow.rollback import rollback as undo  # noqa: PLC0415
+    from reconcile.flow.wire import Reach, wire  # noqa: PLC0415
+
+    names = (mapping,) if isinstance(mapping, str) else tuple(mapping or ())
+    hooks = RollbackHooks(_sink(on_event), lambda _plan: True, _clock(), stop or threading.Event())
+    with wire(spec, write=True, clock=hooks.clock, reach=Reach(names)) as house:
+        return undo(house, RollbackOptions(run, lock_timeout, hold), hooks)
 
 
 def get_supported_stores() -> dict[str, str]:

@@ -159,9 +159,18 @@ def test_status_and_reset(spec, tmp_path):
     assert {change.action for change in reconcile.plan(spec).changes()} == {Action.ADOPT}
 
 
-def test_what_is_not_built_says_so(spec):
-    with pytest.raises(UsageError, match="not built yet"):
-        reconcile.rollback(spec)
+def test_a_run_is_undone(spec, tmp_path):
+    reconcile.apply(reconcile.plan(spec))
+    (tmp_path / "docs" / "a.txt").write_text("edited")
+    reconcile.apply(reconcile.plan(spec))
+    events = []
+    report = reconcile.rollback(spec, hold=False, mapping="docs", on_event=events.append)
+    assert (report.exit_code, report.undoes, report.hold) == (0, 2, "")
+    assert [(one.key, one.reason) for one in report.outcomes] == [("a.txt", "restored")]
+    assert (tmp_path / "out" / "a.txt").read_text() != "edited"
+    assert events
+    with pytest.raises(UsageError, match="there is no run 9"):
+        reconcile.rollback(spec, 9)
 
 
 def test_a_spec_in_code_is_checked_like_a_file(tmp_path):

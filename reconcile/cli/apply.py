@@ -71,8 +71,6 @@ def apply(
     lock_timeout: str,
 ) -> int:
     """Runs the whole verb; returns the exit code."""
-    if on_failure == "rollback":
-        raise UsageError("is not built yet", op="--on-failure rollback", hint="continue or stop")
     if plan_file is not None and (allow or allow_deletes or paths or mappings or resend):
         raise UsageError("a saved plan is applied as it is", op="apply PLAN", hint="plan again with these flags")
     plan_file = face.at(plan_file) if plan_file is not None else None

@@ -29,6 +29,7 @@ VERBS: Final = {
     "why": "All that is known of one path, and what a plan would do with it.",
     "ls": "List a target with sizes, times and totals.",
     "verify": "Read the target and compare its digests with the state.",
+    "rollback": "Undo a run as far as its bytes are kept; nothing newer is touched.",
     "gc": "Empty kept bytes, old generations and leftovers of dead writes that are ours.",
     "history": "Runs, newest first; or one run with its actions.",
     "state": "Look at and mend what is remembered.",
@@ -64,6 +65,9 @@ HABITS: Final = {
     "copy": "sync SOURCE TARGET",
     "check": "verify",
     "import": "adopt",
+    "undo": "rollback",
+    "revert": "rollback",
+    "restore": "rollback",
     "cleanup": "gc",
     "prune": "gc",
 }

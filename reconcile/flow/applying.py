@@ -21,6 +21,7 @@ from reconcile.flow.held import Held
 from reconcile.flow.ordering import is_late, run_early
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.reading import Stoppable
+from reconcile.flow.rollback import RollbackHooks, undo, undo_plan
 from reconcile.flow.settling import settle
 from reconcile.flow.stale import check_plan
 from reconcile.flow.standing import note_result, noting_failure
@@ -120,7 +121,8 @@ class _Apply:
         self._hooks.sink(Start(run.id, run.operation, total, sum(part.counts.bytes for part in live), resumed))
         ledger = Ledger(house.state, run.id, lease, self._hooks.sink)
         self._mappings(live, run.id, ledger, chosen)
-        self._end(run, live if chosen is None else [], ledger, result)
+        ended = self._end(run, live if chosen is None else [], ledger, result)
+        self._undo_failed(ended, ledger, result)
         return result
 
     def _wired(self, part: MappingPlan) -> Wired:
@@ -155,8 +157,25 @@ class _Apply:
             self._one(engine, step, part, chosen)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
-        stops = (self._options.on_failure or wired.policy.on_failure) == "stop"
-        return stops and ledger.failed.get(wired.name, 0) > 0
+        return self._on_failure(wired) != "continue" and ledger.failed.get(wired.name, 0) > 0
+
+    def _on_failure(self, wired: Wired) -> str:
+        return self._options.on_failure or wired.policy.on_failure
+
+    def _undo_failed(self, run: Run, ledger: Ledger, result: Result) -> None:
+        """What the run did in a mapping that failed is undone where the policy says so; a stop keeps what is done.
+
+        No hold is left: the exit code tells, the cause may have passed by the next run, and a hold would stop every
+        other mapping as well.
+        """
+        failed = [wired for wired in self._house.mappings if ledger.failed.get(wired.name)]
+        undone = [wired for wired in failed if self._on_failure(wired) == "rollback"]
+        if undone and not result.stopped:
+            settle(self._house, self._held.lease)  # what a lost reply left open may have happened
+            hooks = RollbackHooks(self._hooks.sink, lambda _plan: True, self._hooks.clock, self._hooks.stop)
+            result.rollback = undo(self._house, undo_plan(self._house, run, undone), self._held, hooks)
+            result.left += result.rollback.success_count
+            result.exit_code = 7
 
     def _one(self, engine: Engine, step: Step, part: MappingPlan, chosen: Collection[int] | None) -> None:
         """The independent first, then the entangled in their order; deletes last, and only if all else went well."""
@@ -180,7 +199,7 @@ class _Apply:
             ledger.take(step.held(change, why))
         ledger.commit()
 
-    def _end(self, run: Run, parts: Sequence[MappingPlan], ledger: Ledger, result: Result) -> None:
+    def _end(self, run: Run, parts: Sequence[MappingPlan], ledger: Ledger, result: Result) -> Run:
         """Tells how the run ended, and which of the parts, those that were wanted as they are, it completed."""
         result.outcomes, result.counts, result.total_bytes = ledger.outcomes, ledger.counts, ledger.bytes
         done = sum(ledger.counts.values())
@@ -200,6 +219,7 @@ class _Apply:
         )
         self._house.state.end(ended, [part.scope for part in complete if part.whole], self._held.lease)
         self._complete(complete, result)
+        return ended
 
     def _complete(self, parts: Sequence[MappingPlan], result: Result) -> None:
         """A source that was read and settled as a whole is what the next run is compared with."""

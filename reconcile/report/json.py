@@ -84,7 +84,14 @@ def result_document(result: Result) -> dict[str, Any]:
         "resumed": result.resumed,
         "stopped": result.stopped,
         "exit_code": result.exit_code,
+        **_undoing(result),
     }
+
+
+def _undoing(result: Result) -> dict[str, Any]:
+    """What only a rollback tells, or a run that undid itself."""
+    told: dict[str, Any] = {"undoes": result.undoes, "hold": result.hold} if result.undoes else {}
+    return {**told, "rollback": result_document(result.rollback)} if result.rollback is not None else told
 
 
 def _stamped(event: dict[str, Any], seq: int, time: float) -> str:

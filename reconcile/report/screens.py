@@ -1,8 +1,7 @@
-"""The short screens: status, the lock, a rollback, a verification, one line of `watch`, an error."""
+"""The short screens: status, the lock, a verification, one line of `watch`, an error."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import Final
@@ -20,7 +19,7 @@ from reconcile.report.model import CUT
 from reconcile.report.paint import Paint
 from reconcile.report.tables import moment
 from reconcile.report.text import group_lines
-from reconcile.report.views import Difference, Held, MappingStatus, Status, Undone
+from reconcile.report.views import Difference, Held, MappingStatus, Status
 
 
 def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = False) -> Iterator[str]:
@@ -67,22 +66,6 @@ def lock_lines(held: Held | None, now: float, *, zone: tzinfo | None = None) -> 
     heard = f", last heard {seconds_text(now - held.heard)} ago" if held.heard else ""
     yield shown(f"Locked since {since} by {who}: {held.operation}{run}{done}{heard}.")
     yield shown(f"  wait: --lock-timeout 10m    look: reconcile lock show    break: reconcile unlock {held.id}")
-
-
-def rollback_lines(undone: Iterable[Undone], *, unlock: str = "") -> Iterator[str]:
-    """Every path that was not restored with its reason (cut after 50 of a kind); the last line is the summary."""
-    counts: Counter[str] = Counter()
-    reasons: dict[str, str] = {}
-    for one in undone:
-        counts[one.ending] += 1
-        if one.ending == "restored":
-            continue
-        reasons.setdefault(one.ending, one.why if one.ending == "kept" else f"{one.key}: {one.why}")
-        if counts[one.ending] <= CUT:
-            yield shown(f"  {one.ending} {one.mapping}: {one.key}  {one.why}")
-    told = [f"restored {counts['restored']:,} (digest verified)"]
-    told += [f"{ending} {counts[ending]:,} ({shown(why)})" for ending, why in reasons.items()]
-    yield " · ".join(told) + (f". Held until: reconcile unlock {shown(unlock)}" if unlock else ".")
 
 
 def verify_lines(differences: Iterable[Difference], *, checked: int, size_bytes: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from reconcile.report import ended
 from reconcile.report.document import document
 from reconcile.report.model import Group, Line, Refused, Section
 from reconcile.report.paint import Paint
+from reconcile.report.undone import own_lines
 from reconcile.report.words import more_text
 
 _LOOK_AHEAD: Final = 64
@@ -49,6 +50,8 @@ def result_lines(
     for refused in ended.refusals(plan, result) if not seen else ():
         yield from refused_lines(refused, paint)
         yield ""
+    if result.rollback is not None:
+        yield from own_lines(result.rollback)
     yield paint.bold(shown(ended.summary(result)))
 
 

@@ -16,7 +16,7 @@ from reconcile.core.record import Scope
 from reconcile.report.html import plan_html
 from reconcile.report.json import report_line, write_plan
 from reconcile.report.markdown import plan_markdown
-from reconcile.report.screens import conflict_lines, lock_lines, rollback_lines, status_lines
+from reconcile.report.screens import conflict_lines, lock_lines, status_lines
 from reconcile.report.tables import (
     history_lines,
     ls_lines,
@@ -27,6 +27,7 @@ from reconcile.report.tables import (
     why_lines,
 )
 from reconcile.report.text import plan_lines, result_lines
+from reconcile.report.undone import rollback_lines
 from tests.report import samples
 from tests.report.samples import rich_plan, rich_result
 

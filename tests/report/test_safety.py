@@ -19,9 +19,10 @@ from reconcile.core.path import shown
 from reconcile.report.html import plan_html
 from reconcile.report.json import report_line, write_plan
 from reconcile.report.markdown import code, plan_markdown, prose
-from reconcile.report.screens import conflict_lines, rollback_lines
+from reconcile.report.screens import conflict_lines
 from reconcile.report.tables import ls_lines, run_lines
 from reconcile.report.text import plan_lines, result_lines
+from reconcile.report.undone import rollback_lines
 from reconcile.report.views import Undone
 from tests.report.samples import NASTY, NOW, a_run, change, listing, plan_of
 
