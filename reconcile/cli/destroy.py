@@ -16,7 +16,10 @@ from reconcile.cli.options import approve_option, lock_options, reach, reach_opt
 def command(
     face: Face, auto_approve: bool, mappings: tuple[str, ...], paths: tuple[str, ...], lock_timeout: str
 ) -> int:
-    """Delete what is ours in the target. What is not ours, or changed since, stays."""
+    """Delete what is ours in the target. What is not ours, or changed since, stays.
+
+    What a removed or renamed mapping left is told as an orphaned scope and stays, too: `state mv`, `state rm`.
+    """
     from reconcile.cli.asking import approver  # noqa: PLC0415 - help needs none
     from reconcile.cli.running import run_apply  # noqa: PLC0415
     from reconcile.flow.applying import ApplyOptions  # noqa: PLC0415

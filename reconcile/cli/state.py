@@ -113,13 +113,15 @@ def pull(face: Face, copy: str) -> int:
 @command.command("push")
 @click.argument("copy", metavar="FILE")
 @click.option("--force", is_flag=True, help="Also a state of another family, or an older one.")
+@lock_options
 @global_options
-def push(face: Face, copy: str, force: bool) -> int:
+def push(face: Face, copy: str, force: bool, lock_timeout: str) -> int:
     """Put FILE in the place of the state, of which a copy is kept."""
     from reconcile.flow.clock import RealClock  # noqa: PLC0415 - help needs none
     from reconcile.flow.mending import push as put  # noqa: PLC0415
 
-    put(face.spec(), face.at(copy), RealClock(), force=force)
+    waits_s = seconds(lock_timeout, "--lock-timeout")
+    put(face.spec(), face.at(copy), RealClock(), force=force, timeout_s=waits_s)
     return face.tell({"file": face.at(copy)}, [f"The state is {face.at(copy)} now.", "Next: reconcile plan"])
 
 
@@ -165,6 +167,8 @@ def _record_row(scope: Scope, record: Record) -> dict[str, Any]:
 
 def _tell_csv(face: Face, columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> int:
     """Fields that a spreadsheet would run as a formula are made text; control characters are spelled out."""
+    if face.json:
+        raise UsageError("--csv and --json are two forms of one answer", op="state", hint="give one of them")
     from reconcile.cli.machine import cell  # noqa: PLC0415 - only for --csv
 
     text = io.StringIO()

@@ -69,7 +69,7 @@ def pull(state: StateStore, to: str) -> None:
     pushing.pull(_sqlite(state), to)
 
 
-def push(spec: Spec, file: str, clock: Clock, *, force: bool) -> None:
+def push(spec: Spec, file: str, clock: Clock, *, force: bool, timeout_s: float = 0.0) -> None:
     """Puts a state file in the place of the spec's state, of which a copy is kept. Works where that is damaged, too."""
     place = resolve_url(spec, spec.state)
     if place.scheme != "file" or not is_local(place.path):
@@ -77,7 +77,7 @@ def push(spec: Spec, file: str, clock: Clock, *, force: bool) -> None:
         raise UsageError("a shared state cannot be replaced by a file", op="state push", path=spec.state, hint=hint)
     if not Path(file).is_file():
         raise UsageError("there is no such file", op="state push", path=file)
-    pushing.push(place.path, file, force=force, clock=clock)
+    pushing.push(place.path, file, force=force, clock=clock, timeout_s=timeout_s)
 
 
 def reset(house: House, clock: Clock, *, timeout_s: float = 0.0) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 import time
 
 import msgspec
@@ -12,7 +13,7 @@ from reconcile import __version__
 from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
-from reconcile.core.errors import NotFoundError
+from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
@@ -53,6 +54,7 @@ class PlanOptions:
 
 def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
     """The plan of all mappings. Raises when nothing can be planned at all; what hit single paths stands in the plan."""
+    _check_permissions(house, options.allowed)
     parts: list[MappingPlan] = []
     spills: list[Spill] = []
     next_id = 1
@@ -83,6 +85,16 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
         pinned=options.pinned,
         origin=house,
     )
+
+
+def _check_permissions(house: House, allowed: Sequence[str]) -> None:
+    """A permission for a mapping that is not there would be missed where it was meant."""
+    for permission in allowed:
+        name = permission.partition(":")[2]
+        if name and name not in house.names:
+            close = get_close_matches(name, house.names, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"the spec has: {', '.join(sorted(house.names))}"
+            raise UsageError(f"there is no mapping `{name}`", op="--allow", hint=hint)
 
 
 def _met_anything(part: MappingPlan) -> bool:

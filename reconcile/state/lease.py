@@ -98,12 +98,18 @@ def break_lease(state: StateStore, id_: str) -> Holder:
     """Ends the lease or hold `id_`, whoever has it: its commits fail from now on. Returns who it was."""
     with _sqlite(state).leasing() as connection:
         row = read_row(connection)
-        if row.holder is None:
-            raise UsageError("the state is not locked", op="unlock")
-        if row.holder.id != id_:
-            raise UsageError(f"the lock is {row.holder.id}, not {id_}", op="unlock", hint="reconcile lock show")
+        holder = check_unlock(row.holder, id_)
         write_row(connection, row.fence + 1, None)
-    return row.holder
+    return holder
+
+
+def check_unlock(holder: Holder | None, id_: str) -> Holder:
+    """The holder, if it is the one that is meant; else `UsageError`."""
+    if holder is None:
+        raise UsageError("the state is not locked", op="unlock")
+    if holder.id != id_:
+        raise UsageError(f"the lock is {holder.id}, not {id_}", op="unlock", hint="reconcile lock show")
+    return holder
 
 
 def show(state: StateStore) -> Holder | None:

@@ -83,8 +83,7 @@ class Log:
                 raise NewerStateError("a newer version of reconcile wrote it", op="state", path=self.store.url)
             return msgspec.msgpack.decode(content, type=Entry)
         except msgspec.MsgspecError as error:
-            told = f"commit {number} is damaged: {error}"
-            raise CorruptStateError(told, op="state", path=self.store.url) from error
+            raise self._damaged(f"log/{number:012}", error) from error
 
     def append(self, number: int, lineage: str, deed: Deed) -> None:
         """Makes `deed` the commit `number`; `FencedError` when another took it."""
@@ -120,7 +119,7 @@ class Log:
         except StoreError as error:
             raise self._failed(error) from error
         except zlib.error as error:
-            raise CorruptStateError(f"{key} is damaged: {error}", op="state", path=self.store.url) from error
+            raise self._damaged(key, error) from error
 
     @io_step("log.create")
     def _create(self, key: str, content: bytes) -> None:
@@ -158,6 +157,10 @@ class Log:
     def _require_write(self) -> None:
         if not self._write:
             raise StateError("it was opened for reading only", op="state", path=self.store.url)
+
+    def _damaged(self, key: str, error: Exception) -> CorruptStateError:
+        hint = f"bring {key} back from an older version or a copy; or move the whole away, and run reconcile adopt"
+        return CorruptStateError(f"{key} is damaged: {error}", op="state", path=self.store.url, hint=hint)
 
     def _failed(self, error: StoreError) -> StateError:
         return StateError(f"the shared state cannot be reached: {error}", op="state", path=self.store.url)

@@ -17,6 +17,12 @@ from reconcile.state.files import make_private, unlink
 
 _APPLICATION_ID: Final = 0x7265636F
 _ROWS_AT_ONCE: Final = 500
+_TABLES: Final = {
+    "header": "CREATE TABLE header (id TEXT NOT NULL, document TEXT NOT NULL)",
+    "changes": "CREATE TABLE changes (number INTEGER PRIMARY KEY, mapping TEXT NOT NULL, document TEXT NOT NULL)",
+}
+_UNREADABLE: Final = (sqlite3.Error, msgspec.DecodeError, ValueError, TypeError, RecursionError)
+"""What reading a file raises that is no plan of ours; its author may mean us harm."""
 
 
 def save_plan(plan: Plan, path: str) -> None:
@@ -47,30 +53,30 @@ def save_plan(plan: Plan, path: str) -> None:
 def _fill(database: sqlite3.Connection, plan: Plan) -> None:
     database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     with database:
-        database.execute("CREATE TABLE header (id TEXT NOT NULL, document TEXT NOT NULL)")
-        database.execute(
-            "CREATE TABLE changes (number INTEGER PRIMARY KEY, mapping TEXT NOT NULL, document TEXT NOT NULL)"
-        )
+        for table in _TABLES.values():
+            database.execute(table)
         database.execute("INSERT INTO header VALUES (?, ?)", (plan.id, msgspec.json.encode(plan.header).decode()))
         rows = ((change.mapping, msgspec.json.encode(change).decode()) for change in plan.changes())
         database.executemany("INSERT INTO changes (mapping, document) VALUES (?, ?)", rows)
 
 
 def load_plan(path: str) -> Plan:
-    """A saved plan; `UsageError` when it is none, `StalePlanError` when it is not as it was saved."""
+    """A saved plan; `UsageError` when there is none, `StalePlanError` when it is not as it was saved."""
     if not Path(path).is_file():
         raise UsageError("there is no such plan", op="plan", path=path, hint="make one: reconcile plan --out FILE")
     try:
         header, told = _header(path)
         plan = Plan(header, lambda mapping: _changes(path, mapping), pinned=True)
         plan_id = plan.id
-    except sqlite3.Error as error:
-        raise UsageError("is not a saved plan, or a damaged one", op="plan", path=path) from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StalePlanError("was edited, or another version made it", op="plan", path=path) from error
+    except _UNREADABLE as error:
+        raise _unfit("is no saved plan of this version, or was cut, damaged or edited", path) from error
     if plan_id != told:
-        raise StalePlanError("was edited after it was saved", op="plan", path=path, hint="make a new one")
+        raise _unfit("was edited after it was saved", path)
     return plan
+
+
+def _unfit(why: str, path: str) -> StalePlanError:
+    return StalePlanError(why, op="plan", path=path, hint="make a new one: reconcile plan --out FILE")
 
 
 def _open(path: str) -> sqlite3.Connection:
@@ -80,12 +86,21 @@ def _open(path: str) -> sqlite3.Connection:
 def _header(path: str) -> tuple[Header, str]:
     database = _open(path)
     try:
+        _check_tables(database)
         row = database.execute("SELECT document, id FROM header").fetchone()
     finally:
         database.close()
     if row is None:
-        raise StalePlanError("has no header", op="plan", path=path)
+        raise _unfit("has no header", path)
     return msgspec.json.decode(row[0], type=Header), row[1]
+
+
+def _check_tables(database: sqlite3.Connection) -> None:
+    """Nothing but our tables: a view in the place of one could say anything, and never end."""
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    tables = dict(database.execute("SELECT name, sql FROM sqlite_schema"))
+    if application != _APPLICATION_ID or tables != _TABLES:
+        raise ValueError("the tables are not those of a plan")
 
 
 def _changes(path: str, mapping: str | None) -> Iterator[Change]:
@@ -99,7 +114,7 @@ def _changes(path: str, mapping: str | None) -> Iterator[Change]:
             for document, filed in rows:
                 change = decode(document)
                 if change.mapping != filed:  # the id is of the documents, rows are found by their mapping
-                    raise StalePlanError("was edited after it was saved", op="plan", path=path, hint="make a new one")
+                    raise _unfit("was edited after it was saved", path)
                 yield change
     finally:
         database.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from reconcile.core.errors import CorruptStateError, LineageError
-from reconcile.ports import Clock
+from reconcile.ports import Clock, Lease
 from reconcile.state import migrations, scopes
 from reconcile.state.connection import backup, begin, commit, connect, looking
 from reconcile.state.database import translated
@@ -32,7 +32,7 @@ def pull(state: SqliteState, to: str) -> None:
         copy(connection, Path(to))
 
 
-def push(path: str, source: str, *, force: bool = False, clock: Clock) -> None:
+def push(path: str, source: str, *, force: bool = False, clock: Clock, timeout_s: float = 0.0) -> None:
     """Puts the state file `source` in the place of the state at `path`, of which a copy is kept.
 
     A readable state becomes a generation; `LineageError` if it is of another family or newer, unless `force`;
@@ -49,7 +49,8 @@ def push(path: str, source: str, *, force: bool = False, clock: Clock) -> None:
             head = _take_place(state, temporary)
         else:
             with closing(current):
-                head = _overwrite(current, temporary, force=force, clock=clock)
+                lease = acquire(current, "state push", timeout_s=timeout_s, clock=clock)
+                head = _overwrite(current, temporary, lease, force=force)
     write_head(state, head)
 
 
@@ -72,9 +73,8 @@ def _take_place(state: Path, temporary: Path) -> Head:
     return head
 
 
-def _overwrite(current: SqliteState, temporary: Path, *, force: bool, clock: Clock) -> Head:
+def _overwrite(current: SqliteState, temporary: Path, lease: Lease, *, force: bool) -> Head:
     """In one transaction of the state itself, under its lease, so that whoever has it open sees old or new."""
-    lease = acquire(current, "state push", clock=clock)
     try:
         known = current.head()
         with closing(connect(temporary)) as source:

@@ -35,3 +35,10 @@ def test_nothing_to_unlock(place):
     told = place("unlock", "12345678", "--json")
     assert told.code == 1
     assert "not locked" in told.err
+
+
+def test_where_there_is_no_state_none_is_made(place):
+    assert place.ok("lock", "show", "--json").json["lock"] is None
+    told = place("unlock", "1234")
+    assert (told.code, "not locked" in told.err) == (1, True)
+    assert not (place.root / "state").exists()

@@ -138,3 +138,11 @@ def test_looking_changes_nothing(applied):
     ):  # fmt: skip
         applied.ok(*words)
     assert _everything(applied.root) == before
+
+
+def test_a_permission_for_a_mapping_that_is_not_there_is_refused(place):
+    told = place("plan", "--allow", "deletes:dosc")
+    assert told.code == 1
+    assert "did you mean `docs`?" in told.err
+    assert "the spec has: docs" in place("apply", "--auto-approve", "--allow", "deletes:zzz").err
+    place.ok("plan", "--allow", "deletes:docs")

@@ -108,3 +108,18 @@ def test_a_name_is_no_formula_in_a_spreadsheet(place):
     place.write("docs/=cmd()", "x")
     place.applied()
     assert not any(row["key"].startswith("=") for row in _rows(place("state", "show", "--csv").out))
+
+
+def test_csv_and_json_are_two_forms_of_one_answer(applied):
+    for verb in ("list", "show"):
+        told = applied("state", verb, "--csv", "--json")
+        assert told.code == 1
+        assert "two forms" in told.json["errors"][0]
+
+
+def test_a_push_waits_for_who_holds_the_state(applied):
+    applied.ok("state", "pull", str(applied.root / "copy"))
+    held = applied.ok("lock", "hold", "--reason", "migration", "--json").json["lock"]["id"]
+    assert applied("state", "push", "copy", "--lock-timeout", "1ms").code == 6
+    applied.ok("unlock", held)
+    applied.ok("state", "push", "copy", "--lock-timeout", "1ms")
