@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import ipaddress
+from itertools import islice
 import os
 from pathlib import Path
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CANARY = "canary-6f1d2c9b-never-print-this"
 """The secret every test runs with; it may appear in no byte that is written or sent."""
+
+FILES_READ, BYTES_READ = 500, 1 << 20
+"""So much of what a test leaves is searched for the canary."""
 
 _FOREIGN = ("AWS_", "AZURE_", "DATABRICKS_", "GOOGLE_", "PG", "RECONCILE_", "XDG_")
 _FOLDERS = {"CACHE": ".cache", "CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share"}
@@ -71,8 +77,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of this test alone, with the environment of nobody: caches, states, profiles and credentials."""
+def own_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """A home of this test alone, with the environment of nobody: caches, states, profiles and credentials.
+
+    What the test leaves there and in its `tmp_path` is searched for the canary.
+    """
     home = tmp_path_factory.mktemp("home", numbered=True)
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
@@ -82,7 +93,37 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return home
+    yield home
+    places = [home, *([request.node.funcargs["tmp_path"]] if "tmp_path" in request.node.funcargs else [])]
+    assert holding(CANARY.encode(), places) == [], "a secret was written"
+
+
+def holding(secret: bytes, places: Iterable[Path]) -> list[Path]:
+    """The files below these places that hold a secret. Of a crowd the first are read, of a giant its beginning."""
+    files = islice((path for place in places for path in _files(place)), FILES_READ)
+    return [path for path in files if secret in _beginning(path)]
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for at, _, names in os.walk(place):
+        yield from (Path(at, name) for name in names)
+
+
+def _beginning(path: Path) -> bytes:
+    with suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode):
+            with path.open("rb") as file:
+                return file.read(BYTES_READ)
+    return b""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A test whose captured output holds the canary has failed."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.passed and CANARY in report.capstdout + report.capstderr + report.caplog:
+        report.outcome, report.longrepr = "failed", "a secret was said; see the captured output"
+    return report  # type: ignore[return-value]
 
 
 @pytest.fixture(autouse=True)

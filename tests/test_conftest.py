@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.conftest import CANARY, NetworkError
+from tests.conftest import CANARY, NetworkError, holding
 
 
 @pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.org", 443), ("169.254.169.254", 80)])
@@ -36,6 +36,16 @@ def test_the_only_credentials_are_the_known_ones():
 
     assert boto3.Session().get_credentials().secret_key == CANARY
     assert not [name for name in os.environ if name.startswith(("DATABRICKS_", "PG"))]
+
+
+def test_a_canary_is_found_wherever_it_was_written(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    leak = tmp_path / "deep" / "er" / "state.db"
+    leak.write_bytes(b"\0\xff" + CANARY.encode() + b"\0")
+    (tmp_path / "link").symlink_to(leak)
+    os.mkfifo(tmp_path / "pipe")
+    assert holding(CANARY.encode(), [tmp_path]) == [leak]
+    leak.unlink()
 
 
 def test_files_are_made_with_the_usual_mask(tmp_path):

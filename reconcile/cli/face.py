@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 import sys
 from threading import Event
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from reconcile.cli.masking import guarded, masked
 from reconcile.core.errors import ReconcileError, SpecError, UsageError
 from reconcile.core.path import shown
 
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from reconcile.spec.model import Spec
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+DEFECT: Final = "please report it with the lines above; secrets are masked in them, paths are not"
 
 
 @dataclass(slots=True)
 class Face:
-    """The global flags of one call. `secrets` are masked in everything that is said; `stop` is set by a signal."""
+    """The global flags of one call. `stop` is set by a signal.
+
+    `secrets`, longest first, are masked in everything that is said; all faces of one call share the list.
+    """
 
     directory: str = "."
     file: str | None = None
@@ -39,7 +44,7 @@ class Face:
     verbose: int = 0
     plain: bool = False
     json: bool = False
-    secrets: tuple[str, ...] = ()
+    secrets: list[str] = field(default_factory=list)
     stop: Event = field(default_factory=Event)
 
     @classmethod
@@ -52,7 +57,7 @@ class Face:
         from reconcile.flow.specs import load  # noqa: PLC0415 - help needs no YAML
 
         spec = load(self.directory, self.file, self.variables)
-        self.secrets = tuple(secret.reveal() for secret in spec.secrets)
+        self.secrets[:] = [secret.reveal() for secret in spec.secrets]
         return spec
 
     def house(self, *, write: bool, reach: Reach | None = None, spec: Spec | None = None) -> House:
@@ -118,19 +123,19 @@ class Face:
 
     def write(self, text: str) -> None:
         """Text on stdout, with every secret masked, in whatever encoding the terminal has."""
-        sys.stdout.write(_fitting(self._masked(text), sys.stdout))
+        sys.stdout.write(_fitting(masked(text, self.secrets), sys.stdout))
 
     def note(self, text: str) -> None:
         """A log line, on stderr."""
         if not self.quiet:
-            sys.stderr.write(_fitting(self._masked(text) + "\n", sys.stderr))
+            self.log(text)
 
     def tell_error(self, error: ReconcileError) -> int:
         """What, where, why, and the next command. Returns the exit code."""
         lines = [f"Error: {shown(line)}" for line in _error_lines(error)]
         if error.hint:
             lines.append(f"  {shown(error.hint)}")
-        sys.stderr.write(_fitting(self._masked("\n".join(lines)) + "\n", sys.stderr))
+        self.log("\n".join(lines))
         return self.tell_failure(error)
 
     def tell_failure(self, error: ReconcileError) -> int:
@@ -138,7 +143,7 @@ class Face:
         if self.json:
             from reconcile.cli.machine import document_text  # noqa: PLC0415 - only for --json
 
-            told = {"errors": _error_lines(error), "hint": error.hint}
+            told = {"errors": [self._guarded(line) for line in _error_lines(error)], "hint": self._guarded(error.hint)}
             self.write(document_text(told, error.exit_code))
         return error.exit_code
 
@@ -164,10 +169,17 @@ class Face:
 
         return listener(self)
 
-    def _masked(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+    def tell_defect(self, text: str) -> int:
+        """A traceback, which is worth a report; returns the exit code."""
+        self.log(self._guarded(text).rstrip())
+        return self.tell_error(ReconcileError("this is a defect of reconcile, not yours", hint=DEFECT))
+
+    def log(self, text: str) -> None:
+        """Lines on stderr, also with `-q`."""
+        sys.stderr.write(_fitting(self._guarded(text) + "\n", sys.stderr))
+
+    def _guarded(self, text: str) -> str:
+        return guarded(text, self.secrets, os.environ)
 
 
 def _error_lines(error: ReconcileError) -> list[str]:
@@ -196,7 +208,7 @@ def global_options(verb: Verb) -> Verb:
         ours = {
             name: given.pop(name) for name in ("directory", "file", "variables", "quiet", "verbose", "plain", "json")
         }
-        outer = ctx.parent.obj if ctx.parent is not None and isinstance(ctx.parent.obj, Face) else Face()
+        outer = (ctx.parent or ctx).obj or Face()
         ctx.obj = _merged(outer, ours)
         return verb(ctx.obj, **given)
 
@@ -213,6 +225,7 @@ def _merged(outer: Face, given: dict[str, Any]) -> Face:
         verbose=given["verbose"] + outer.verbose,
         plain=given["plain"] or outer.plain,
         json=given["json"] or outer.json,
+        secrets=outer.secrets,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 from importlib import import_module
+from io import StringIO
 import os
 from pathlib import Path
 import signal
 import sys
+from traceback import format_exc
 from typing import Any, Final
 
 import click
@@ -15,6 +17,7 @@ import click
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
 from reconcile.core.errors import ReconcileError, StoppedError, UsageError
+from reconcile.core.path import shown
 
 VERBS: Final = {
     "init": "Write a commented reconcile.yaml, or translate an older tool's configuration.",
@@ -116,17 +119,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Runs the command; returns its exit code."""
+    face = Face.of(arguments)
     try:
-        result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False)
+        result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False, obj=face)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
-        return Face.of(arguments).tell_error(StoppedError("stopped before anything was begun"))
+        return face.tell_error(StoppedError("stopped before anything was begun"))
     except BrokenPipeError:
         _silence_stdout()
         return 1
     except (click.ClickException, ReconcileError, OSError) as error:
-        return _told(Face.of(arguments), arguments, error)
+        return _told(face, arguments, error)
+    except Exception:  # noqa: BLE001 - a defect of ours: told, and told without secrets
+        return face.tell_defect(format_exc())
     return result if isinstance(result, int) else 0
 
 
@@ -135,7 +141,9 @@ def _told(face: Face, arguments: list[str], error: click.ClickException | Reconc
     if isinstance(error, ReconcileError):
         return face.tell_error(error)
     if isinstance(error, click.ClickException):
-        error.show()
+        usage = StringIO()
+        error.show(usage)
+        face.log("\n".join(map(shown, usage.getvalue().splitlines())))
         _tell_habit(arguments)
         return face.tell_failure(UsageError(error.format_message()))
     told = error.strerror or str(error)  # what no room had better words for: a full disk, a file that may not be read

@@ -96,12 +96,13 @@ def test_a_reader_that_goes_away_is_no_traceback(place):
     assert "Traceback" not in done.stderr
 
 
-def test_secrets_are_masked_wherever_a_path_could_carry_them(place):
-    canary = os.environ["AWS_SECRET_ACCESS_KEY"]
+def test_secrets_are_masked_wherever_a_path_could_carry_them(place, monkeypatch):
+    canary = "a-secret-that-is-also-a-name"
+    monkeypatch.setenv("LAKE_SECRET", canary)
     place.write(
         "reconcile.yaml",
         "version: 1\n"
-        'stores: {lake: {url: "s3://acme", access_key_id: x, secret_access_key: "${env.AWS_SECRET_ACCESS_KEY}"}}\n'
+        'stores: {lake: {url: "s3://acme", access_key_id: x, secret_access_key: "${env.LAKE_SECRET}"}}\n'
         "mappings:\n  docs: {source: ./docs, target: ./there}\n",
     )
     place.write(f"docs/{canary}.txt", "a secret in a name")
