@@ -190,8 +190,8 @@ class ObjectStore:
         self._last_look(key, expect, compared=self._condition(expect) == expect)
         bound = self._condition(expect)
         etag = self._despite_ghosts(key, bound, lambda bound: self._put(key, content, body, bound))
-        self._verify(key, etag, content.md5, len(content.data))
-        return Entry(key, len(content.data), etag, digest=content.digest)
+        kept = self._verify(key, etag, content.md5, len(content.data))
+        return Entry(key, len(content.data), kept, digest=content.digest)
 
     def _despite_ghosts(self, key: str, expect: Version, make: Callable[[Version], Version]) -> Version:
         """A service over a file system takes the empty directory that a key once was for an object, for a while."""
@@ -256,21 +256,22 @@ class ObjectStore:
                 max_concurrency=PARTS_AT_ONCE,
             )
         etag = Version(bare(answer["e_tag"]))
-        self._verify(key, etag, "", body.size_bytes)
-        return Entry(key, body.size_bytes, etag, digest=body.digest)
+        kept = self._verify(key, etag, "", body.size_bytes)
+        return Entry(key, body.size_bytes, kept, digest=body.digest)
 
     def _last_look(self, key: str, expect: Version, *, compared: bool) -> None:
         """Looks what is there just before a write becomes visible, unless the service itself compares."""
         if not compared and self._compares != "none":
             self._check(key, "write", expect)
 
-    def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
-        """Whether the store keeps what was sent: an ETag equal to the MD5 says so, else it is asked again."""
+    def _verify(self, key: str, etag: Version, md5: str, size: int) -> Version:
+        """The version of what was sent: an ETag equal to the MD5 says that it is kept, else the store is asked."""
         if md5 and etag == md5:
-            return
+            return etag
         head = self._head(key, "write")
         if head.size != size or head.version != etag:
             raise DamagedError(f"keeps {head.size} bytes of {size} sent", op="write", path=key)
+        return etag
 
     # --- the rest
 

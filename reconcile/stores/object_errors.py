@@ -105,6 +105,16 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     return kind(message, op=op, path=path, hint=hint)
 
 
+_PROXY: Final = "is there a proxy in between?"
+_CHANGES: Final = ("write", "copy", "delete")
+
+
+def garbled(message: str, op: str, path: str) -> StoreError:
+    """The error that an unreadable answer means: of a change, a lost reply, since it may have happened."""
+    kind = BusyError if op in _CHANGES else DamagedError
+    return kind(message, op=op, path=path, hint=_PROXY)
+
+
 def seconds(header: str | None) -> float | None:
     """A Retry-After header in seconds; a date there counts as none."""
     try:
@@ -161,7 +171,7 @@ def _from_obstore(error: Exception, op: str, path: str) -> StoreError:
         make, said = keyless
         return make(said, op=op, path=path, hint=_KEYS)
     if _NONSENSE.search(text):
-        return DamagedError("the answer is not one of an object store", op=op, path=path)
+        return garbled("the answer is not one of an object store", op, path)
     return BusyError("the connection broke before the answer was whole", op=op, path=path)
 
 

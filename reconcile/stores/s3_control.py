@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError
-from reconcile.stores.object_errors import Refusal, translate
+from reconcile.stores.object_errors import Refusal, garbled, translate
 from reconcile.stores.s3_multipart import Part, begun, complete
 from reconcile.stores.s3_page import mtime_ns
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition, parse, quoted, text
@@ -90,7 +90,7 @@ def _outcome(key: str, gone: set[str], errors: Mapping[str, ET.Element]) -> Stor
     if key in errors:
         return _refused(errors[key], key)
     if key not in gone:
-        return DamagedError("the answer does not say whether it is gone", op="delete", path=key)
+        return garbled("the answer does not say whether it is gone", "delete", key)
     return None
 
 

@@ -105,22 +105,26 @@ class S3Store(ObjectStore):
             told=lambda upload: body.begun(f"{UPLOAD}{upload}") if body.begun is not None else None,
             look=lambda: self._last_look(key, expect, compared=sent_as == expect),
         )
-        self._verify(key, sent.etag, sent.expected, body.size_bytes)
-        return Entry(key, body.size_bytes, sent.etag, digest=body.digest)
+        kept = self._verify(key, sent.etag, sent.expected, body.size_bytes)
+        return Entry(key, body.size_bytes, kept, digest=body.digest)
 
-    def _verify(self, key: str, etag: Version, md5: str, size: int) -> None:
+    def _verify(self, key: str, etag: Version, md5: str, size: int) -> Version:
         """An ETag that is not the MD5 is right under a key of KMS, where the service checked the sum itself.
 
-        Where it is neither, the bytes are read back: some services have ETags of their own.
+        Where it is neither, the bytes are read back: some services have ETags of their own. One that was told wrong,
+        while the right one is kept, is no harm.
         """
         if etag == md5:
-            return
+            return etag
         told = self._wire.call("HEAD", key, op="write").headers
         head = _head_of(told, key, "write")
+        if head.version == md5 and head.size == size:
+            return head.version
         if head.version != etag:
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
         if head.size != size or not (under_kms(told) or self._reads_back(key, etag, md5, size)):
             raise DamagedError(f"keeps other bytes than were sent ({head.size} of {size})", op="write", path=key)
+        return etag
 
     def _reads_back(self, key: str, version: Version, md5: str, size: int) -> bool:
         """Whether what is there now is what was sent; `md5` of it whole, or of its parts."""

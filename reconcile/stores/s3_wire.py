@@ -19,9 +19,9 @@ from xml.etree import ElementTree as ET
 from msgspec import Struct
 
 from reconcile.core.entry import ABSENT, ANY, Version
-from reconcile.core.errors import BusyError, DamagedError, DeniedError, StoreError
+from reconcile.core.errors import BusyError, DeniedError, StoreError
 from reconcile.ports import io_step
-from reconcile.stores.object_errors import Refusal, seconds, translate
+from reconcile.stores.object_errors import Refusal, garbled, seconds, translate
 
 CONNECT_S: Final = 10
 STALL_S: Final = 120
@@ -58,18 +58,18 @@ class Reply(Struct, frozen=True):
         if root.tag == "Error":
             raise translate(Refusal(500, text(root, "Code"), text(root, "Message")), op, path)
         if root.tag != name:
-            raise DamagedError(f"the answer is no {name}", op=op, path=path, hint="is there a proxy in between?")
+            raise garbled(f"the answer is no {name}", op, path)
         return root
 
 
 def parse(data: bytes, op: str, path: str) -> ET.Element:
-    """The root of an XML answer, all names without their namespace; `DamagedError` when it is none."""
+    """The root of an XML answer, all names without their namespace; what `garbled` says when it is none."""
     if b"<!DOCTYPE" in data[:1024]:
-        raise DamagedError("the answer is no answer of S3", op=op, path=path, hint="is there a proxy in between?")
+        raise garbled("the answer is no answer of S3", op, path)
     try:
         return ET.fromstring(_NAMESPACE.sub(b"", data, count=1))  # noqa: S314 - no DTD gets here; expat bounds the rest
     except ET.ParseError as error:
-        raise DamagedError("the answer is no XML", op=op, path=path, hint="is there a proxy in between?") from error
+        raise garbled("the answer is no XML", op, path) from error
 
 
 def text(element: ET.Element, name: str) -> str:
@@ -194,7 +194,7 @@ class Wire:
             size += len(chunk)
             if size > ANSWER_BYTES or time.monotonic() > ends:
                 answer.raw.close()
-                raise DamagedError("the answer does not end", op=op, path=path)
+                raise garbled("the answer does not end", op, path)
         if promised is not None and str(promised) != str(size):
             raise BusyError("the answer was cut off", op=op, path=path)
         return b"".join(chunks)
