@@ -1,0 +1,244 @@
+"""The power fails in the middle of a run: whatever reached the disk, nothing is lost, nothing half, and no record lies;
+one apply, without help, makes it good.
+
+Each image of a disk is made by chance from the recorded operations of a real run (`power.py`). The same seed means the
+same chance, and nearly the same moment: threads take turns as they like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+import os
+from pathlib import Path
+import random
+import shutil
+import time
+
+import pytest
+
+from reconcile.core.errors import StalePlanError, UsageError
+from reconcile.flow.clock import RealClock
+from reconcile.state import migrations
+from reconcile.state.generations import generations
+from reconcile.state.lease import acquire
+from reconcile.state.mending import remove, reset
+from reconcile.state.planfile import load_plan, save_plan
+from reconcile.state.pushing import push
+from reconcile.state.store import open_state
+from reconcile.stores.disk import Disk
+from tests.crash import sqlite_io
+from tests.crash.blackouts import REFUSED, Machine, Recorded, read_state
+from tests.crash.test_every_step import AFTER, check_recovered, ready
+from tests.crash.writelog import Names, Sync, Write
+from tests.flow.small_trees import make
+from tests.flow.world import World
+
+pytestmark = [
+    pytest.mark.skipif(bool(sqlite_io.WHY_NOT), reason=sqlite_io.WHY_NOT),
+    pytest.mark.hazard("T17"),
+]
+IMAGES = int(os.environ.get("RECONCILE_IMAGES", "50000"))
+SEEDS = Path(__file__).parents[1] / "seeds" / "power_loss.txt"
+TURNED = {"file": "was a directory", "directory/one": "was a file", "new": "too", "fresh": "too", "log/1": "x"}
+
+
+@pytest.fixture(autouse=True)
+def cache_on_the_same_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache loses the power with the rest, and may lie torn in any way: it is never synced."""
+    monkeypatch.setenv("RECONCILE_CACHE_DIR", str(tmp_path / "world" / "cache"))
+
+
+def fresh(root: Path) -> World:
+    """Nothing was ever applied."""
+    root.mkdir()
+    world = World(root, options={"guard": {"max_delete": "off"}})
+    make(world.src, AFTER)
+    return world
+
+
+def little(root: Path) -> World:
+    """A state with a few records and generations, of a world in order."""
+    root.mkdir()
+    world = World(root)
+    make(world.src, {"a": "1", "b/c": "2", "d": "3"})
+    world.apply()
+    return world
+
+
+def changed(root: Path) -> World:
+    """The same, with two changes to plan."""
+    world = little(root)
+    make(world.src, {"a": "other", "b/c": "2", "d": "3", "e": "new"})
+    return world
+
+
+def damaged(root: Path) -> World:
+    """The same, but the state is cut in half."""
+    world = little(root)
+    path = root / "state" / "reconcile.db"
+    os.truncate(path, path.stat().st_size // 2)
+    return world
+
+
+# --- what is done until the power fails
+
+
+def push_generation(world: World) -> None:
+    path = world.root / "state" / "reconcile.db"
+    push(str(path), str(generations(path)[0][1]), clock=RealClock(), force=True)
+
+
+def migrate(world: World) -> None:
+    open_state(str(world.root / "state" / "reconcile.db"), write=True).close()
+
+
+def mend(world: World) -> None:
+    """A record is forgotten; then all of them."""
+    state = open_state(str(world.root / "state" / "reconcile.db"), write=True)
+    lease = acquire(state, "state rm", clock=RealClock())
+    remove(state, state.scopes()[0][0].id, lambda key: key == "a", lease)
+    reset(state, lease)
+    lease.release()
+    state.close()
+
+
+def plan_into_a_file(world: World) -> None:
+    save_plan(world.plan(), str(world.root / "plan"))
+
+
+# --- what must hold then; each returns how many images it looked at
+
+
+def judge_apply(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    check_recovered(machine.world)
+    return 1
+
+
+def judge_first(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """Also what turns around later: no directory that came back may then stand in the way."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    machine.world.settled()
+    assert machine.world.there() == AFTER
+    if chance.random() < 0.2:
+        make(machine.world.src, TURNED)
+        machine.world.settled()
+        assert machine.world.there() == TURNED
+        make(machine.world.src, AFTER)
+    return 1
+
+
+def judge_recovery(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """The power fails in the run, in the recovery, and in the recovery from that."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    for _ in range(2):
+        recorded = machine.record(machine.world.apply)
+        for _ in range(8):
+            judge_apply(machine, recorded, chance)
+        machine.lose_power(recorded, chance)
+    return 1 + 2 * 8
+
+
+def judge_state(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """A run goes on with what is there, once a damaged state was replaced by what the refusal offers."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    if read_state(machine.state) == REFUSED:
+        push_generation(machine.world)
+    machine.world.settled()
+    return 1
+
+
+def judge_plan_file(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """The whole plan, or a refusal; never a part of it."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    path = machine.world.root / "plan"
+    if path.exists():
+        with suppress(UsageError, StalePlanError):
+            assert len(list(load_plan(str(path)).changes())) == 2
+    return 1
+
+
+Story = tuple[Callable[[Path], World], Callable[[World], object], Callable[[Machine, Recorded, random.Random], int]]
+STORIES: dict[str, Story] = {
+    "apply": (ready, World.apply, judge_apply),
+    "first": (fresh, World.apply, judge_first),
+    "recovery": (ready, World.apply, judge_recovery),
+    "push": (little, push_generation, judge_state),
+    "push over a damaged state": (damaged, push_generation, judge_state),
+    "migration": (little, migrate, judge_state),
+    "mend": (little, mend, judge_state),
+    "plan": (changed, plan_into_a_file, judge_plan_file),
+}
+
+
+def play(name: str, root: Path, seeds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Records the story's run once; judges what each seed makes of it. Returns how many images there were."""
+    prepare, work, judge = STORIES[name]
+    machine = Machine(prepare(root))
+    if name == "migration":
+        later = "CREATE TABLE later (id INTEGER PRIMARY KEY);\n"
+        monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, later))
+    recorded = machine.record(lambda: work(machine.world))
+    images = 0
+    for seed in seeds:
+        try:
+            images += judge(machine, recorded, random.Random(seed))
+        except Exception as error:
+            raise AssertionError(f"{error!r}\nkeep it in {SEEDS}:\n{name}: {seed}") from error
+    return images
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "count"),
+    [
+        *(("apply", first, 50) for first in range(0, 350, 50)),
+        *(("first", first, 50) for first in range(0, 200, 50)),
+        *(("recovery", first, 3) for first in range(0, 12, 3)),
+        *((name, 0, 50) for name in list(STORIES)[3:]),
+    ],
+)
+def test_the_power_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: int, count: int) -> None:
+    assert play(name, tmp_path / "world", range(first, first + count), monkeypatch) >= count
+
+
+@pytest.mark.parametrize("line", SEEDS.read_text().splitlines())
+def test_what_failed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    name, seed = line.split(": ")
+    assert play(name, tmp_path / "world", [int(seed)], monkeypatch)
+
+
+@pytest.mark.campaign
+def test_the_power_fails_very_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`RECONCILE_IMAGES` of them (50,000: about 30 min of one core), from the seed `RECONCILE_SEED` on."""
+    chance = random.Random(first_seed := int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000)))
+    print(f"RECONCILE_SEED={first_seed}")
+    images = rounds = 0
+    while images < IMAGES:
+        name = chance.choice([*STORIES, "apply", "apply", "first"])
+        seeds = [chance.randrange(1 << 32) for _ in range(6 if name == "recovery" else 100)]
+        images += play(name, tmp_path / "world", seeds, monkeypatch)
+        shutil.rmtree(tmp_path / "world")
+        rounds += 1
+        print(f"{images} images of {rounds} runs", flush=True)
+
+
+def test_the_recorder_hears_everything(tmp_path: Path) -> None:
+    """SQLite's writes into its log, and its syncs of it; our own files, names and syncs. Recording ends with a check
+    that nothing stands on the disk which the log does not know of."""
+    machine = Machine(ready(tmp_path / "world"))
+    operations = machine.record(machine.world.apply).log.operations
+    named = [change for one in operations if isinstance(one, Names) for change in one.changes]
+    assert {"reconcile.db-wal", "reconcile.db.head", "edited", "gone", "directory"} <= {change[1] for change in named}
+    logs = {new for _, name, _, new in named if name == "reconcile.db-wal" and new is not None}
+    assert sum(isinstance(one, Write) and one.node in logs for one in operations) > 20
+    assert sum(isinstance(one, Sync) and one.node in logs for one in operations) > 10
+    assert sum(isinstance(one, Sync) for one in operations) > 80
+
+
+@pytest.mark.parametrize("sync", ["sync", "sync_directory"])
+def test_what_was_not_synced_can_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: str) -> None:
+    """The images have teeth: without one kind of sync the same judgement fails."""
+    monkeypatch.setattr(Disk, sync, lambda *_: None)
+    with pytest.raises(AssertionError, match="keep it in"):
+        play("apply", tmp_path / "world", range(200), monkeypatch)
