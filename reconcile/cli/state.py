@@ -146,7 +146,7 @@ def _scope_row(scope: Scope) -> dict[str, Any]:
     return {"mapping": scope.mapping, "source": scope.source, "target": scope.target, "scope": scope.id}
 
 
-_COLUMNS = ("mapping", "key", "path", "size", "sha256", "version", "run", "settled", "detached", "executable", "scope")
+_COLUMNS = ("mapping", "key", "path", "size", "sha256", "version", "run", "settled", "executable", "scope")
 
 
 def _record_row(scope: Scope, record: Record) -> dict[str, Any]:
@@ -159,7 +159,6 @@ def _record_row(scope: Scope, record: Record) -> dict[str, Any]:
         "version": record.version,
         "run": record.run,
         "settled": record.settled,
-        "detached": record.detached,
         "executable": record.executable,
         "scope": scope.id,
     }

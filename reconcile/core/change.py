@@ -48,7 +48,6 @@ class Reason(StrEnum):
     UNMANAGED = "unmanaged"
     IGNORED = "ignored"
     BOTH_GONE = "both-gone"
-    DETACHED = "detached"
     ACCEPTED = "accepted"
     DESTROYED = "destroyed"
     RESENT = "resent"

@@ -20,7 +20,6 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.UNMANAGED: "not ours, and unmanaged paths are deleted",
     Reason.IGNORED: "ignored now: forgotten, the target keeps it",
     Reason.BOTH_GONE: "gone from both sides, only forgotten",
-    Reason.DETACHED: "gone from the source, the target keeps it",
     Reason.ACCEPTED: "changed in the target{since}, accepted as it is",
     Reason.DESTROYED: "ours, and all that is ours goes",
     Reason.RESENT: "unchanged, sent again as asked",

@@ -39,7 +39,7 @@ class Record(Struct, frozen=True, gc=False):
 
     `digest` is the SHA-256 of what we sent, `version` the target's own mark as read after our write. `settled` is
     False when the version was read too soon after the write to prove anything. `path` is the source path where it is
-    not the key. `detached`: the source is gone and `delete: false` keeps the target.
+    not the key.
     """
 
     key: str
@@ -49,5 +49,4 @@ class Record(Struct, frozen=True, gc=False):
     path: str | None = None
     settled: bool = True
     executable: bool = False
-    detached: bool = False
     run: int = 0

@@ -113,7 +113,7 @@ def scope_lines(scopes: Iterable[tuple[Scope, int, int]]) -> Iterator[str]:
 def record_lines(records: Iterable[Record]) -> Iterator[str]:
     """Records as they stream by: size, digest, run, name."""
     for record in records:
-        marks = " (detached)" * record.detached + " (not settled)" * (not record.settled)
+        marks = " (not settled)" * (not record.settled)
         facts = f"{size_text(record.size):>10}  {record.digest.hex()[:12]}  run {record.run:<5}"
         yield f"{facts}  {shown(record.key)}{marks}"
 
@@ -130,8 +130,6 @@ def record_text(record: Record, *, indent: str = "") -> Iterator[str]:
         ("settled", "yes" if record.settled else "no: its version was read too soon after the write"),
     ]
     yield from (f"{indent}{name:<8} {shown(value)}" for name, value in facts)
-    if record.detached:
-        yield f"{indent}detached: gone from the source, the target keeps it"
 
 
 def why_lines(why: Why, *, zone: tzinfo | None = None, color: bool = False) -> Iterator[str]:
@@ -160,9 +158,8 @@ def _entry_text(entry: Entry | None, zone: tzinfo | None) -> str:
 def _record_text(record: Record | None) -> str:
     if record is None:
         return "none: this path was never written or adopted"
-    detached = ", detached" * record.detached
     told = f"{size_text(record.size)}  sha256 {record.digest.hex()[:12]}  version {record.version}, run {record.run}"
-    return shown(told) + detached
+    return shown(told)
 
 
 def _verdict(why: Why, paint: Paint) -> str:

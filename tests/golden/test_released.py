@@ -34,9 +34,9 @@ def named(path: Path) -> str:
 
 
 def same(now, then) -> bool:
-    """Whether all that was told then is told now; a later version may know more of a thing."""
+    """Whether all that was told then is told now; more may be told of a thing, and what said nothing may be gone."""
     if isinstance(then, dict):
-        return all(name in now and same(now[name], value) for name, value in then.items())
+        return all(same(now[name], value) if name in now else not value for name, value in then.items())
     if isinstance(then, list):
         return len(now) == len(then) and all(map(same, now, then))
     return now == then

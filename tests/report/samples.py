@@ -130,7 +130,7 @@ def rich_result() -> Result:
 NOW = 1_772_391_760.0
 """2026-03-01 19:02:40 UTC."""
 
-A_DETACHED = Record("b\x1b.txt", 5, Digest(b"\xcd" * 32), Version("t\n2"), path="src/b", settled=False, detached=True)
+UNSETTLED = Record("b\x1b.txt", 5, Digest(b"\xcd" * 32), Version("t\n2"), path="src/b", settled=False)
 """Its source is gone, its target stays; its version proves nothing yet."""
 
 

@@ -57,8 +57,8 @@ def _looks() -> str:
         rollback_lines(samples.undone(), unlock="9c2e"),
         conflict_lines(rich_plan()),
         scope_lines([(Scope("docs", "./docs", "s3://acme/docs"), 3, 1204)]),
-        record_lines([samples.a_why().record, samples.A_DETACHED]),
-        record_text(samples.A_DETACHED, indent="  "),
+        record_lines([samples.a_why().record, samples.UNSETTLED]),
+        record_text(samples.UNSETTLED, indent="  "),
     )
     return "\n".join(_lines(screen) for screen in screens)
 
