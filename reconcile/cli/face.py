@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from reconcile.cli.masking import guarded, masked
+from reconcile.cli.streams import Voice, complain
 from reconcile.core.errors import ReconcileError, SpecError, UsageError
 from reconcile.core.path import shown
 
@@ -34,7 +35,7 @@ DEFECT: Final = "please report it with the lines above; secrets are masked in th
 class Face:
     """The global flags of one call. `stop` is set by a signal.
 
-    `secrets`, longest first, are masked in everything that is said; all faces of one call share the list.
+    `secrets`, longest first, are masked in everything that is said. All faces of one call share them and the voice.
     """
 
     directory: str = "."
@@ -46,6 +47,7 @@ class Face:
     json: bool = False
     secrets: list[str] = field(default_factory=list)
     stop: Event = field(default_factory=Event)
+    voice: Voice = field(default_factory=Voice)
 
     @classmethod
     def of(cls, arguments: list[str]) -> Face:
@@ -123,7 +125,18 @@ class Face:
 
     def write(self, text: str) -> None:
         """Text on stdout, with every secret masked, in whatever encoding the terminal has."""
-        sys.stdout.write(_fitting(masked(text, self.secrets), sys.stdout))
+        self.voice.say(lambda: sys.stdout.write(_fitting(masked(text, self.secrets), sys.stdout)))
+
+    def flush(self) -> None:
+        """What was said leaves now."""
+        self.voice.say(sys.stdout.flush)
+
+    def ended(self, code: int) -> int:
+        """After the last word: the exit code, which is not 0 where the result could not be told."""
+        code, why = self.voice.ended(code)
+        if why is not None:
+            self.log(f"Error: {why.filename}: {(why.strerror or '').lower()}")
+        return code
 
     def note(self, text: str) -> None:
         """A log line, on stderr."""
@@ -176,7 +189,7 @@ class Face:
 
     def log(self, text: str) -> None:
         """Lines on stderr, also with `-q`."""
-        sys.stderr.write(_fitting(self._guarded(text) + "\n", sys.stderr))
+        complain(_fitting(self._guarded(text) + "\n", sys.stderr))
 
     def _guarded(self, text: str) -> str:
         return guarded(text, self.secrets, os.environ)
@@ -226,6 +239,7 @@ def _merged(outer: Face, given: dict[str, Any]) -> Face:
         plain=given["plain"] or outer.plain,
         json=given["json"] or outer.json,
         secrets=outer.secrets,
+        voice=outer.voice,
     )
 
 

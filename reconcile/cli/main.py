@@ -6,7 +6,6 @@ import gc
 from importlib import import_module
 from io import StringIO
 import os
-from pathlib import Path
 import signal
 import sys
 from traceback import format_exc
@@ -16,6 +15,7 @@ import click
 
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
+from reconcile.cli.streams import open_closed
 from reconcile.core.errors import ReconcileError, StoppedError, UsageError
 from reconcile.core.path import shown
 
@@ -112,22 +112,24 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command and ends the process with its exit code; SIGTERM ends it as SIGINT does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(CYCLES)
-    if sys.stdout is None or sys.stderr is None:
-        _open_closed_streams()
+    open_closed()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command; returns its exit code."""
+    """Runs the command, and lets all that it said leave; returns its exit code."""
     face = Face.of(arguments)
+    return face.ended(_run(face, arguments))
+
+
+def _run(face: Face, arguments: list[str]) -> int:
     try:
         result: Any = command.main(args=arguments, prog_name="reconcile", standalone_mode=False, obj=face)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
         return face.tell_error(StoppedError("stopped before anything was begun"))
-    except BrokenPipeError:
-        _silence_stdout()
+    except BrokenPipeError:  # nobody reads any more, so nobody needs the rest
         return 1
     except (click.ClickException, ReconcileError, OSError) as error:
         return _told(face, arguments, error)
@@ -144,7 +146,7 @@ def _told(face: Face, arguments: list[str], error: click.ClickException | Reconc
         usage = StringIO()
         error.show(usage)
         face.log("\n".join(map(shown, usage.getvalue().splitlines())))
-        _tell_habit(arguments)
+        _tell_habit(face, arguments)
         return face.tell_failure(UsageError(error.format_message()))
     told = error.strerror or str(error)  # what no room had better words for: a full disk, a file that may not be read
     return face.tell_error(ReconcileError(told.lower(), path=_named(error)))
@@ -154,19 +156,8 @@ def _named(error: OSError) -> str:
     return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
 
 
-def _tell_habit(arguments: list[str]) -> None:
+def _tell_habit(face: Face, arguments: list[str]) -> None:
     for argument in arguments:
         ours = HABITS.get(argument.partition("=")[0])
         if ours is not None:
-            click.echo(f"`{argument}` is `{ours}` here.", err=True)
-
-
-def _open_closed_streams() -> None:
-    """Where the caller closed stdout or stderr, what is said goes nowhere; the run is none the worse for it."""
-    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
-
-
-def _silence_stdout() -> None:
-    """The reader went away: nothing more is printed, not even by the interpreter on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            face.log(f"`{argument}` is `{ours}` here.")

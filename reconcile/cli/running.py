@@ -30,6 +30,7 @@ def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOpt
 def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
     """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
     seen: list[Plan] = []
+    face.voice.goes_on = True
     lines = JsonLines(face) if face.json else None
     with stopping(face.stop, lambda: face.note(STOPPING)), listener(face) as heard:
 

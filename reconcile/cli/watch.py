@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,7 @@ def _run(face: Face, spec: Spec | None, options: WatchOptions) -> int:
     from reconcile.flow.clock import RealClock  # noqa: PLC0415
     from reconcile.flow.watching import Surroundings, watch  # noqa: PLC0415
 
+    face.voice.goes_on = True
     told = _JsonLog(face) if face.json else _Log(face)
     around = Surroundings(reload=face.spec if spec is None else None, heard=told.result)
     with stopping(face.stop), suppress(KeyboardInterrupt):
@@ -89,7 +89,7 @@ class _Log:
         line = watch_line(event, time.time(), color=self._face.color)
         if line is not None:
             self._face.say(line)
-            sys.stdout.flush()
+            self._face.flush()
 
     def result(self, result: Result) -> None:
         """Everything in it was said already."""
@@ -101,14 +101,15 @@ class _JsonLog:
     def __init__(self, face: Face) -> None:
         from reconcile.cli.listeners import JsonLines  # noqa: PLC0415 - only for --json
 
+        self._face = face
         self._lines = JsonLines(face)
 
     def __call__(self, event: Struct) -> None:
         self._lines(event)
-        sys.stdout.flush()
+        self._face.flush()
 
     def result(self, result: Result) -> None:
         """The report, if there is anything to report."""
         if result.run or result.exit_code:
             self._lines.report(result)
-            sys.stdout.flush()
+            self._face.flush()
