@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+import time
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -168,8 +169,12 @@ def each(
 
 
 def pin(wired: Wired, change: Change) -> Digest | Problem:
-    """The digest of what a change will send; a problem when the file cannot be read."""
+    """The digest of what a change will send, remembered; a problem when the file cannot be read."""
+    read_ns = time.time_ns()
     try:
-        return wired.reader.hashes(change.source_path, change.source_version or None).sha256
+        digest = wired.reader.hashes(change.source_path, change.source_version or None).sha256
     except StoreError as error:
         return Problem(change.key, error.message, hint=error.hint)
+    if wired.memory is not None and change.source_version:
+        wired.memory.remember(change.source_path, change.source_version, digest, read_ns)
+    return digest

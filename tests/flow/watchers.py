@@ -36,10 +36,11 @@ def mutations(calls: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def holdings(store: Any) -> dict[str, bytes]:
     """All content that is there, also what is kept aside; nothing half written, nor our notes."""
-    return {key: data for key, data in _all(store).items() if not has_control(key) or key.startswith(UNDO)}
+    return {key: data for key, data in everything(store).items() if not has_control(key) or key.startswith(UNDO)}
 
 
-def _all(store: Any) -> dict[str, bytes]:
+def everything(store: Any) -> dict[str, bytes]:
+    """All that is there, our notes and what is half written too."""
     while isinstance(store, Wrapper):
         store = store.inner
     if isinstance(store, MemoryStore):
