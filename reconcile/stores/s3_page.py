@@ -6,9 +6,9 @@ expression, made from the first of them, in a fraction of the time of the parser
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
 import re
 from typing import Final
 from urllib.parse import unquote_plus
@@ -26,6 +26,9 @@ _LAST: Final = "</Contents>"
 _WANTED: Final = ("Key", "Size", "ETag", "LastModified")
 _TEXTS: Final = re.compile(r">[^<]*<")
 _PLAIN: Final = re.compile(r"[\w<>/]+")
+_TEXT: Final = r"[^<>&\x00-\x08\x0b\x0c\r\x0e-\x1f\ufffe\uffff]*"
+"""Text that means just itself, and that the parser would take."""
+
 _LEAF: Final = re.compile(r"<(\w+)></\1>")
 
 Fields = tuple[str, str, str, str]
@@ -45,22 +48,24 @@ def read_page(reply: Reply, prefix: str) -> tuple[ET.Element, list[Item]]:
         raise DamagedError("a page of the listing is broken", op="list", path=prefix) from error
 
 
-def _apart(reply: Reply) -> tuple[Reply, list[Fields] | None]:
+def _apart(reply: Reply) -> tuple[Reply, Iterable[Fields] | None]:
     """The page without its objects, and what it says of them; all of it, and None, if they are not of one shape."""
-    content = reply.data.decode("utf-8", "replace")
+    try:
+        content = reply.data.decode()
+    except UnicodeDecodeError:
+        return reply, None
     start, end = content.find(_FIRST), content.rfind(_LAST) + len(_LAST)
     if not 0 <= start < end:
         return reply, None
     objects = content[start:end].replace("&quot;", '"').replace("&#34;", '"')
-    first = objects[: objects.index(_LAST) + len(_LAST)]
-    shape = _shape(_TEXTS.sub("><", first))
+    shape = _shape(_TEXTS.sub("><", objects[: objects.index(_LAST) + len(_LAST)]))
     if shape is None:
         return reply, None
-    found = shape.findall(objects)
-    if len(found) != objects.count(_FIRST):
+    told, each = shape.split(objects), len(_WANTED) + 1
+    if any(told[::each]):  # something stands between the objects, or in the place of one
         return reply, None
-    in_order = itemgetter(*(shape.groupindex[name] - 1 for name in _WANTED))
-    return replace(reply, data=(content[:start] + content[end:]).encode()), [in_order(each) for each in found]
+    columns = (told[shape.groupindex[name] :: each] for name in _WANTED)
+    return replace(reply, data=(content[:start] + content[end:]).encode()), zip(*columns, strict=True)
 
 
 @lru_cache(maxsize=16)
@@ -71,7 +76,7 @@ def _shape(tags: str) -> re.Pattern[str] | None:
 
     def leaf(match: re.Match[str]) -> str:
         name = match[1]
-        return f"<{name}>(?P<{name}>[^<&]*)</{name}>" if name in _WANTED else f"<{name}>[^<&]*</{name}>"
+        return f"<{name}>(?P<{name}>{_TEXT})</{name}>" if name in _WANTED else f"<{name}>{_TEXT}</{name}>"
 
     return re.compile(_LEAF.sub(leaf, tags))
 
