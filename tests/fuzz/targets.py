@@ -50,8 +50,8 @@ PAGES = [
     + b"".join(OBJECT % (n, n, n) for n in range(3))
     + b"<IsTruncated>false</IsTruncated><EncodingType>url</EncodingType></ListBucketResult>",
     b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
-    b"<Contents><ETag>e</ETag><Key>a</Key><Owner><ID>x</ID></Owner><Size>1</Size>"
-    b"<LastModified>2026-11-21T06:33:15Z</LastModified></Contents></ListBucketResult>",
+    + b"<Contents><ETag>e</ETag><Key>a</Key><Owner><ID>x</ID></Owner><Size>1</Size>"
+    + b"<LastModified>2026-11-21T06:33:15Z</LastModified></Contents></ListBucketResult>",
     b"<html><body>proxy</body></html>",
     b"<Error><Code>SlowDown</Code><Message>m</Message></Error>",
 ]
