@@ -15,15 +15,17 @@ from typing import Final
 import msgspec
 
 from reconcile.core.entry import ANY, Problem, Version
-from reconcile.core.errors import FencedError, StoreError
+from reconcile.core.errors import FencedError, StateError, StoreError
 from reconcile.flow.held import Held
 from reconcile.flow.settling import settle
 from reconcile.flow.surveying import Ages, Due, Left, Survey
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Clock, Spill, Store, Tidy
+from reconcile.ports import Clock, Spill, StateStore, Store, Tidy
+from reconcile.state.cache import SqliteCache, remove_cache
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire
 from reconcile.state.spill import make_spill
+from reconcile.state.store import SqliteState
 
 AT_ONCE: Final = 1_000
 """So many go in one call to the store; in between it is asked whether the lease is still ours."""
@@ -74,6 +76,8 @@ def collect(house: House, clock: Clock, *, older_than_s: float, lock_timeout_s: 
                     if held.heartbeat.lost.is_set():
                         raise FencedError("the lease was lost; nothing more was removed", op="gc")
                     _Sweep(wired, collected).run(batch)
+        _clear_state(house, ages, collected)
+        _clear_cache(house, ages, collected)
         return collected
 
 
@@ -87,6 +91,8 @@ def foresee(house: House, clock: Clock, *, older_than_s: float) -> Collected:
             for batch in _batches(due):
                 for one in batch:
                     collected.went(one.kind, one.size_bytes)
+    for item in _sqlite(house.state).outdated(ages.before_s, ages.dead_before_s):
+        collected.went(item.kind, item.size_bytes)
     return collected
 
 
@@ -102,6 +108,35 @@ def _look(house: House, wired: Wired, ages: Ages, due: Spill, collected: Collect
                 collected.problems.append((wired.name, found))
     except StoreError as error:
         collected.problems.append((wired.name, Problem(error.path, error.message, hint=error.hint)))
+
+
+def _clear_state(house: House, ages: Ages, collected: Collected) -> None:
+    """Old copies of the state, and commits of a shared one that nobody needs to read any more; the oldest first."""
+    state = _sqlite(house.state)
+    for item in state.outdated(ages.before_s, ages.dead_before_s):
+        try:
+            state.drop(item)
+        except StateError as error:
+            collected.problems.append(("state", Problem(item.name, error.message, hint=error.hint)))
+        else:
+            collected.went(item.kind, item.size_bytes)
+
+
+def _clear_cache(house: House, ages: Ages, collected: Collected) -> None:
+    """What this machine need not remember: the digests of sources that are in no mapping, caches of other states."""
+    cache = house.cache
+    assert isinstance(cache, SqliteCache), "every house has one"
+    if len(house.mappings) == len(house.names):
+        count = cache.prune({f"file://{wired.memory.root}" for wired in house.mappings if wired.memory is not None})
+        collected.gone |= {"fingerprints": Tally(count)} if count else {}
+    for path in cache.forgotten(ages.dead_before_s):
+        collected.went("caches", path.stat().st_size)
+        remove_cache(path)
+
+
+def _sqlite(state: StateStore) -> SqliteState:
+    assert isinstance(state, SqliteState), "every state is a file of records, shared or not"
+    return state
 
 
 def _batches(due: Spill) -> Iterator[list[Due]]:

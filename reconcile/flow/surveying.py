@@ -57,7 +57,7 @@ class Ages:
 
     def __init__(self, state: StateStore, now_s: float, older_than_s: float) -> None:
         self.before_s = now_s - older_than_s
-        self._strange_before_ns = (now_s - max(older_than_s, ALIVE_S)) * 1e9
+        self.dead_before_s = now_s - max(older_than_s, ALIVE_S)
         self._ended: dict[int, float] = {}
         next_began = 0.0  # a run that was killed was over when the next one began; the newest may still go on
         for run in state.runs(limit=_ALL):
@@ -75,7 +75,7 @@ class Ages:
 
     def is_old(self, came_ns: int) -> bool:
         """Whether what nobody vouches for is old by the store's clock."""
-        return came_ns < self._strange_before_ns
+        return came_ns < self.dead_before_s * 1e9
 
 
 class Survey:

@@ -6,7 +6,7 @@ written (a full disk, a read-only home) is done without. A value whose check fai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 import os
 from pathlib import Path
@@ -48,6 +48,13 @@ def open_cache(name: str) -> SqliteCache:
     return SqliteCache(cache_directory() / (re.sub(r"[^\w.-]", "_", name) + ".db"))
 
 
+def remove_cache(path: Path) -> None:
+    """Removes a cache file with what lies beside it; whoever has it open goes on without."""
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            beside(path, suffix).unlink()
+
+
 def _crc(name: str, value: bytes) -> int:
     return zlib.crc32(value, zlib.crc32(name.encode()))
 
@@ -75,6 +82,23 @@ class SqliteCache:
     def put(self, name: str, value: bytes) -> None:
         """Remembers a value."""
         self.tell("INSERT OR REPLACE INTO things VALUES (?, ?, ?)", [(name, value, _crc(name, value))])
+
+    def prune(self, roots: Collection[str]) -> int:
+        """Forgets the fingerprints of all roots but these; returns how many there were."""
+        others = [(root,) for (root,) in self.ask("SELECT DISTINCT root FROM fingerprints", ()) if root not in roots]
+        count = sum(
+            int(n) for one in others for (n,) in self.ask("SELECT count(*) FROM fingerprints WHERE root = ?", one)
+        )
+        if others:
+            self.tell("DELETE FROM fingerprints WHERE root = ?", others)
+        return count
+
+    def forgotten(self, before_s: float) -> Iterator[Path]:
+        """Caches beside this one that nothing was written to since `before_s` (Unix seconds)."""
+        for path in sorted(self._path.parent.glob("*.db")):
+            files = [file for suffix in ("", "-wal") if (file := beside(path, suffix)).exists()]
+            if path != self._path and all(file.stat().st_mtime < before_s for file in files):
+                yield path
 
     def flush(self) -> None:
         """Writes what is pending; a failure is silent, it costs only time."""
@@ -161,9 +185,7 @@ class SqliteCache:
             self._connection = self._open()
 
     def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(OSError):
-                beside(self._path, suffix).unlink()
+        remove_cache(self._path)
 
 
 class SqliteFingerprints:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from io import BytesIO
+from operator import itemgetter
 from secrets import token_hex
 from typing import Final
 import zlib
@@ -19,7 +20,8 @@ import zlib
 import msgspec
 from msgspec import Struct
 
-from reconcile.core.entry import ABSENT, ANY, Digest, Problem
+from reconcile.core.entry import ABSENT, ANY, Digest, Problem, Version
+from reconcile.core.entry import Entry as Listed
 from reconcile.core.errors import (
     ChangedError,
     CorruptStateError,
@@ -140,7 +142,8 @@ class Log:
         except StoreError:
             return False
 
-    def _numbers(self, under: str, after: int) -> list[int]:
+    def objects(self, under: str, after: int = 0) -> list[tuple[int, Listed]]:
+        """What lies under `log` or `state` as (commit, entry), oldest first."""
         last = f"{under}/{after:012}" if self.store.traits.order == "bytes" and after else None
         try:
             found = list(self.store.list(under, after=last))
@@ -148,11 +151,25 @@ class Log:
             return []
         except StoreError as error:
             raise self._failed(error) from error
+        numbered = []
         for item in found:
             if isinstance(item, Problem):
                 raise StateError(f"{item.key}: {item.reason}", op="state", path=self.store.url)
-        names = [item.key.rpartition("/")[2] for item in found]
-        return sorted(number for name in names if name.isdecimal() and (number := int(name)) > after)
+            name = item.key.rpartition("/")[2]
+            if name.isdecimal() and int(name) > after:
+                numbered.append((int(name), item))
+        return sorted(numbered, key=itemgetter(0))
+
+    @io_step("log.remove")
+    def remove(self, key: str, version: Version) -> None:
+        """Takes away one object that is needed no more."""
+        self._require_write()
+        for error in self.store.delete([(key, version)]):
+            if error is not None:
+                raise StateError(f"{key} cannot be removed: {error}", op="state", path=self.store.url) from error
+
+    def _numbers(self, under: str, after: int) -> list[int]:
+        return [number for number, _ in self.objects(under, after)]
 
     def _require_write(self) -> None:
         if not self._write:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 import sqlite3
@@ -29,11 +30,15 @@ from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.log import Beat, Log
 from reconcile.state.opening import SIDE_FILES, empty_database, open_database
+from reconcile.state.outdated import Outdated
 from reconcile.state.store import SqliteState
 from reconcile.state.verify import UNREADABLE, verify_file
 
 SNAPSHOT_EVERY: Final = 64
 """So many commits may follow a snapshot before the next is made."""
+
+KEPT_SNAPSHOTS: Final = 2
+"""So many whole ones lead beyond a commit before it may go."""
 
 COPIES: Final = 3
 """So many working copies of one state a machine may need, should processes be stopped in the middle of a commit."""
@@ -59,7 +64,18 @@ def _at(path: Path, log: Log) -> SqliteState:
         return _opened(path, log)
     except _UnfitError:
         _discard(path)
+    try:
         return _opened(path, log)
+    except _UnfitError as error:
+        raise CorruptStateError(_GAP, op="state", path=log.store.url) from error
+
+
+_GAP: Final = "commits are missing in its log"
+
+
+def _is_whole(serial: int, numbers: list[int]) -> bool:
+    """Whether the numbers follow `serial` without a gap."""
+    return numbers == list(range(serial + 1, serial + 1 + len(numbers)))
 
 
 class _UnfitError(Exception):
@@ -99,11 +115,16 @@ def _restore(path: Path, log: Log) -> None:
     for number in log.snapshots():
         try:
             with replacing(path) as temporary:
-                write(temporary, log.read(f"state/{number:012}"))
-                verify_file(temporary)
+                _fetch(log, number, temporary)
         except (*UNREADABLE, StateError):
             continue
         return
+
+
+def _fetch(log: Log, number: int, path: Path) -> None:
+    """Puts the snapshot of a commit at `path`, read completely."""
+    write(path, log.read(f"state/{number:012}"))
+    verify_file(path)
 
 
 def _discard(path: Path) -> None:
@@ -125,20 +146,25 @@ class SharedState(SqliteState):
         if serial == 0 or not numbers:
             return
         newest = numbers[-1]
-        if self._log.entry(newest).lineage != self.lineage or numbers[0] > serial + 1:
+        if self._log.entry(newest).lineage != self.lineage or self._is_outrun(serial, numbers):
             raise _UnfitError
         if newest < serial:
             told = f"it is older than this machine has seen: commit {newest}, the newest was {serial}"
             hint = f"if it was restored on purpose, remove {self.path}"
             raise LineageError(told, op="state", path=self._log.store.url, hint=hint)
 
+    def _is_outrun(self, serial: int, numbers: list[int]) -> bool:
+        """Whether commits that this copy has not seen are gone from the log, which a snapshot leads beyond."""
+        unseen = [number for number in numbers if number > serial]
+        return not _is_whole(serial, unseen) and any(number > serial for number in self._log.snapshots())
+
     def catch_up(self) -> None:
         """Does the deeds that others have done since."""
         with self.database.lock:
             serial = self.head().serial
             numbers = self._log.numbers(serial)
-            if numbers != list(range(serial + 1, serial + 1 + len(numbers))):
-                raise CorruptStateError("commits are missing in its log", op="state", path=self._log.store.url)
+            if not _is_whole(serial, numbers):
+                raise CorruptStateError(_GAP, op="state", path=self._log.store.url)
             entries = [(number, self._log.entry(number)) for number in numbers]
             with self.database.transaction() as connection:
                 for number, entry in entries:
@@ -172,6 +198,33 @@ class SharedState(SqliteState):
             whole = Path(directory) / "state.db"
             copy(connection, whole)
             self._log.add_snapshot(scopes.meta(connection).serial, whole.read_bytes())
+
+    def outdated(self, before_s: float, dead_before_s: float) -> list[Outdated]:  # noqa: ARG002 - a reader may be alive
+        """Commits, and older snapshots, that a whole snapshot leads beyond, and another whole one beyond that.
+
+        Whoever has a copy that saw no newer commit goes on from a snapshot; who is reading the log right now has the
+        time since `dead_before_s` (Unix seconds, by the clock of the store).
+        """
+        whole = list(islice(filter(self._is_whole_at, self._log.snapshots()), KEPT_SNAPSHOTS))
+        if len(whole) < KEPT_SNAPSHOTS:
+            return []
+        commits = [entry for number, entry in self._log.objects("log") if number <= whole[-1]]
+        snapshots = [entry for number, entry in self._log.objects("state") if number < whole[-1]]
+        old = (entry for entry in (*commits, *snapshots) if entry.mtime_ns < dead_before_s * 1e9)
+        return [Outdated("commits", entry.key, entry.size, entry.version) for entry in old]
+
+    def drop(self, item: Outdated) -> None:
+        """Removes one of what `outdated` named."""
+        self._log.remove(item.name, item.version)
+
+    def _is_whole_at(self, number: int) -> bool:
+        """Whether the snapshot of a commit can be read completely."""
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                _fetch(self._log, number, Path(directory) / "state.db")
+            except (*UNREADABLE, StateError):
+                return False
+        return True
 
     def _generation_due(self) -> bool:
         return self.head().serial - max(self._log.snapshots(), default=0) >= SNAPSHOT_EVERY

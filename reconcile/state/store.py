@@ -14,13 +14,15 @@ from reconcile.core.errors import FencedError, StateError
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Intent, Lease, Outcome, Past, Run
 from reconcile.state import past, records, runs, scopes
-from reconcile.state.database import Database
+from reconcile.state.database import Database, translated
 from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened
 from reconcile.state.fence import check_fence
+from reconcile.state.files import unlink
 from reconcile.state.generations import due, keep_generation
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.journal import SqliteJournal
 from reconcile.state.opening import open_database
+from reconcile.state.outdated import Outdated, outdated_files
 
 WORTH_CUTTING: Final = 20_000
 """A listing of fewer keys takes too few pages to be cut into ranges."""
@@ -172,6 +174,16 @@ class SqliteState:
         """Makes a copy of the state as it is now, to fall back on."""
         with self.database.snapshot() as connection:
             keep_generation(self.path, connection)
+
+    def outdated(self, before_s: float, dead_before_s: float) -> list[Outdated]:
+        """Copies of this state from before `before_s` that are needed no more, and what dead processes left (Unix)."""
+        with translated(self.path):
+            return list(outdated_files(self.path, before_s, dead_before_s))
+
+    def drop(self, item: Outdated) -> None:
+        """Removes one of what `outdated` named."""
+        with translated(self.path):
+            unlink(Path(item.name))
 
     def _generation_due(self) -> bool:
         return due(self.path)

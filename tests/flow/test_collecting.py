@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from reconcile.core.entry import ANY, Entry, Problem
+from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
 from reconcile.core.errors import DeniedError, LockedError
 from reconcile.core.outcome import Run
 from reconcile.flow.clock import RealClock
@@ -263,3 +263,19 @@ def test_two_mappings_are_looked_at_one_by_one(tmp_path: Path) -> None:
     world.write(".reconcile/undo/2/a", "not ours", tmp_path / "there")
     assert told(gc(world)) == {"kept": 1}
     assert (tmp_path / "there/.reconcile/undo/2/a").read_text() == "not ours"
+
+
+def test_old_copies_of_the_state_and_what_no_mapping_reads_go_too(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.put(a="1")
+    world.settled()
+    with world.house(write=True) as house:
+        prints = house.cache.fingerprints("file:///elsewhere")
+        prints.remember("a", Version("1-2-3-4"), Digest(bytes(32)))
+    aside = world.write("state/reconcile.db.replaced-1", "damaged once", tmp_path)
+    assert told(gc(world, 29)) == {"fingerprints": 1}
+    assert aside.exists()
+    old = gc(world, 31)
+    assert told(old)["generations"] == 1
+    assert not aside.exists()
+    world.settled()

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from reconcile.ports import Cache, Fingerprints
-from reconcile.state.cache import cache_directory, open_cache
+from reconcile.state.cache import cache_directory, open_cache, remove_cache
 
 D1, D2 = b"1" * 32, b"2" * 32
 
@@ -154,3 +154,25 @@ def test_two_processes_may_share_it(cache):
     cache.close()
     cache.put("late", b"1")
     assert cache.get("x") is None
+
+
+def test_the_fingerprints_of_other_roots_are_forgotten(cache):
+    for root in ("file:///kept", "file:///gone", "file:///gone too"):
+        cache.fingerprints(root).remember("a", "v1", D1)
+    cache.flush()
+    assert cache.prune({"file:///kept"}) == 2
+    assert cache.fingerprints("file:///kept").digest("a", "v1") == D1
+    assert list(cache.cursor("file:///gone")) == []
+    assert cache.prune({"file:///kept"}) == 0
+
+
+def test_caches_that_nothing_was_written_to_for_long_are_forgotten(cache):
+    for name in ("old", "young"):
+        open_cache(name).close()
+    old = cache_directory() / "old.db"
+    os.utime(old, (1, 1))
+    assert list(cache.forgotten(1_000_000.0)) == [old]
+    remove_cache(old)
+    assert not old.exists()
+    assert list(cache.forgotten(1_000_000.0)) == []
+    assert (cache_directory() / "young.db").exists()
