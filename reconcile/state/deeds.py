@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.errors import UsageError
+from reconcile.core.path import why_not_key
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Holder, Intent, Outcome, Run
 from reconcile.state import past, runs, scopes
@@ -158,6 +159,16 @@ class Reset(Struct, frozen=True, tag=True):
         for table in ("records", "scopes", "intents", "past", "reached"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         return 0
+
+
+def strange_name(deed: Deed) -> str | None:
+    """A name in the deed that no path has (`..`, an absolute one): who can write to a shared log may mean us harm."""
+    names: list[str | None] = []
+    for intent in deed.intents if isinstance(deed, Intended) else ():
+        names += (intent.key, intent.path, intent.from_key)
+    for fold in deed.folds if isinstance(deed, Folded) else ():
+        names += (fold.drop, *((fold.put.key, fold.put.path) if fold.put else ()))
+    return next((name for name in names if name is not None and why_not_key(name)), None)
 
 
 Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 import threading
 
 from reconcile.ports import Intent
+from reconcile.state.codec import DamageError
 from reconcile.state.database import Database
+from reconcile.state.deeds import Intended, strange_name
 from reconcile.state.runs import INTENTS
 
 
@@ -49,7 +51,10 @@ class SqliteJournal:
     def open_intents(self) -> list[Intent]:
         """Intents that were neither folded nor dropped, in the order of their runs."""
         with self._database.reading() as connection:
-            return list(INTENTS.select(connection, "ORDER BY run, seq"))
+            intents = list(INTENTS.select(connection, "ORDER BY run, seq"))
+            if (name := strange_name(Intended(intents))) is not None:
+                raise DamageError(f"an intent names {name!r}, which no path is called")
+        return intents
 
     def _lead(self) -> None:
         """Commits everything that is queued; every ticket learns how it went."""

@@ -32,7 +32,7 @@ from reconcile.core.errors import (
     StoreError,
 )
 from reconcile.ports import Body, Holder, Store, io_step
-from reconcile.state.deeds import Deed
+from reconcile.state.deeds import Deed, strange_name
 
 FORMAT: Final = 1
 _SAFE: Final = ("create", "match")
@@ -83,9 +83,12 @@ class Log:
         try:
             if msgspec.msgpack.decode(content, type=_Format).format > FORMAT:
                 raise NewerStateError("a newer version of reconcile wrote it", op="state", path=self.store.url)
-            return msgspec.msgpack.decode(content, type=Entry)
-        except msgspec.MsgspecError as error:
-            raise self._damaged(f"log/{number:012}", error) from error
+            entry = msgspec.msgpack.decode(content, type=Entry)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise self._damaged(f"log/{number:012}", str(error)) from error
+        if (name := strange_name(entry.deed)) is not None:
+            raise self._damaged(f"log/{number:012}", f"it names {name!r}, which no path is called")
+        return entry
 
     def append(self, number: int, lineage: str, deed: Deed) -> None:
         """Makes `deed` the commit `number`; `FencedError` when another took it."""
@@ -121,7 +124,7 @@ class Log:
         except StoreError as error:
             raise self._failed(error) from error
         except zlib.error as error:
-            raise self._damaged(key, error) from error
+            raise self._damaged(key, str(error)) from error
 
     @io_step("log.create")
     def _create(self, key: str, content: bytes) -> None:
@@ -175,9 +178,9 @@ class Log:
         if not self._write:
             raise StateError("it was opened for reading only", op="state", path=self.store.url)
 
-    def _damaged(self, key: str, error: Exception) -> CorruptStateError:
+    def _damaged(self, key: str, why: str) -> CorruptStateError:
         hint = f"bring {key} back from an older version or a copy; or move the whole away, and run reconcile adopt"
-        return CorruptStateError(f"{key} is damaged: {error}", op="state", path=self.store.url, hint=hint)
+        return CorruptStateError(f"{key} is damaged: {why}", op="state", path=self.store.url, hint=hint)
 
     def _failed(self, error: StoreError) -> StateError:
         return StateError(f"the shared state cannot be reached: {error}", op="state", path=self.store.url)

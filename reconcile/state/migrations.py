@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from functools import lru_cache
 import sqlite3
 from typing import Final
 
@@ -30,6 +32,26 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def tables(version: int) -> frozenset[tuple[str, str]]:
+    """The tables of a version, as (name, SQL)."""
+    return _tables(tuple(MIGRATIONS[:version]))
+
+
+@lru_cache(maxsize=8)
+def _tables(scripts: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    with closing(connect_memory()) as connection:
+        for script in scripts:
+            connection.executescript(script)
+        return tables_of(connection)
+
+
+def tables_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """What an open state consists of, SQLite's own tables apart."""
+    return frozenset(
+        connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+    )
 
 
 def modern(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -132,6 +132,8 @@ def _inspect_version(connection: sqlite3.Connection, path: Path) -> None:
     if version > known:
         told = f"a newer version of reconcile wrote it (schema {version}, this one knows {known})"
         raise NewerStateError(told, op="state", path=str(path), hint="pip install --upgrade reconcile")
+    if migrations.tables_of(connection) != migrations.tables(version):  # a trigger or a view would do what it likes
+        raise DamageError("its tables are not ours")
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
