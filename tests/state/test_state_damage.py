@@ -21,6 +21,7 @@ from reconcile.state.store import open_state
 from tests.state.state_kit import DOCS, KEYS, FakeClock, bytes_of, everything, fold_keys, made, record
 
 MANY = [f"many/{n:04}" for n in range(300)]
+FLIPS = int(os.environ.get("RECONCILE_FLIPS", "200"))
 REFUSALS = (CorruptStateError, LineageError, NewerStateError)
 
 
@@ -135,7 +136,7 @@ def test_a_flipped_bit_is_found_or_harmless(living, tmp_path, name):
     chance = random.Random(name)
     bits = len((kept / name).read_bytes()) * 8
     found = 0
-    for bit in chance.sample(range(bits), min(bits, 200)):
+    for bit in chance.sample(range(bits), min(bits, FLIPS)):
         shutil.rmtree(living.parent)
         shutil.copytree(kept, living.parent)
         content = bytearray((kept / name).read_bytes())

@@ -12,7 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from reconcile.core.errors import FencedError
 from reconcile.ports import Fold, Run
 from reconcile.state.connection import looking
+from reconcile.state.generations import KEPT, generations
 from reconcile.state.lease import acquire, break_lease
+from reconcile.state.pushing import push
 from reconcile.state.store import open_state
 from reconcile.state.verify import verify
 from tests.state.state_kit import DATA, DOCS, FakeClock, record
@@ -31,6 +33,8 @@ class Records(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "reconcile.db"
         self.model = {DOCS.id: {}, DATA.id: {}}
+        self.kept = {}
+        self.readers = []
         self.open()
         for scope in (DOCS, DATA):
             self.state.open_scope(scope, self.lease)
@@ -70,6 +74,44 @@ class Records(RuleBasedStateMachine):
         self.state.close()
         self.open()
 
+    @rule(scope=scopes)
+    def begin_to_read(self, scope):
+        """A long reading sees what stood when it began, whatever is written meanwhile."""
+        reading = self.state.records(scope.id)
+        model = dict(self.model[scope.id])
+        self.readers.append((reading, [next(reading)] if model else [], model))
+
+    @rule()
+    def read_on(self):
+        for reading, seen, model in self.readers:
+            assert [*seen, *reading] == [model[key] for key in sorted(model)]
+        self.readers.clear()
+
+    @rule()
+    def keep_a_generation(self):
+        self.state.keep_generation()
+        self.kept[self.state.head().serial] = {scope: dict(model) for scope, model in self.model.items()}
+        assert [number for number, _ in generations(self.path)] == sorted(self.kept, reverse=True)[:KEPT]
+
+    @rule(chance=st.randoms(use_true_random=False))
+    def put_a_generation_back(self, chance):
+        """It is what it was then, as the newest commit; what it replaced is a generation now."""
+        found = generations(self.path)
+        if not found:
+            return
+        self.read_on()
+        number, file = chance.choice(found)
+        before = self.state.head().serial
+        copy = self.path.with_name("copy")
+        copy.write_bytes(file.read_bytes())
+        self.lease.release()
+        self.state.close()
+        push(str(self.path), str(copy), force=True, clock=FakeClock())
+        self.kept[before] = {scope: dict(model) for scope, model in self.model.items()}
+        self.model = {scope: dict(model) for scope, model in self.kept[number].items()}
+        self.open()
+        assert self.state.head().serial > before
+
     @invariant()
     def it_is_the_map(self):
         for scope, model in self.model.items():
@@ -81,9 +123,10 @@ class Records(RuleBasedStateMachine):
             verify(connection)
 
     def teardown(self):
+        self.read_on()
         self.state.close()
         self.folder.cleanup()
 
 
 TestRecords = Records.TestCase
-TestRecords.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)
+TestRecords.settings = settings(stateful_step_count=12)
