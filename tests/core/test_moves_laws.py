@@ -71,3 +71,8 @@ def test_ties() -> None:
 
 def test_a_seeker_nobody_has_read_is_not_paired() -> None:
     assert pair([holder("a", "1", True, False)], [Seeker("b", 1)]) == {}
+
+
+def test_a_content_that_is_wanted_twice_is_moved_once() -> None:
+    paired = pair([holder("old", "1", True, False)], [seeker("b", "1", False), seeker("a", "1", False)])
+    assert {key: one.key for key, one in paired.items()} == {"a": "old"}

@@ -39,6 +39,9 @@ SHAPES: dict[str, tuple[Tree, Tree]] = {
     "a move out of what is replaced": ({"a/x": "1", "b": "2"}, {"a": "2", "c": "1"}),
 }
 
+REPLACED = {"a directory becomes a file", "a directory becomes one of its files"}
+"""Those where what stood there goes for good only when its successor has come."""
+
 
 def begun(root: Path, kind: str, before: Tree, after: Tree) -> World:
     root.mkdir(exist_ok=True)
@@ -77,9 +80,9 @@ def kept(world: World, around: Callable[[Any], Any] = lambda store: store) -> An
 @pytest.mark.hazard("P05")
 @pytest.mark.hazard("P06")
 @pytest.mark.parametrize("kind", ["local", "memory"])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_no_only_copy_is_ever_missing(tmp_path: Path, shape: tuple[Tree, Tree], kind: str) -> None:
-    before, after = shape
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_only_copy_is_ever_missing(tmp_path: Path, name: str, kind: str) -> None:
+    before, after = SHAPES[name]
     world = begun(tmp_path / "0", kind, before, after)
     assert kept(world).exit_code == 0
     assert world.there() == after
@@ -96,6 +99,8 @@ def test_no_only_copy_is_ever_missing(tmp_path: Path, shape: tuple[Tree, Tree], 
         if not faults[-1].fired:
             break
         assert result.exit_code != 0
+        if kind == "local" and name in REPLACED:
+            assert before.keys() <= world.there().keys() or world.there() == after, faults[-1].fired
         world.settled()
         assert world.there() == after, faults[-1].fired
     assert at >= 1
