@@ -34,7 +34,10 @@ def adhoc_spec(source: str, target: str, settings: Sequence[str] = (), *, root: 
 def state_directory() -> Path:
     """Where states without a spec are kept: `reconcile` in `XDG_STATE_HOME`, else in `~/.local/state`."""
     home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "reconcile"
+    try:
+        return (Path(home) if home else Path.home() / ".local" / "state") / "reconcile"
+    except RuntimeError as error:
+        raise UsageError("this user has no home directory", op="sync", hint="set XDG_STATE_HOME") from error
 
 
 def _plain(place: Location) -> str:

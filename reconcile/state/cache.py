@@ -40,7 +40,10 @@ def cache_directory() -> Path:
     if named:
         return Path(named)
     home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "reconcile"
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / "reconcile"
+    except RuntimeError:  # a container's user without a home: what cannot be made there costs only time
+        return Path(os.devnull) / "reconcile"
 
 
 def open_cache(name: str) -> SqliteCache:
