@@ -8,7 +8,7 @@ makes anything last. Files and directories go by numbers that are never used twi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -174,47 +174,68 @@ class Recorder:
 
     def _look(self) -> None:
         """Notes what became different since the last look."""
-        seen: dict[int, dict[str, int]] = {}
         fresh_from = time.time_ns() - FRESH_NS
-        alive: dict[int, int] = {}
-        self._see(str(self._root), os.lstat(self._root), seen, alive, fresh_from)
+        found = self._seen()
+        seen: dict[int, dict[str, int]] = {}
+        for path, stamp in found.items():
+            number = self._see(path, stamp, fresh_from)
+            if stat.S_ISDIR(stamp.mode):
+                seen.setdefault(number, {})
+            if path != self._root:
+                seen[self._numbers[found[path.parent].inode]][path.name] = number
         self._note_names(seen)
+        alive = {stamp.inode for stamp in found.values()}
         self._numbers = {inode: number for inode, number in self._numbers.items() if inode in alive}
 
-    def _see(self, path: str, found: os.stat_result, seen: dict[int, dict[str, int]], alive: dict[int, int],
-             fresh_from: int) -> int:  # fmt: skip
-        """One name and all below it; returns its number."""
-        number = self._numbers.get(found.st_ino)
-        new = number is None
-        stamp = Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode)
-        if number is None:
-            number = self._numbers[found.st_ino] = self._next
-            self._next += 1
-            self._nodes[number] = Node(stamp, names={} if stat.S_ISDIR(found.st_mode) else None)
-            self._operations.append(Stamped(number, stamp))
-        if found.st_ino in alive:
-            return number
-        alive[found.st_ino] = number
-        node = self._nodes[number]
-        if stat.S_ISDIR(found.st_mode):
-            seen[number] = names = {}
+    def _seen(self) -> dict[Path, Stamp]:
+        """Everything there is, directories first, as it stood for one moment at least: other threads go on."""
+        before: dict[Path, Stamp] = {}
+        while True:
+            found: dict[Path, Stamp] = {}
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._collect(self._root, os.lstat(self._root), found)
+                if found == before:
+                    return found
+            before = found
+
+    def _collect(self, path: Path, seen: os.stat_result, found: dict[Path, Stamp]) -> None:
+        found[path] = Stamp(seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_mode)
+        if stat.S_ISDIR(seen.st_mode):
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.name.endswith(_SHARED_MEMORY) or (not number and entry.name == self._besides):
-                        continue
-                    below = entry.stat(follow_symlinks=False)
-                    names[entry.name] = self._see(entry.path, below, seen, alive, fresh_from)
+                    besides = path == self._root and entry.name == self._besides
+                    if not besides and not entry.name.endswith(_SHARED_MEMORY):
+                        self._collect(path / entry.name, os.lstat(entry.path), found)
+
+    def _see(self, path: Path, stamp: Stamp, fresh_from: int) -> int:
+        """Notes what is new about one name's file or directory; returns its number."""
+        number = self._numbers.get(stamp.inode)
+        new = number is None
+        if number is None:
+            number = self._numbers[stamp.inode] = self._next
+            self._next += 1
+            self._nodes[number] = Node(stamp, names={} if stat.S_ISDIR(stamp.mode) else None)
+            self._operations.append(Stamped(number, stamp))
+        node = self._nodes[number]
+        if node.names is not None:
             return number
         changed = node.stamp != stamp
         if number not in self._of_sqlite and (new or changed or stamp.mtime_ns >= fresh_from):
-            self._note_data(number, node, Path(path).read_bytes())
+            self._note_data(number, node, self._data(path, stamp.inode))
         if changed:
             node.stamp = stamp
             self._operations.append(Stamped(number, stamp))
         return number
 
-    def _note_data(self, number: int, node: Node, data: bytes) -> None:
-        if data == node.data:
+    def _data(self, path: Path, inode: int) -> bytes | None:
+        """What is in a file; None if another has its name by now."""
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError), path.open("rb") as file:
+            if os.fstat(file.fileno()).st_ino == inode:
+                return file.read()
+        return None
+
+    def _note_data(self, number: int, node: Node, data: bytes | None) -> None:
+        if data is None or data == node.data:
             return
         if len(data) < len(node.data):
             self._operations.append(Truncate(number, len(data)))
