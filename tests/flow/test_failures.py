@@ -11,8 +11,10 @@ import uuid
 from msgspec.structs import replace
 import pytest
 
+from reconcile.core.entry import ANY
 from reconcile.core.errors import BusyError, DeniedError, FencedError
 from reconcile.flow import applying
+from reconcile.ports import Body
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.stores.wrapper import Wrapper
 from tests.flow.test_faults import Faulty
@@ -148,3 +150,62 @@ def test_who_lost_the_lease_begins_nothing_more(world: World, monkeypatch: pytes
     with pytest.raises(FencedError):
         world.apply()
     assert len([call for call in mutations(calls) if call[0] == "write"]) == 1
+
+
+def test_what_goes_goes_last(world: World) -> None:
+    """Whatever the order of the keys; an object that failed to come finds the others still there."""
+    world.put(a="1", b="22", z="333")
+    world.settled()
+    for name in ("a", "b", "z"):
+        world.remove(name)
+    world.put(c="other", y="others")
+    calls: list[tuple[str, str]] = []
+    world.around = lambda store: Counting(store, calls)
+    world.options["guard"] = {"max_delete": "off"}
+    assert world.apply().exit_code == 0
+    kinds = [verb == "write" for verb, _ in mutations(calls)]
+    assert kinds.count(True) == 2
+    assert kinds.count(False) >= 3
+    assert kinds == sorted(kinds, reverse=True), calls
+
+
+@pytest.mark.hazard("T15")
+@pytest.mark.hazard("T30")
+def test_what_was_announced_and_never_done_is_not_recorded(world: World) -> None:
+    """The run ends between its announcement and each of its deeds: nothing says that they were done but the target."""
+    for at in range(6):
+        world.put(a="old", b="old")
+        world.settled()
+        world.remove("a")
+        world.put(b="new")
+        fired: list[Faulty] = []
+        world.around = failing(at, KeyboardInterrupt(), fired=fired)  # type: ignore[arg-type]
+        try:
+            world.apply()
+        except KeyboardInterrupt:
+            assert fired[-1].fired
+        world.around = None
+        if not fired[-1].fired:
+            break
+        world.settled()
+        assert world.there() == {"b": "new"}
+    assert at >= 3
+
+
+@pytest.mark.hazard("T30")
+def test_a_strangers_bytes_in_the_place_of_announced_ones_are_not_ours(world: World) -> None:
+    """As many bytes, another content: it waits for a person."""
+    world.put(a="old")
+    world.settled()
+    world.put(a="new")
+    fired: list[Faulty] = []
+    world.around = lambda store: failing(at_write(store), KeyboardInterrupt(), fired=fired)(store)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        world.apply()
+    world.around = None
+    assert fired[-1].fired == "write a"
+    with world.house(write=True) as house:
+        house.mappings[0].target.write("a", Body(size_bytes=3, open=lambda: BytesIO(b"its")), expect=ANY)
+    result = world.apply()
+    assert [conflict.key for conflict in result.conflicts] == ["a"]
+    assert world.there() == {"a": "its"}

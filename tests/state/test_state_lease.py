@@ -189,6 +189,14 @@ def test_a_holder_elsewhere_is_given_up_after_a_watched_silence(state, clock):
     assert lease.fence == 8
 
 
+@pytest.mark.hazard("T11")
+def test_a_living_holder_of_this_machine_is_never_given_up_however_silent(state, clock):
+    """Stopped by a debugger, or by a slow store: while its process lives, the lease is its own."""
+    put_holder(state, us(since=1.0, heard=1.0))
+    with pytest.raises(LockedError):
+        acquire(state, "apply", timeout_s=5 * TTL_S, clock=clock)
+
+
 @pytest.mark.hazard("R36")
 def test_a_holder_elsewhere_that_beats_is_left_alone(state, clock):
     far = us(boot="far/away", host="far")
