@@ -6,7 +6,7 @@ kept it, from the bucket's own versions, or from where the run moved it. All els
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ABSENT, Entry, Version
+from reconcile.core.entry import ABSENT, Entry, Kind, Problem, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.graph import entangle
 from reconcile.core.outcome import Outcome, Run
@@ -28,6 +28,8 @@ from reconcile.report.views import Undone
 
 _TOUCHED: Final = frozenset({"done", "skipped"})
 """Endings of actions that changed something, or may have been stopped half way."""
+
+_COMES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.MOVE})
 
 
 @dataclass(slots=True)
@@ -60,10 +62,12 @@ def undo_part(house: House, wired: Wired, run: Run, first_id: int) -> Part:
         why = "the run had another source, target or layout"
         part.told = [Undone(wired.name, key, "cannot", why) for key in touched]
         return part
-    dead = [one.id for one in house.state.runs() if one.operation == "rollback" and one.id > run.id]
-    verdicts = _Verdicts(wired, run.id, touched, past, dead)
+    later = [one.id for one in house.state.runs() if one.operation == "rollback" and one.id > run.id]
+    rollbacks = {one: _touched(wired, house.state.outcomes(one)).keys() for one in later}
+    verdicts = _Verdicts(wired, run.id, touched, past, rollbacks)
     for one in touched.values():
         verdicts.judge(one)
+    verdicts.settle_directories()
     verdicts.settle_moves()
     return verdicts.part(part, first_id)
 
@@ -87,14 +91,21 @@ class _Verdicts:
     """Path by path, what is to be done. A verdict is a change, or the reason why there is none."""
 
     def __init__(
-        self, wired: Wired, run: int, touched: dict[str, Touched], past: dict[str, Past], dead: list[int]
+        self,
+        wired: Wired,
+        run: int,
+        touched: dict[str, Touched],
+        past: dict[str, Past],
+        rollbacks: Mapping[int, Collection[str]],
     ) -> None:
         self._wired = wired
         self._run = run
         self._touched = touched
         self._past = past
-        self._dead = dead
-        self._there, self._unreadable = _look(wired, touched)
+        self._rollbacks = rollbacks
+        found, self._unreadable = _look(wired, touched)
+        self._there = {key: entry for key, entry in found.items() if entry.kind is not Kind.DIRECTORY}
+        self._directories = found.keys() - self._there.keys()
         self._told: dict[str, Undone] = {}
         self._changes: dict[str, Change] = {}
         self._befores: dict[str, Before] = {}
@@ -123,7 +134,7 @@ class _Verdicts:
     def _judge_stopped(self, past: Past) -> None:
         """A run that died may have taken a content out of its place, and not put it back."""
         record = past.left
-        kept = self._aside(past.key, [self._run, *self._dead], record) if record is not None else None
+        kept = self._aside(past.key, [self._run, *self._rollbacks], record) if record is not None else None
         if record is None or kept is None or past.key in self._there:
             self._as_before(past, record)
             return
@@ -138,7 +149,9 @@ class _Verdicts:
             version = there.version
             self._as_before(past, replace(past.record, version=version) if past.record is not None else None)
         elif not self._is_as_left(one, past, there):
-            self._tell(past.key, "kept", self._since(past))
+            again = next((run for run, keys in self._rollbacks.items() if past.key in keys), None)
+            told = f"rolled back already, by run {again}" if again else self._since(past)
+            self._tell(past.key, "unchanged" if again else "kept", told)
         elif not wanted:
             assert there is not None
             self._befores[past.key] = Before(past.record)
@@ -163,7 +176,7 @@ class _Verdicts:
         if left is None:
             return False
         if there is None:
-            return self._aside(past.key, self._dead, left) is not None
+            return self._aside(past.key, self._rollbacks, left) is not None
         if not self._may_be(left, there):
             return False
         return (left.settled and there.version == left.version) or holds(self._wired, there, left.digest)
@@ -201,9 +214,9 @@ class _Verdicts:
 
     def _kept(self, one: Touched, past: Past, record: Record | None) -> tuple[Entry | None, str] | None:
         """Where the old content of a path is: (entry of a copy, version id); None when it is nowhere."""
-        if (kept := self._aside(past.key, [self._run, *self._dead], record)) is not None:
+        if (kept := self._aside(past.key, [self._run, *self._rollbacks], record)) is not None:
             return kept, ""
-        if one.moved_to is not None and (kept := self._aside(one.moved_to, self._dead, record)) is not None:
+        if one.moved_to is not None and (kept := self._aside(one.moved_to, self._rollbacks, record)) is not None:
             return kept, ""
         target = self._wired.target
         if isinstance(target, Versioned) and target.traits.keeps == "versions":
@@ -227,13 +240,25 @@ class _Verdicts:
     def _why_not(self, one: Touched, past: Past) -> str:
         if one.moved_to is not None:
             return f"it was moved to {one.moved_to}, which changed since"
-        gone = " any more" if one.kept else ""
-        return f"no copy{gone} of version {past.there}" if past.there else f"no copy{gone}"
+        _, named, version_id = one.kept.rpartition(VERSION_ID)
+        if named:
+            return f"the bucket no longer keeps version {version_id}"
+        return f"no copy{' any more' if one.kept else ''} of version {past.there}"
 
     def _since(self, past: Past) -> str:
         return f"changed since, by run {past.changed_by}" if past.changed_by else "changed since"
 
     # --- all of them
+
+    def settle_directories(self) -> None:
+        """A file comes back in a directory's place only if all that stands there goes."""
+        going = {key for key, change in self._changes.items() if change.action is Action.DELETE}
+        coming = {key for key, change in self._changes.items() if change.action in _COMES}
+        for key in sorted(self._directories & coming):
+            below = self._wired.target.list(key)
+            if any(isinstance(one, Problem) or (not one.kind and one.key not in going) for one in below):
+                del self._changes[key]
+                self._tell(key, "kept", "changed since: a directory with other files stands there")
 
     def settle_moves(self) -> None:
         """What cannot get its content back leaves it where it was moved to; what can, takes it from there."""
