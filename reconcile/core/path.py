@@ -12,6 +12,7 @@ from functools import lru_cache
 import re
 from typing import Final
 import unicodedata
+import warnings
 
 CONTROL_DIR: Final = ".reconcile"
 """Where our own files live inside a target (undo, park, notes): listed only for who asks for it, never sent."""
@@ -103,6 +104,13 @@ def match_key(key: str, fold: str) -> str:
 def same_name(one: str, other: str, fold: str) -> bool:
     """Whether a store takes two keys for the same."""
     return one == other or match_key(one, fold) == match_key(other, fold)
+
+
+def expression(pattern: str) -> re.Pattern[str]:
+    """A user's regular expression; `re.error` when it is none. How a later Python may read it, nobody asked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(pattern)
 
 
 @lru_cache(maxsize=64)

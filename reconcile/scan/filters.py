@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from reconcile.core.errors import UsageError
-from reconcile.core.path import is_control, is_under, parents
+from reconcile.core.path import expression, is_control, is_under, parents
 from reconcile.scan.gitignore import Globs
 
 REMEMBERED_DIRECTORIES: Final = 10_000
@@ -197,6 +197,6 @@ def _finds_all(searches: list[Search], path: str) -> bool:
 
 def _searches(patterns: Iterable[str]) -> list[Search]:
     try:
-        return [re.compile(pattern).search for pattern in patterns]
+        return [expression(pattern).search for pattern in patterns]
     except re.error as error:
         raise UsageError(f"`{error.pattern!s}` is not a regular expression: {error}") from error

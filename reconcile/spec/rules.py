@@ -9,7 +9,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from reconcile.core.errors import UsageError
-from reconcile.core.path import shown
+from reconcile.core.path import expression, shown
 from reconcile.spec.document import Findings, Steps
 from reconcile.spec.location import WRITTEN_SCHEMES, Location, is_within, locate, realm, trail
 from reconcile.spec.model import StoreSpec
@@ -188,7 +188,7 @@ def _check_template(text: str, at: Steps, findings: Findings, known: tuple[str, 
 
 def _check_regex(regex: str, at: Steps, findings: Findings) -> None:
     try:
-        re.compile(regex)
+        expression(regex)
     except (re.error, OverflowError, RecursionError) as error:
         findings.add(at, f"not a regular expression: {shown(str(error))}")
 

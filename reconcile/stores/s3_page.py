@@ -73,6 +73,10 @@ def _shape(tags: str) -> re.Pattern[str] | None:
     """The expression for objects with these elements; None if they are not simple, or lack or repeat a wanted one."""
     if not _PLAIN.fullmatch(tags) or any(tags.count(f"<{name}></{name}>") != 1 for name in _WANTED):
         return None
+    try:
+        ET.fromstring(tags)  # noqa: S314 - tags alone
+    except ET.ParseError:
+        return None
 
     def leaf(match: re.Match[str]) -> str:
         name = match[1]
