@@ -74,3 +74,12 @@ def test_by_habit(kept, habit):
     told = kept(habit)
     assert told.code == 1
     assert f"`{habit}` is `gc` here." in told.err
+
+
+def test_what_went_can_no_longer_be_rolled_back_and_that_is_said(kept):
+    kept.ok("gc", "--older-than", "0s")
+    told = kept("rollback", "--auto-approve", "--no-hold")
+    assert told.code != 0
+    assert "cannot 2" in told.out
+    assert "restored 0" in told.out
+    assert {name: kept.read(f"there/{name}") for name in kept.there()}["a.txt"] == "alpha, edited"
