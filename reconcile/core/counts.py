@@ -60,10 +60,10 @@ def seconds_text(seconds: float) -> str:
     """`0.6 s`, `4 min`, `26 h`, `3 d`: as exact as it is useful."""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length or unit == "min":
+    for unit, length in (("d", 86_400), ("h", 3_600)):
+        if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    raise AssertionError
+    return f"{seconds / 60:.0f} min"
 
 
 def plural(count: int, noun: str) -> str:
