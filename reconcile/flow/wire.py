@@ -16,6 +16,7 @@ from typing import Final
 from reconcile.core.errors import UsageError
 from reconcile.core.path import is_under
 from reconcile.core.record import Scope
+from reconcile.flow.clock import RealClock
 from reconcile.flow.learnt import Learnt, known_order
 from reconcile.flow.memory import Memory
 from reconcile.flow.reading import LocalReader
@@ -92,7 +93,7 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     store = open_store(where, options=settings, walk=partial(walk, place.path, selection=EVERYTHING))
     if write and place.scheme == "file":
         store.ensure()
-    return open_shared(store, write=write)
+    return open_shared(Retrying(store, clock=RealClock()), write=write)
 
 
 def _own_state(path: Path, *, write: bool) -> StateStore:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import BusyError, UsageError
 from reconcile.flow.clock import RealClock
-from reconcile.flow.wire import wire
+from reconcile.flow.wire import state_of, wire
 from reconcile.spec.load import build
 from reconcile.spec.model import Spec
+from reconcile.state.lease import acquire
+from reconcile.stores.memory import MemoryStore
+from reconcile.stores.wrapper import Wrapper
 from tests.flow.world import World
+from tests.state.state_kit import FakeClock
 
 
 def spec_with(root: Path, state: str, unmanaged: str) -> Spec:
@@ -36,4 +41,28 @@ def test_a_state_in_a_directory_of_the_network_is_a_shared_one(tmp_path: Path, m
     assert world.told() == ["create a"]
     assert not (tmp_path / "mounted").exists()
     world.settled()
-    assert sorted(path.name for path in (tmp_path / "mounted" / "log").iterdir())[0] == "000000000001"
+    assert min(path.name for path in (tmp_path / "mounted" / "log").iterdir()) == "000000000001"
+
+
+class BusyOnce(Wrapper):
+    """Refuses the first call of every kind, as a throttled service does."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.refused = set()
+
+    def _call(self, verb, key, run):
+        if verb not in self.refused:
+            self.refused.add(verb)
+            raise BusyError("slow down", op=verb, path=key, retry_after_s=0)
+        return run()
+
+
+@pytest.mark.hazard("R07")
+def test_a_shared_state_waits_out_a_busy_store(tmp_path, monkeypatch):
+    busy = BusyOnce(MemoryStore())
+    monkeypatch.setattr("reconcile.flow.wire.open_store", lambda *_, **__: busy)
+    spec = build({"state": "s3://team/state", "mappings": {"docs": {"source": "a", "target": "b"}}}, root=tmp_path)
+    with closing(state_of(spec, write=True)) as state:
+        acquire(state, "apply", clock=FakeClock()).release()
+    assert {"list", "write", "read"} <= busy.refused
