@@ -34,13 +34,13 @@ def command(face: Face, run: int | None, *, no_hold: bool, auto_approve: bool, *
 def _run(face: Face, house: House, options: RollbackOptions, *, asked: bool) -> int:
     """Shows what would be done, asks, does it, tells; returns the exit code."""
     from reconcile.cli.listeners import JsonLines, hushed, listener  # noqa: PLC0415 - as above
-    from reconcile.cli.running import STOPPING  # noqa: PLC0415
-    from reconcile.cli.signals import interruptible, stopping  # noqa: PLC0415
+    from reconcile.cli.running import as_run  # noqa: PLC0415
+    from reconcile.cli.signals import interruptible  # noqa: PLC0415
     from reconcile.flow.clock import RealClock  # noqa: PLC0415
     from reconcile.flow.rollback import RollbackHooks, rollback  # noqa: PLC0415
 
     lines = JsonLines(face) if face.json else None
-    with stopping(face.stop, lambda: face.note(STOPPING)), listener(face) as heard:
+    with as_run(face), listener(face) as heard:
 
         def approve(plan: UndoPlan) -> bool:
             with hushed(heard), interruptible():

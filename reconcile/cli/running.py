@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from reconcile.cli.face import Face
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 STOPPING: Final = "Stopping; once more ends it at once."
 
 
+@contextmanager
+def as_run(face: Face) -> Iterator[None]:
+    """What changes something: a signal ends it cleanly, and it goes on when nobody hears what it says."""
+    face.voice.goes_on = True
+    with stopping(face.stop, lambda: face.note(STOPPING)):
+        yield
+
+
 def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Approve) -> int:
     """Applies, shows, and returns the exit code."""
     plan = load_plan(plan_file) if plan_file is not None else None
@@ -30,9 +39,8 @@ def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOpt
 def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
     """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
     seen: list[Plan] = []
-    face.voice.goes_on = True
     lines = JsonLines(face) if face.json else None
-    with stopping(face.stop, lambda: face.note(STOPPING)), listener(face) as heard:
+    with as_run(face), listener(face) as heard:
 
         def shown_first(made: Plan) -> Collection[int] | bool:
             seen.append(made)

@@ -63,15 +63,15 @@ def watch(
 
 
 def _run(face: Face, spec: Spec | None, options: WatchOptions) -> int:
-    from reconcile.cli.signals import interruptible, stopping  # noqa: PLC0415 - as above
+    from reconcile.cli.running import as_run  # noqa: PLC0415 - as above
+    from reconcile.cli.signals import interruptible  # noqa: PLC0415
     from reconcile.flow.applying import Hooks  # noqa: PLC0415
     from reconcile.flow.clock import RealClock  # noqa: PLC0415
     from reconcile.flow.watching import Surroundings, watch  # noqa: PLC0415
 
-    face.voice.goes_on = True
     told = _JsonLog(face) if face.json else _Log(face)
     around = Surroundings(reload=face.spec if spec is None else None, heard=told.result)
-    with stopping(face.stop), suppress(KeyboardInterrupt):
+    with as_run(face), suppress(KeyboardInterrupt):
         hooks = Hooks(told, lambda _plan: True, RealClock(face.stop), face.stop, interruptible)
         watch(spec or face.spec(), options, hooks, around)
     return 0

@@ -206,3 +206,24 @@ def test_a_watch_ends_with_0(tmp_path: Path, number: int, at: int | None) -> Non
         os.kill(pid, number)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     check(world, Ended(code, said.read_text(), []), {0})
+
+
+WRITERS = (
+    ["destroy", "--auto-approve"], ["adopt"], ["conflicts", "resolve", "--source", "edited"], ["state", "rm", "edited"],
+    ["reset", "--auto-approve"], ["lock", "hold", "--reason", "x"], ["rollback", "--auto-approve", "--no-hold"], ["gc"],
+)  # fmt: skip
+
+
+@pytest.mark.hazard("T27")
+@pytest.mark.parametrize("words", WRITERS, ids=lambda words: words[0])
+def test_every_verb_that_writes_ends_cleanly(tmp_path: Path, words: list[str]) -> None:
+    """No lock is left behind, no inside shown, and what it was about is neither lost nor half done."""
+    steps = len(run_forked(ready(tmp_path / "whole").root, words).steps)
+    for at in sorted({1, steps // 3, steps // 2, steps - 2}):
+        world = ready(tmp_path / f"at-{at}")
+        ended = run_forked(world.root, words, Sends(signal.SIGTERM, at))
+        assert ended.code in (0, 130), ended
+        assert "Traceback" not in ended.said, ended
+        held = run_forked(world.root, ["lock", "show"]).said
+        assert held == "Lock free.\n" or (words[0] == "lock" and held.startswith("Held since")), (at, ended)
+        assert "Error" not in run_forked(world.root, ["plan"]).said
