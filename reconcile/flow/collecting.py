@@ -82,7 +82,7 @@ def collect(house: House, clock: Clock, *, older_than_s: float, lock_timeout_s: 
 
 
 def foresee(house: House, clock: Clock, *, older_than_s: float) -> Collected:
-    """What `collect` would do, of a house that can change nothing; what settling would add is not in it."""
+    """What `collect` would take from targets and state, but for what it settles; of a house that can change nothing."""
     collected = Collected()
     ages = Ages(house.state, clock.now(), older_than_s)
     for wired in house.mappings:
