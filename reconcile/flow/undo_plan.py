@@ -243,7 +243,8 @@ class _Verdicts:
         _, named, version_id = one.kept.rpartition(VERSION_ID)
         if named:
             return f"the bucket no longer keeps version {version_id}"
-        return f"no copy{' any more' if one.kept else ''} of version {past.there}"
+        what = f" of version {past.there}" if self._wired.target.traits.waits else ""
+        return f"no copy{' any more' if one.kept else ''}{what}"
 
     def _since(self, past: Past) -> str:
         return f"changed since, by run {past.changed_by}" if past.changed_by else "changed since"
