@@ -93,9 +93,13 @@ class StoppedError(ReconcileError):
 
 
 class StoreError(ReconcileError):
-    """A store could not do what it was asked; `permanent` says that asking again is useless."""
+    """A store could not do what it was asked; `permanent` says that asking again is useless.
+
+    `unsure`: what was asked may have been done all the same; only looking tells.
+    """
 
     permanent = True
+    unsure = False
 
 
 class NotFoundError(StoreError):
@@ -114,6 +118,7 @@ class BusyError(StoreError):
     """Throttled, timed out or cut off: worth another try, after `retry_after_s` seconds if the store said so."""
 
     permanent = False
+    unsure = True
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **where: Any) -> None:
         super().__init__(message, **where)

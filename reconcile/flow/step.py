@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
-from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
+from reconcile.core.errors import ChangedError, DamagedError, StalePlanError, StoreError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
 from reconcile.core.record import Record
@@ -275,8 +275,8 @@ class Step:
         """A failure closes the intent only if nothing can have happened; else the next run settles it."""
         ending: Ending = "conflict" if isinstance(error, ChangedError) else "failed"
         outcome = replace(self._outcome(change, ending, str(error)), hint=getattr(error, "hint", ""))
-        unknown = isinstance(error, BusyError)
-        return Done(change, outcome, [] if unknown else [Fold(self.wired.scope.id, change.id)])
+        unsure = getattr(error, "unsure", False)
+        return Done(change, outcome, [] if unsure else [Fold(self.wired.scope.id, change.id)])
 
     def _outcome(self, change: Change, ending: Ending, error: str = "") -> Outcome:
         return Outcome(

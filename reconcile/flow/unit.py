@@ -110,4 +110,5 @@ class _Unit:
                 done.folds = self._step.restored(member, self._store.move(parked, home, expect=ABSENT))
             except StoreError as error:
                 done.outcome = self._step.failed(member, error).outcome
+                done.folds = []  # it is still in the park, or back after all: the next run looks
         return failed

@@ -70,7 +70,7 @@ class Directories:
         try:
             self._disk.mkdir(spot, 0o700 if ours_alone else 0o755)
         except OSError as error:
-            if not ours_alone:
+            if not ours_alone and (isinstance(error, FileExistsError) or spot.stat() is None):
                 self._made.discard(directory)
             if not isinstance(error, FileExistsError):  # else somebody made it at the same moment
                 raise

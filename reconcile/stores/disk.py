@@ -162,9 +162,11 @@ _KINDS: Final[dict[int, tuple[type[StoreError], str]]] = {
 
 @contextmanager
 def translated(op: str, key: str) -> Iterator[None]:
-    """Errors of the system become errors of the store."""
+    """Errors of the system become errors of the store; how far a change had come by then they do not say."""
     try:
         yield
     except OSError as error:
         kind, hint = _KINDS.get(error.errno or 0, (StoreError, ""))
-        raise kind(error.strerror or str(error), op=op, path=key, hint=hint) from error
+        raised = kind(error.strerror or str(error), op=op, path=key, hint=hint)
+        raised.unsure = True
+        raise raised from error
