@@ -54,9 +54,10 @@ def _apart(reply: Reply) -> tuple[Reply, Iterable[Fields] | None]:
         content = reply.data.decode()
     except UnicodeDecodeError:
         return reply, None
-    start, end = content.find(_FIRST), content.rfind(_LAST) + len(_LAST)
-    if not 0 <= start < end:
+    start, last = content.find(_FIRST), content.rfind(_LAST)
+    if not 0 <= start < last:
         return reply, None
+    end = last + len(_LAST)
     objects = content[start:end].replace("&quot;", '"').replace("&#34;", '"')
     shape = _shape(_TEXTS.sub("><", objects[: objects.index(_LAST) + len(_LAST)]))
     if shape is None:

@@ -161,7 +161,7 @@ def plan(room: Path) -> Target:
 def state(room: Path) -> Target:
     """What a state remembers is read as it was written, or refused and left as it is.
 
-    What it tells of past runs has a check on every row, but none on their number: a row that a flip hides is not missed.
+    What it tells of past runs has a check on every row but none on their number: one that a flip hides is not missed.
     """
     shutil.copytree(GOLDEN, room / "state")
     path = room / "state" / "reconcile.db"
@@ -175,7 +175,7 @@ def state(room: Path) -> Target:
         except StateError:
             assert bytes_of(path.parent) == before
             return
-        assert read == told
+        assert read[:REMEMBERED] == told[:REMEMBERED]
 
     return Target([whole], check)
 
