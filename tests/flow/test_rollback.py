@@ -84,6 +84,16 @@ def test_a_change_made_since_is_kept(world: World) -> None:
     assert world.there() == {"a": "1", "b": "222"}
 
 
+@pytest.mark.hazard("O03")
+def test_a_strangers_change_since_is_kept_though_it_is_as_long(world: World) -> None:
+    changed(world, {"a": "1"}, {"a": "2"})
+    put_there(world, "a", "9")
+    result = undo(world)
+    assert became(result) == {"a": "kept"}
+    assert result.exit_code == 7
+    assert world.there() == {"a": "9"}
+
+
 def test_runs_come_back_one_after_the_other(world: World) -> None:
     there = changed(world, {"a": "1"}, {"a": "2", "b": "x"})
     make(world.src, {"a": "3"})

@@ -12,7 +12,8 @@ from typing import Literal
 
 from tests.sabotage.bugs import ROOT, Bug
 
-LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", ".hypothesis", ".*_cache")
+TAKEN = ("reconcile", "schemas", "tests", "examples", "state", ".github", "pyproject.toml", "README.md", "CHANGELOG.md")
+LEFT_OUT = shutil.ignore_patterns("__pycache__")
 WHOLE = ("-n", "auto", "tests", "--ignore=tests/sabotage")
 PATIENCE_S = 1_800
 
@@ -25,7 +26,12 @@ class Scratch:
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="sabotage-")) / "tree"
         self.said = ""
-        shutil.copytree(ROOT, self.root, ignore=LEFT_OUT, symlinks=True)
+        self.root.mkdir()
+        for path in (ROOT / name for name in TAKEN):
+            if path.is_dir():
+                shutil.copytree(path, self.root / path.name, ignore=LEFT_OUT, symlinks=True)
+            elif path.exists():
+                shutil.copy(path, self.root)
 
     def __enter__(self) -> Scratch:  # noqa: PYI034
         return self
