@@ -79,6 +79,8 @@ class S3Store(ObjectStore):
         missing = int(told.get("content-length", 0))
         for chunk in chunks:
             missing -= len(chunk)
+            if missing < 0:
+                raise DamagedError("gives more than it said it would", op="read", path=key)
             yield chunk
         if missing:
             raise BusyError("the content was cut off", op="read", path=key)

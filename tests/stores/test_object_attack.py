@@ -18,7 +18,7 @@ from reconcile.stores.object import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing.samples import body_of, put
 from tests.fakes.s3 import FakeS3
-from tests.fakes.s3_faults import answer, error, html, keep, refuse
+from tests.fakes.s3_faults import answer, error, html, keep, refuse, tell
 
 
 @pytest.fixture
@@ -102,3 +102,17 @@ def test_a_service_account_that_is_not_there_is_told(tmp_path: Path) -> None:
         store.ensure(dry=True)
     store.close()
     assert "GOOGLE_APPLICATION_CREDENTIALS" in told.value.hint
+
+
+@pytest.mark.hazard("S16")
+def test_a_body_that_does_not_end_where_it_said_is_given_up(s3: FakeS3, store: Store) -> None:
+    """Chunk after chunk, of an object of three bytes: nobody waits for the end."""
+    s3.put("p/a", b"123")
+    entry = store.stat("a")
+    assert entry is not None
+    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+    longer = {"Transfer-Encoding": "chunked", "Content-Length": "3"}
+    fault = s3.fault("get", tell(lambda told: replace(told, body=chunk * 8, headers=told.headers | longer)))
+    with pytest.raises(DamagedError):
+        b"".join(store.read("a", version=entry.version))
+    assert fault.fired == 1
