@@ -109,7 +109,7 @@ def befall(fate: Fate, book: Book) -> None:
 
 def _note_commits(book: Book) -> None:
     """Notes each commit that went through: under which number, by which holder with which fence."""
-    commit, take = store.SqliteState.commit, lease._take
+    commit, take, release = store.SqliteState.commit, lease._take, lease.SqliteLease.release
     advanced = {kind: kind._advanced for kind in (store.SqliteState, shared.SharedState)}
     serials: list[int] = []
 
@@ -138,10 +138,15 @@ def _note_commits(book: Book) -> None:
             book.note(took=got.fence, id=got.holder.id, pid=os.getpid())
         return got
 
+    def given(self: Any) -> None:
+        release(self)
+        book.note(gave=self.fence, pid=os.getpid())
+
     for kind in advanced:
         kind._advanced = noted_head(kind)  # type: ignore[attr-defined]
     store.SqliteState.commit = noted  # type: ignore[method-assign]
     lease._take = taken
+    lease.SqliteLease.release = given  # type: ignore[method-assign]
 
 
 def start(work: Callable[[], object], said: Path, fate: Fate, book: Book) -> Actor:

@@ -36,7 +36,7 @@ stores: {{there: {{url: "s3://{bucket}", endpoint: "{endpoint}", region: us-east
 mappings:
   docs: {{source: ./src, target: "{target}", conflict: {conflict}, guard: {{max_delete: off}}}}
 """
-USUAL_STEPS = {"local": 60, "shared": 110, "s3": 60}
+USUAL_STEPS = {"local": 260, "shared": 260, "s3": 240}
 
 
 class WrongError(AssertionError):
@@ -63,6 +63,7 @@ class History:
         self.steps = USUAL_STEPS[self.kind]
         self.conflict = self.chance.choice(["source", "source", "fail"])
         self.late = False
+        self.broken: set[str] = set()
         (self.root / "src").mkdir()
         (self.root / "reconcile.yaml").write_text(self._spec())
 
@@ -113,9 +114,13 @@ class History:
     def apply(self, fate: str, *words: str) -> None:
         holder = next((actor for actor in self.actors if actor.stopped), None)
         before = len(list(self.book.all()))
+        owner = told.owner(self.book.all(), self.broken)
         at = self.chance.randint(1, self.steps)
         actor = self.run("apply", "--auto-approve", *words, fate=Fate(fate, at))
         self.actors.append(actor)
+        took = [one for one in list(self.book.all())[before:] if one["pid"] == actor.pid and "took" in one]
+        if took and any(one.stopped and one.pid == owner for one in self.actors):
+            raise WrongError(f"it took the lock of a living holder: {took}")
         self.counts[f"apply {'stopped' if actor.stopped else actor.code}"] += 1
         if actor.code == 6 and holder is None:
             raise WrongError(f"locked, and nobody lives: {actor.words}")
@@ -135,6 +140,7 @@ class History:
         if broken.code not in (0, 6):  # 6: somebody was stopped in the middle of a commit
             raise WrongError(f"unlock: {broken.code} {broken.words}")
         self.counts[f"unlock {broken.code}"] += 1
+        self.broken |= {lock["id"]} if broken.code == 0 else set()
         self.late = self.late or any(actor.stopped for actor in self.actors)
 
     def edit_source(self) -> None:

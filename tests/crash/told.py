@@ -31,6 +31,17 @@ def never_two_writers(notes: list[dict[str, Any]]) -> None:
             assert holders.setdefault(fence, note["id"]) == note["id"], f"two holders of fence {fence}: {notes}"
 
 
+def owner(notes: Iterable[dict[str, Any]], broken: set[str]) -> int | None:
+    """The process that took the lock last, and neither gave it back nor had it broken."""
+    pid, fence = None, 0
+    for note in notes:
+        if "took" in note:
+            pid, fence = (None if note["id"] in broken else note["pid"]), note["took"]
+        elif note.get("gave") == fence:
+            pid = None
+    return pid
+
+
 def _house(root: Path) -> House:
     return wire(load(str(root), None, {}), write=False, clock=RealClock(), reach=Reach())
 
