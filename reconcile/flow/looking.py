@@ -58,15 +58,18 @@ def status(house: House, now: float) -> Status:
     return Status(
         now=now,
         mappings=[
-            _mapping_status(
-                house, wired, [run for run in runs if wired.name in run.mappings and run.operation != "destroy"], known
-            )
+            _mapping_status(house, wired, [run for run in runs if wired.name in run.mappings and _goes_on(run)], known)
             for wired in house.mappings
         ],
         lock=held(show(house.state)),
         last=runs[0] if runs else None,
         orphans=orphans,
     )
+
+
+def _goes_on(run: Run) -> bool:
+    """Whether a run brings the target nearer to the source; one that takes back tells nothing of that."""
+    return run.operation not in ("destroy", "rollback")
 
 
 def _mapping_status(house: House, wired: Wired, runs: list[Run], known: dict[str, int]) -> MappingStatus:

@@ -119,8 +119,8 @@ class _Verdicts:
             self._tell(key, "cannot", self._unreadable[key])
         elif one.action in QUIET:
             self._judge_record(past)
-        elif one.stopped and one.moved_to is None:
-            self._judge_stopped(past)
+        elif one.stopped or (one.action is None and past.there == ABSENT):
+            self._judge_stopped(one, past)
         else:
             self._judge_content(one, past, self._there.get(key))
 
@@ -131,15 +131,17 @@ class _Verdicts:
         else:
             self._as_before(past, past.record)
 
-    def _judge_stopped(self, past: Past) -> None:
-        """A run that died may have taken a content out of its place, and not put it back."""
+    def _judge_stopped(self, one: Touched, past: Past) -> None:
+        """A run that died before it changed the path may have taken its content out of its place, and not put it back.
+
+        Nothing was folded then: what is remembered is what was there before. The same goes for a content that was only
+        copied, and whose own change never began.
+        """
         record = past.left
-        kept = self._aside(past.key, [self._run, *self._rollbacks], record) if record is not None else None
-        if record is None or kept is None or past.key in self._there:
+        if record is None or past.key in self._there:
             self._as_before(past, record)
-            return
-        self._befores[past.key] = Before(record, record.digest, kept)
-        self._change(past, Action.CREATE, ABSENT, kept.size)
+        else:
+            self._restore(one, replace(past, there=record.version, record=record), None)
 
     def _judge_content(self, one: Touched, past: Past, there: Entry | None) -> None:
         wanted = past.there != ABSENT

@@ -93,6 +93,8 @@ class Folded(Struct, frozen=True, tag=True):
                 wanted.setdefault(fold.scope, {})[fold.drop] = None
             if fold.put is not None:
                 wanted.setdefault(fold.scope, {})[fold.put.key] = fold.put
+        touched = {fold.scope for fold in self.folds}
+        past.reach(connection, self.run, [row.number for row in scopes.every(connection) if row.id in touched])
         for scope, records in wanted.items():
             found = {fold.key: fold.there for fold in reversed(self.folds) if fold.scope == scope and fold.key}
             past.keep(connection, self.run, scopes.known(connection, scope).number, found)

@@ -6,7 +6,7 @@ row of its own, and a first upload of a million files writes none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import sqlite3
 from typing import Any
 
@@ -31,7 +31,7 @@ class PastRow(Struct, frozen=True):
 
 
 class Reached(Struct, frozen=True):
-    """A run that changed records of a scope."""
+    """A run that wrote in a scope."""
 
     run: int
     scope: int
@@ -49,7 +49,6 @@ def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[st
 
     What a run finds first stands: a later change of the same path by the same run was of its own making.
     """
-    REACHED.put(connection, [Reached(run, scope)])
     rows = []
     for key, there in found.items():
         record = records.read_one(connection, scope, key)
@@ -58,8 +57,13 @@ def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[st
     PAST.put(connection, rows)
 
 
+def reach(connection: sqlite3.Connection, run: int, scopes: Iterable[int]) -> None:
+    """Remembers that a run wrote in these scopes, whether or not it changed a record there."""
+    REACHED.put(connection, [Reached(run, scope) for scope in scopes])
+
+
 def reached(connection: sqlite3.Connection, run: int, scope: int) -> bool:
-    """Whether a run changed records of a scope."""
+    """Whether a run wrote in a scope."""
     return next(REACHED.select(connection, "WHERE run = ? AND scope = ?", (run, scope)), None) is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 import random
@@ -112,8 +113,34 @@ def test_death_in_a_rollback_and_again(tmp_path: Path) -> None:
     assert max(died) == 3
 
 
+def die_and_take_back(root: Path, moment: int) -> int:
+    """An apply dies at a moment, and then somebody wants what it did undone."""
+    root.mkdir()
+    world = World(root, options={"guard": {"max_delete": "off"}})
+    make(world.src, BEFORE)
+    world.apply()
+    make(world.src, AFTER)
+    died = bool(dies(world.apply, moment))
+    with world.house(write=False) as house:
+        begun = len(house.state.runs()) == 2
+    if begun:
+        result = undo(world, 2)
+        assert result.exit_code == 0, (moment, why(result))
+        assert world.there() == BEFORE, moment
+    world.settled()
+    shutil.rmtree(root)
+    return died
+
+
+@pytest.mark.hazard("T15", "O03")
+def test_an_apply_that_died_is_undone(tmp_path: Path) -> None:
+    died = [die_and_take_back(tmp_path / str(at), at) for at in range(5, 900, 61)]
+    assert 3 <= sum(died) < len(died)
+
+
 @pytest.mark.campaign
 @pytest.mark.hazard("T15", "O03")
-def test_death_at_every_step_of_a_rollback(tmp_path: Path) -> None:
-    died = next(at for at in count() if not die_and_undo(tmp_path / str(at), at))
-    assert died > 300
+@pytest.mark.parametrize("way", [die_and_undo, die_and_apply, die_and_take_back])
+def test_death_at_every_step_of_a_rollback(tmp_path: Path, way: Callable[[Path, int], int]) -> None:
+    died = next(at for at in count() if not way(tmp_path / str(at), at))
+    assert died > 200
