@@ -8,7 +8,7 @@ import errno
 import os
 from typing import Final
 
-from reconcile.scan.system import ENTER, NO_LINK, Calls, open_beneath, open_root
+from reconcile.scan.system import ENTER, NO_LINK, Calls, open_beneath, open_root, translated
 
 HANDLES: Final = 64
 """Directories kept open at once, the root apart; those further out are put away and opened again on the way back."""
@@ -49,7 +49,10 @@ class Descent:
         self._calls = calls
         self._levels: list[Level] = []
         self._root = open_root(calls, root)
-        self._push("", "", self._root)
+        try:
+            self._push("", "", self._root)
+        except OSError as error:
+            raise translated(error, "scan", root) from error
 
     @property
     def top(self) -> Level:
