@@ -23,7 +23,7 @@ from reconcile.flow.held import Held
 from reconcile.flow.ordering import is_late, run_early
 from reconcile.flow.settling import settle
 from reconcile.flow.step import QUIET, Done
-from reconcile.flow.undo_plan import Part, undo_part
+from reconcile.flow.undo_plan import ALL_RUNS, Part, undo_part
 from reconcile.flow.undoing import UndoStep
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Clock, Sink, StateStore
@@ -32,7 +32,6 @@ from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire, break_lease, show
 
 OPERATION: Final = "rollback"
-_ALL: Final = 1 << 40
 _DOES: Final = {Action.DELETE: "removed"} | dict.fromkeys(QUIET, "unchanged")
 
 
@@ -200,7 +199,7 @@ def _let_go(state: StateStore) -> str:
 def _run(house: House, number: int | None) -> Run:
     """The run of this number; without one the newest that changed something in a target, rollbacks left out."""
     names = {wired.name for wired in house.mappings}
-    for run in house.state.runs(_ALL):
+    for run in house.state.runs(ALL_RUNS):
         if run.id == number or (number is None and _changed(house.state, run, names)):
             return run
     told = f"there is no run {number}" if number is not None else "no run has changed anything"

@@ -26,6 +26,8 @@ from reconcile.flow.wired import House, Wired, is_file
 from reconcile.ports import Past, Versioned
 from reconcile.report.views import Undone
 
+ALL_RUNS: Final = 1 << 40
+
 _TOUCHED: Final = frozenset({"done", "skipped"})
 """Endings of actions that changed something, or may have been stopped half way."""
 
@@ -62,7 +64,7 @@ def undo_part(house: House, wired: Wired, run: Run, first_id: int) -> Part:
         why = "the run had another source, target or layout"
         part.told = [Undone(wired.name, key, "cannot", why) for key in touched]
         return part
-    later = [one.id for one in house.state.runs() if one.operation == "rollback" and one.id > run.id]
+    later = [one.id for one in house.state.runs(ALL_RUNS) if one.operation == "rollback" and one.id > run.id]
     rollbacks = {one: _touched(wired, house.state.outcomes(one)).keys() for one in later}
     verdicts = _Verdicts(wired, run.id, touched, past, rollbacks)
     for one in touched.values():
@@ -113,7 +115,13 @@ class _Verdicts:
     # --- one path
 
     def judge(self, one: Touched) -> None:
-        """Decides about one path."""
+        """Decides about one path; what cannot be found out keeps back no other."""
+        try:
+            self._judge(one)
+        except StoreError as error:
+            self._tell(one.key, "cannot", str(error))
+
+    def _judge(self, one: Touched) -> None:
         key, past = one.key, self._past[one.key]
         if key in self._unreadable:
             self._tell(key, "cannot", self._unreadable[key])

@@ -143,6 +143,7 @@ def why_lines(why: Why, *, zone: tzinfo | None = None, color: bool = False) -> I
     yield f"  plan    {_verdict(why, paint)}"
     for run, outcome in why.history:
         told = f"{outcome.action} {outcome.outcome}" + (f": {outcome.error}" if outcome.error else "")
+        told = told if run.operation == "apply" else f"{run.operation}: {told}"
         yield f"  run {run.id}  {moment(run.started, zone)}  {shown(told)}"
 
 

@@ -100,7 +100,7 @@ def test_history_and_why_know_it(edited: Any) -> None:
     edited.ok("rollback", "--auto-approve", "--no-hold")
     assert "rollback" in edited.ok("history").out
     assert "Run 3: rollback" in edited.ok("history", "3").out
-    assert "run 3" in edited.ok("why", "a.txt").out
+    assert "rollback: update done" in edited.ok("why", "a.txt").out
 
 
 def test_no_run(place: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+import threading
 import uuid
 
 import pytest
 
-from reconcile.core.entry import ANY
-from reconcile.core.errors import LockedError, UsageError
+from reconcile.core.entry import ANY, Entry
+from reconcile.core.errors import DeniedError, LockedError, UsageError
+from reconcile.stores.wrapper import Wrapper
 from tests.flow.small_trees import make
 from tests.flow.undo_kit import became, put_there, undo, why
 from tests.flow.world import World
@@ -189,3 +191,47 @@ def test_who_declines_has_changed_nothing(world: World) -> None:
         undo(world, approve=lambda _plan: False)
     assert world.there() == {"a": "2"}
     world.settled()
+
+
+def test_a_stop_ends_it_cleanly_and_the_next_goes_on(world: World) -> None:
+    there = changed(world, BEFORE, AFTER)
+    stop = threading.Event()
+
+    def stop_now(_plan: object) -> bool:
+        stop.set()
+        return True
+
+    result = undo(world, stop=stop, approve=stop_now)
+    assert (result.exit_code, result.stopped) == (130, True)
+    assert result.left > 0
+    assert world.there() == AFTER
+    assert undo(world).exit_code == 0
+    assert world.there() == there
+
+
+def test_what_cannot_be_looked_at_keeps_back_no_other_path(world: World) -> None:
+    changed(world, {"a": "1", "b": "2"}, {"a": "11", "b": "22"})
+
+    class Unreadable(Wrapper):
+        def stat(self, key: str) -> Entry | None:
+            if key == "a":
+                raise DeniedError("not for you", op="stat", path=key)
+            return super().stat(key)
+
+    world.around = Unreadable
+    result = undo(world)
+    world.around = None
+    assert became(result) == {"a": "cannot", "b": "restored"}
+    assert "not for you" in why(result)["a"]
+    assert world.there() == {"a": "11", "b": "2"}
+
+
+def test_the_newest_run_that_changed_something_is_undone(world: World) -> None:
+    """Neither one that only recorded, nor a rollback."""
+    changed(world, {"a": "1"}, {"a": "2"})
+    put_there(world, "b", "equal")
+    make(world.src, {"a": "2", "b": "equal"})
+    assert world.apply().counts == {"adopt": 1}
+    result = undo(world)
+    assert result.undoes == 2
+    assert undo(world).undoes == 2
