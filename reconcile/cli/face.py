@@ -184,7 +184,7 @@ class Face:
 
     def tell_defect(self, text: str) -> int:
         """A traceback, which is worth a report; returns the exit code."""
-        self.log(self._guarded(text).rstrip())
+        self.log("\n".join(map(shown, text.rstrip().splitlines())))
         return self.tell_error(ReconcileError("this is a defect of reconcile, not yours", hint=DEFECT))
 
     def log(self, text: str) -> None:

@@ -113,7 +113,11 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(CYCLES)
     open_closed()
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # after the last step: all that was to be closed is closed
+        code = StoppedError.exit_code
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -145,7 +145,7 @@ def test_a_traceback_shows_no_secret(lake, monkeypatch, words):
 
     def defect(*_told: object) -> None:
         store_error = StoreError(f"https://u:{CANARY}@h/?X-Amz-Signature={CANARY}")
-        raise KeyError(f"secret {CANARY}") from store_error
+        raise ValueError(f"secret {CANARY} \x1b[2J\n::add-mask::x") from store_error
 
     for module in (planning, applying):
         monkeypatch.setattr(module, "make_plan", defect)
@@ -156,6 +156,8 @@ def test_a_traceback_shows_no_secret(lake, monkeypatch, words):
     assert "defect" in told.err
     assert CANARY not in told.out + told.err
     assert "***" in told.err
+    assert "\x1b" not in told.err
+    assert "\n::" not in told.err
 
 
 @pytest.mark.parametrize(
