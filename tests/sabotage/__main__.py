@@ -13,6 +13,8 @@ from tests.sabotage.bugs import ROOT, Bug, known
 from tests.sabotage.trying import Scratch
 
 README = ROOT / "tests" / "campaigns" / "README.md"
+RESULTS = "| date | campaign | what was done | outcome |"
+CALL = "`python -m tests.sabotage`"
 
 
 def main(words: list[str]) -> int:
@@ -40,11 +42,12 @@ def _told(scratch: Scratch, bug: Bug, at: str, began: float) -> bool:
 
 
 def _publish(caught: int, of: int) -> None:
-    """The newest score takes the place of the last one."""
+    """The newest score is the first row of the results; the last one goes."""
     today = datetime.now(UTC).date().isoformat()
-    row = f"| {today} | `python -m tests.sabotage` | {of} known bugs planted one at a time | {caught} of {of} caught |"
-    others = (line for line in README.read_text(encoding="utf-8").splitlines() if row.split("|")[2] not in line)
-    README.write_text("\n".join([*others, row]) + "\n", encoding="utf-8")
+    row = f"| {today} | {CALL} | {of} known bugs planted one at a time | {caught} of {of} caught |"
+    lines = [line for line in README.read_text(encoding="utf-8").splitlines() if f"| {CALL} |" not in line]
+    lines.insert(lines.index(RESULTS) + 2, row)
+    README.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
