@@ -162,6 +162,8 @@ class _Verdicts:
             again = next((run for run, keys in self._rollbacks.items() if past.key in keys), None)
             told = f"rolled back already, by run {again}" if again else self._since(past)
             self._tell(past.key, "unchanged" if again else "kept", told)
+        elif there is not None and self._wired.protected(past.key):
+            self._tell(past.key, "kept", "protected")
         elif not wanted:
             assert there is not None
             self._befores[past.key] = Before(past.record)
@@ -237,14 +239,15 @@ class _Verdicts:
         return None
 
     def _aside(self, key: str, runs: Iterable[int], record: Record | None) -> Entry | None:
-        """A content of this key that one of the runs put aside: that of `record`, or where there is none the first."""
-        for run in runs:
-            for where in (undo_key(run, key), park_key(run, key)):
-                found = self._wired.target.stat(where)
-                if found is None or found.kind:
-                    continue
-                if record is None or (found.size == record.size and holds(self._wired, found, record.digest)):
-                    return found
+        """The content of `record` that one of the runs put aside; where there was no record, what this run kept."""
+        for where in (name(run, key) for run in runs for name in (undo_key, park_key)):
+            found = self._wired.target.stat(where)
+            if found is None or found.kind:
+                continue
+            if record is None and where == undo_key(self._run, key):
+                return found
+            if record is not None and found.size == record.size and holds(self._wired, found, record.digest):
+                return found
         return None
 
     def _why_not(self, one: Touched, past: Past) -> str:
@@ -273,12 +276,15 @@ class _Verdicts:
 
     def settle_moves(self) -> None:
         """What cannot get its content back leaves it where it was moved to; what can, takes it from there."""
-        for key, one in self._touched.items():
-            told = self._told.get(key)
-            stuck = told is not None and told.ending in ("kept", "cannot")
-            if stuck and one.moved_to is not None and self._changes.pop(one.moved_to, None) is not None:
-                assert told is not None
-                self._tell(one.moved_to, "kept", f"holds what {key} had: {told.why}")
+        stuck = [one for key, one in self._touched.items() if key not in self._changes]
+        while stuck:
+            one = stuck.pop()
+            told = self._told.get(one.key)
+            if one.moved_to is None or told is None or told.ending == "unchanged":
+                continue
+            if self._changes.pop(one.moved_to, None) is not None:
+                self._tell(one.moved_to, "kept", f"holds what {one.key} had: {told.why}")
+                stuck.append(self._touched[one.moved_to])
         for change in list(self._changes.values()):
             origin = self._changes.get(change.from_key or "")
             if change.from_key is None or origin is None:

@@ -235,3 +235,32 @@ def test_the_newest_run_that_changed_something_is_undone(world: World) -> None:
     result = undo(world)
     assert result.undoes == 2
     assert undo(world).undoes == 2
+
+
+def test_what_is_protected_by_now_is_kept(world: World) -> None:
+    changed(world, {"a": "1", "b": "2"}, {"a": "11", "c": "3"})
+    world.options["protect"] = ["a", "c"]
+    result = undo(world)
+    assert became(result) == {"a": "kept", "b": "restored", "c": "kept"}
+    assert set(why(result).values()) == {"protected"}
+    assert world.there() == {"a": "11", "b": "2", "c": "3"}
+
+
+def test_a_chain_of_moves_with_a_stuck_end_loses_nothing(world: World) -> None:
+    before = {"z.1": "one", "y.2": "two", "x.3": "three"}
+    changed(world, before, {"y.2": "one", "x.3": "two", "w.4": "three", "z.1": "new"})
+    put_there(world, "z.1", "a stranger")
+    assert set(became(undo(world)).values()) == {"kept"}
+    assert world.there() == {"y.2": "one", "x.3": "two", "w.4": "three", "z.1": "a stranger"}
+
+
+def test_a_strangers_bytes_that_were_kept_and_are_gone_cannot_come_back(world: World) -> None:
+    """What the run itself had put there is never taken for what was there before it."""
+    make(world.src, {"a": "ours"})
+    world.apply()
+    put_there(world, "a", "a stranger")
+    world.apply()
+    with world.house(write=True) as house:
+        house.mappings[0].target.delete([(".reconcile/undo/2/a", ANY)])
+    assert became(undo(world)) == {"a": "cannot"}
+    assert world.there() == {"a": "ours"}
