@@ -87,11 +87,15 @@ class Machine:
         assert found in allowed or (allowed[0] is None and is_empty(found)), "the state is neither old nor new"
         for _, generation in generations(self.state):
             verify_file(generation)
+        self.check_contents(recorded)
+
+    def check_contents(self, recorded: Recorded) -> None:
+        """Nothing is lost, nothing half, no record lies."""
         now, before = self.there(), recorded.target
         here = {text.encode() for text in self.world.here().values()}
         assert set(before.values()) - set(now.values()) - here == set(), "a last copy is lost"
         assert {key for key, data in now.items() if data not in {*before.values(), *here}} == set(), "neither nor"
-        if found is not None and found != REFUSED:
+        if read_state(self.state) not in (None, REFUSED):
             self._check_records(recorded, now)
 
     def _check_records(self, recorded: Recorded, now: dict[str, bytes]) -> None:

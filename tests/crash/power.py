@@ -67,7 +67,7 @@ class Loss:
     def __init__(self, log: Log, places: list[int], at: int, chance: random.Random) -> None:
         self._chance = chance
         self._names, self._data, self._stamps = (chance.choice(CHANCES) for _ in range(3))
-        self.image = Image({number: _copied(node) for number, node in log.base.items()})
+        self.image = Image({number: copied(node) for number, node in log.base.items()})
         self.pending = 0
         for one, place in zip(log.operations[:at], places, strict=False):
             self._take(one, lasts=place < at)
@@ -128,7 +128,7 @@ class Loss:
             start = until
 
 
-def _copied(node: Node) -> Node:
+def copied(node: Node) -> Node:
     return Node(node.stamp, node.data, None if node.names is None else dict(node.names))
 
 

@@ -40,6 +40,8 @@ pytestmark = [
     pytest.mark.hazard("T17"),
 ]
 IMAGES = int(os.environ.get("RECONCILE_IMAGES", "50000"))
+TODAY = tuple(migrations.MIGRATIONS)
+LATER = "CREATE TABLE later (id INTEGER PRIMARY KEY);\n"
 FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
 SEEDS = Path(__file__).parents[1] / "seeds" / "power_loss.txt"
 TURNED = {"file": "was a directory", "directory/one": "was a file", "new": "too", "fresh": "too", "log/1": "x"}
@@ -181,10 +183,10 @@ STORIES: dict[str, Story] = {
 def play(name: str, root: Path, seeds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> int:
     """Records the story's run once; judges what each seed makes of it. Returns how many images there were."""
     prepare, work, judge = STORIES[name]
+    monkeypatch.setattr(migrations, "MIGRATIONS", TODAY)
     machine = Machine(prepare(root))
     if name == "migration":
-        later = "CREATE TABLE later (id INTEGER PRIMARY KEY);\n"
-        monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, later))
+        monkeypatch.setattr(migrations, "MIGRATIONS", (*TODAY, LATER))
     recorded = machine.record(lambda: work(machine.world))
     images = 0
     for seed in seeds:

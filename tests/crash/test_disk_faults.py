@@ -1,0 +1,255 @@
+"""Every step of every kind that a run takes on its disk fails once, with every error a disk can answer, before it is
+taken or after it: whatever failed is told, nothing is lost or half, no record lies, and the next run makes it good.
+
+The world of every kind of action is small, so that thousands of runs fit into a minute; SQLite's own I/O is among the
+steps. What every operation of the store does alone is in `test_store_faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import errno
+from functools import partial
+import os
+from pathlib import Path
+import random
+import time
+
+import pytest
+
+from reconcile.core.entry import ABSENT, Entry, Problem
+from reconcile.core.errors import StoreError
+from reconcile.scan.filters import Filter, Rules
+from reconcile.scan.system import Calls
+from reconcile.scan.walk import walk
+from reconcile.state import alive
+from reconcile.stores.local import LocalStore
+from reconcile.testing.samples import body_of
+from tests.crash.faulty import ERRNOS, Fault, Trial, failing
+from tests.crash.test_every_step import ready
+from tests.flow.small_trees import make
+from tests.flow.world import World
+
+FAULTS = int(os.environ.get("RECONCILE_FAULTS", "200000"))
+FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
+EVERYWHERE = (errno.EIO, errno.ENOSPC)
+"""These at every step; of the others a part each, so that together they come to every step."""
+BEFORE = {
+    "edited": "old text",
+    "gone/last": "to be deleted",
+    "old": "moved about",
+    "swap-a": "one",
+    "swap-b": "other",
+    "file": "becomes a directory",
+}
+AFTER = {
+    "edited": "new text",
+    "new/old": "moved about",
+    "swap-a": "other",
+    "swap-b": "one",
+    "file/one": "in it",
+    "fresh/new": "quite new",
+}
+
+
+@pytest.fixture(autouse=True)
+def the_dead_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that failed to give its lease back is this very process, which lives; its user's would be gone."""
+    monkeypatch.setattr(alive, "life", lambda _: "dead")
+
+
+def due(root: Path) -> World:
+    """A small world where every kind of change of the disk is due."""
+    root.mkdir()
+    world = World(root, options={"guard": {"max_delete": "off"}, "concurrency": 1})
+    make(world.src, BEFORE)
+    world.apply()
+    make(world.src, AFTER)
+    return world
+
+
+def names(code: int) -> str:
+    return errno.errorcode[code]
+
+
+@pytest.mark.hazard("T18")
+@pytest.mark.hazard("T20")
+@pytest.mark.hazard("T21")
+@pytest.mark.hazard("O02")
+@pytest.mark.parametrize("code", ERRNOS, ids=names)
+def test_a_fault_in_a_run(tmp_path: Path, code: int) -> None:
+    trial = Trial(due(tmp_path / "world"))
+    stride = 1 if code in EVERYWHERE else 8
+    first = ERRNOS.index(code) % stride
+    steps = trial.steps()
+    fired = [
+        trial.fail(Fault(at, code, late=late)).fired for late in (False, True) for at in range(first, steps, stride)
+    ]
+    assert sum(map(bool, fired)) >= 0.9 * len(fired), "few of them are not taken when an earlier one takes longer"
+    assert sum(map(bool, fired)) > 2 * 120 / stride
+
+
+@pytest.mark.campaign
+@pytest.mark.hazard("T18")
+def test_faults_in_very_many_runs(tmp_path: Path) -> None:
+    """`RECONCILE_FAULTS` of them (200,000: about 2 h of one core), one in ten in the world of all actions."""
+    print(f"RECONCILE_SEED={FIRST_SEED}")
+    chance = random.Random(FIRST_SEED)
+    trials = [Trial(due(tmp_path / "little")), Trial(ready(tmp_path / "big"))]
+    steps = [trial.steps() for trial in trials]
+    fired = 0
+    while fired < FAULTS:
+        which = chance.random() < 0.1
+        fault = Fault(chance.randrange(steps[which]), chance.choice(ERRNOS), late=chance.random() < 0.5)
+        fired += bool(trials[which].fail(fault).fired)
+        if fired % 1000 == 0:
+            print(f"{fired} faults", flush=True)
+
+
+@pytest.mark.hazard("T18")
+def test_a_fault_in_the_run_of_all_actions(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    trial = Trial(ready(tmp_path / "world"))
+    steps = trial.steps()
+    faults = [Fault(chance.randrange(steps), chance.choice(ERRNOS), late=chance.random() < 0.5) for _ in range(60)]
+    assert sum(bool(trial.fail(fault).fired) for fault in faults) >= 54
+
+
+# --- one operation of the store
+
+
+def put(store: LocalStore, key: str, data: bytes = b"old") -> Entry:
+    return store.write(key, body_of(data), expect=ABSENT)
+
+
+def creates(store: LocalStore) -> None:
+    store.write("new/deep/x", body_of(b"new"), expect=ABSENT)
+
+
+def updates(store: LocalStore) -> None:
+    there = store.stat("a/b")
+    assert there is not None
+    store.write("a/b", body_of(b"new"), expect=there.version)
+
+
+def keeps(store: LocalStore) -> None:
+    there = store.stat("a/b")
+    assert there is not None
+    store.copy(there, ".reconcile/undo/1/a/b", expect=ABSENT)
+
+
+def copies(store: LocalStore) -> None:
+    there = store.stat("a/b")
+    assert there is not None
+    store.copy(there, "copy/of", expect=ABSENT)
+
+
+def moves(store: LocalStore) -> None:
+    there = store.stat("a/b")
+    assert there is not None
+    store.move(there, "c/d", expect=ABSENT)
+
+
+def deletes(store: LocalStore) -> None:
+    there = store.stat("a/b")
+    assert there is not None
+    for error in store.delete([("a/b", there.version)]):
+        if error is not None:
+            raise error
+
+
+OPERATIONS = {act.__name__: act for act in (creates, updates, keeps, copies, moves, deletes)}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """What a reader sees, without what is being written and our notes."""
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {key: path.read_bytes() for key, path in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
+
+
+def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tuple[str, dict[str, bytes]]:
+    """A fresh store, and the operation with a fault; how it ended, and what stands there then."""
+    root.mkdir()
+    store = LocalStore(str(root))
+    put(store, "a/b")
+    with failing(fault):
+        error = failure(act, store)
+    store.close()
+    assert error is None or (error.op and error.path), fault
+    return str(error or ""), contents(root)
+
+
+def failure(act: Callable[[LocalStore], None], store: LocalStore) -> StoreError | None:
+    try:
+        act(store)
+    except StoreError as error:
+        return error
+    return None
+
+
+@pytest.mark.hazard("T18")
+@pytest.mark.hazard("T20")
+@pytest.mark.hazard("T21")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None:
+    """Before or after, nothing between; without an error it is done; done again, it is done."""
+    act = OPERATIONS[name]
+    whole = Fault(-1)
+    _, after = faulted(tmp_path / "whole", act, whole)
+    before = {"a/b": b"old"}
+    fired = 0
+    for late in (False, True):
+        for at in range(whole.count):
+            for code in ERRNOS:
+                fault = Fault(at, code, late=late)
+                told, found = faulted(tmp_path / f"{at}-{code}-{late}", act, fault)
+                assert found in (before, after) or found == before | after, f"{fault}: {found}"
+                absent = code == errno.ENOENT  # what the system says is gone is taken for gone
+                assert told or found == after or absent, f"{fault}: no error, and not done"
+                fired += bool(fault.fired)
+    assert fired >= whole.count * 2 * len(ERRNOS) * 0.9
+
+
+# --- what is read
+
+
+class Failing:
+    """System calls of a scan, of which the one with this number fails."""
+
+    def __init__(self, at: int, code: int) -> None:
+        self._left, self._code = at, code
+        self.fired = False
+        self.calls = Calls(*(partial(self._call, getattr(Calls(), name)) for name in Calls.__struct_fields__))
+
+    def _call(self, act: Callable[..., object], *told: object, **named: object) -> object:
+        self._left -= 1
+        if self._left == -1 and act is not os.close:
+            self.fired = True
+            raise OSError(self._code, os.strerror(self._code))
+        return act(*told, **named)
+
+
+def scanned(root: Path, calls: Calls) -> Iterator[Entry | Problem]:
+    return walk(str(root), selection=Filter(Rules()), calls=calls)
+
+
+@pytest.mark.parametrize("code", ERRNOS, ids=names)
+def test_a_fault_while_reading_directories(tmp_path: Path, code: int) -> None:
+    """What was not seen is covered by a problem, or the walk raises; only `ENOENT`, of a name, is absence."""
+    make(tmp_path, {"a": "1", "b/c": "2", "b/d/e": "3", "f": "4", "g/h": "5", "g/i": "6"})
+    whole = {item.key for item in scanned(tmp_path, Calls()) if isinstance(item, Entry)}
+    fired = 0
+    for at in range(100):
+        failing_calls = Failing(at, code)
+        try:
+            found = list(scanned(tmp_path, failing_calls.calls))
+        except StoreError:
+            fired += 1
+            continue
+        fired += failing_calls.fired
+        problems = [item for item in found if isinstance(item, Problem)]
+        missing = whole - {item.key for item in found if isinstance(item, Entry)}
+        assert not missing or code == errno.ENOENT or problems, (at, missing)
+        for key in missing if code != errno.ENOENT else ():
+            assert any(problem.covers(key) for problem in problems), (at, key)
+    assert fired >= 15
