@@ -1,157 +1,52 @@
-"""Death at the steps of an apply that does everything, and in the recoveries from it: the next run makes it good."""
+"""Death at the steps of everything that writes, and in the recoveries from it: the next run makes it good.
+
+A point is one death, or several, each in the recovery from the one before, and the recovery from the last. Here are
+2,000 of them; `tests/campaigns/test_kill_sweep.py` takes as many as it is told.
+"""
 
 from __future__ import annotations
 
-from hashlib import sha256
-from itertools import count
-import os
-from pathlib import Path
-import random
-import shutil
+import json
 
 import pytest
 
-from reconcile.core.entry import Entry
-from tests.crash.mortal import dies
-from tests.flow.small_trees import make
-from tests.flow.watchers import holdings
-from tests.flow.world import World
+from reconcile.core.change import Action
+from tests.crash.kinds import KINDS, of_kind
+from tests.crash.room import Room
+from tests.crash.scenarios import Scenario
+from tests.crash.seeds import kept
 
-BEFORE = {
-    "edited": "old text",
-    "gone": "to be deleted",
-    "old-name": "moved about",
-    "log": "log 0",
-    "log.1": "log 1",
-    "log.2": "log 2",
-    "swap-a": "one side",
-    "swap-b": "the other side",
-    "file": "becomes a directory",
-    "directory/one": "becomes a file",
-    "directory/two": "with it",
-    "drifted": "as it was",
-    "lost": "will vanish there",
-    "mode": "made executable",
-    "steady": "stays",
-    "same-1": "twins",
-    "same-2": "twins",
-    "gone-both": "gone on both sides",
-}
-AFTER = {
-    "edited": "new text",
-    "new/deep/name": "moved about",
-    "log": "log 3",
-    "log.1": "log 0",
-    "log.2": "log 1",
-    "log.3": "log 2",
-    "swap-a": "the other side",
-    "swap-b": "one side",
-    "file/one": "in it",
-    "file/two": "and more",
-    "directory": "file now",
-    "drifted": "as it was",
-    "lost": "will vanish there",
-    "mode": "made executable",
-    "steady": "stays",
-    "same-1": "twins",
-    "same-3": "twins",
-    "fresh/empty": "",
-    "fresh/new": "quite new",
-    "adopted": "there already",
-}
-DUE = {"create", "update", "delete", "move", "adopt", "forget"}
+SINGLE = {"local": 50, "s3": 5, "shared": 7, "shared-s3": 4}
+NESTED = {"local": 5, "s3": 1, "shared": 2, "shared-s3": 2}
+SHORT = 5
+CASES = [pytest.param(kind, one, id=f"{kind}-{one.name}") for kind in KINDS for one in of_kind(kind)]
 
 
-def ready(root: Path) -> World:
-    """A world where every kind of action is due."""
-    root.mkdir()
-    world = World(root, options={"guard": {"max_delete": "off"}})
-    make(world.src, BEFORE)
-    world.apply()
-    make(world.src, AFTER)
-    (world.src / "mode").chmod(0o755)
-    (world.out / "drifted").write_text("an edit there")
-    (world.out / "lost").unlink()
-    (world.out / "gone-both").unlink()
-    world.write("adopted", "there already", world.out)
-    world.write("stranger", "not ours", world.out)
-    return world
+def counts(kind: str, scenario: Scenario) -> tuple[int, int]:
+    return (SHORT, 0) if scenario.short else (SINGLE[kind], NESTED[kind])
 
 
-def there(world: World) -> dict[str, bytes]:
-    with world.house(write=False) as house:
-        return holdings(house.mappings[0].target)
+def test_the_points_are_two_thousand_and_of_every_action() -> None:
+    assert sum(sum(counts(kind, scenario)) for kind in KINDS for scenario in of_kind(kind)) >= 2_000
+    for kind in ("local", "s3"):
+        assert {action for scenario in of_kind(kind) for action in scenario.due.split()} == {*Action}
 
 
-def check_after_death(world: World, before: dict[str, bytes]) -> None:
-    """Nothing is lost, nothing is half, nobody else's is touched, and no record tells a lie."""
-    now = there(world)
-    here = {name: text.encode() for name, text in world.here().items()}
-    assert set(before.values()) - set(now.values()) - set(here.values()) == set()
-    assert {key: data for key, data in now.items() if data not in {*before.values(), *here.values()}} == {}
-    assert now["stranger"] == b"not ours"
-    with world.house(write=False) as house:
-        wired = house.mappings[0]
-        entries = {item.key: item for item in wired.target.list() if isinstance(item, Entry)}
-        for record in house.state.records(wired.scope.id):
-            entry = entries.get(record.key)
-            if entry is not None and entry.version == record.version:
-                assert record.digest == sha256(now[record.key]).digest(), record.key
-                assert record.executable == entry.executable, record.key
+@pytest.mark.hazard("T15", "T16")
+@pytest.mark.parametrize(("kind", "scenario"), CASES)
+def test_death_at_a_step(room: Room, kind: str, scenario: Scenario) -> None:
+    single, nested = counts(kind, scenario)
+    told = room.ask(kind=kind, scenario=scenario.name, single=single, nested=nested, due=kind == "local")
+    assert told["failed"] == []
+    assert told["points"] == single + nested
+    assert sum(told["died_at"].values()) == sum(int(depth) * count for depth, count in told["depths"].items())
+    assert kind != "local" or set(told["due"]) == set(scenario.due.split())
 
 
-def check_recovered(world: World) -> None:
-    """One apply, without help, and all is as it should be; a second finds nothing."""
-    world.settled()
-    found = world.there()
-    assert found.pop("stranger") == "not ours"
-    assert found == AFTER
-    assert os.access(world.out / "mode", os.X_OK)
-
-
-def die_and_recover(root: Path, *moments: int) -> int:
-    """Dies at each of the moments in turn, then recovers; returns how often it died."""
-    world = ready(root)
-    before = there(world)
-    deaths = 0
-    for moment in moments:
-        if not dies(world.apply, moment):
-            break
-        deaths += 1
-        check_after_death(world, before)
-    check_recovered(world)
-    shutil.rmtree(root)
-    return deaths
-
-
-def test_the_world_asks_for_every_kind_of_action(tmp_path: Path) -> None:
-    world = ready(tmp_path / "world")
-    plan = world.plan()
-    assert {change.action.value for change in plan.changes()} == DUE
-    assert sum(change.group > 0 for change in plan.changes()) >= 6
-    check_recovered(world)
-
-
-@pytest.mark.hazard("T15")
-@pytest.mark.parametrize("first", range(4))
-def test_death_at_a_step(tmp_path: Path, first: int) -> None:
-    """A sample of all steps; the campaign beside it takes every one."""
-    died = [die_and_recover(tmp_path / str(at), at) for at in range(first * 6, 500, 24)]
-    assert 12 <= sum(died) < len(died), "the sample reaches from the first step to beyond the last"
-
-
-@pytest.mark.campaign
-@pytest.mark.hazard("T15")
-def test_death_at_every_step(tmp_path: Path) -> None:
-    died = next(at for at in count() if not die_and_recover(tmp_path / str(at), at))
-    assert died > 300
-
-
-@pytest.mark.hazard("T16")
-@pytest.mark.parametrize("seed", range(2))
-def test_death_in_recovery_and_again(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    moments = [[chance.randrange(400), *(chance.randrange(200) for _ in range(2))] for _ in range(10)]
-    died = [die_and_recover(tmp_path / str(at), *several) for at, several in enumerate(moments)]
-    assert max(died) == 3
-    assert sum(died) >= 20
+@pytest.mark.hazard("T15", "T16")
+@pytest.mark.parametrize("line", kept())
+def test_what_failed_once(room: Room, line: str) -> None:
+    seed = json.loads(line)
+    told = room.ask(kind=seed["place"], scenario=seed["scenario"], points=[seed["moments"]])
+    assert told["failed"] == []
+    assert told["points"] == 1

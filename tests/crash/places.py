@@ -1,0 +1,122 @@
+"""Where a run may die: a target of some kind and a state of some kind, looked at from outside, by no code of ours.
+
+The S3 target lives in the process of the tests and outlives every child. That process itself never opens a connection
+of ours: what a library started there would not survive a fork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
+
+from reconcile.core.entry import Version
+from reconcile.core.path import has_control
+from reconcile.stores.seen import version_of
+from tests.fakes.s3 import FakeS3, Stored
+
+PREFIX = "team/"
+Contents = dict[str, bytes]
+
+
+@dataclass
+class Place:
+    """One root directory with the source, the state and the cache in it; the target is there too, or in `s3`.
+
+    A shared state is where a team has it: in a store beside the target. `kind` is the place's name.
+    """
+
+    kind: str
+    root: Path
+    s3: FakeS3 | None = None
+
+    def __str__(self) -> str:
+        return self.kind
+
+    @property
+    def shared(self) -> bool:
+        return self.kind.startswith("shared")
+
+    @property
+    def target(self) -> str:
+        return "s3://bucket/team" if self.s3 is not None else str(self.root / "out")
+
+    @property
+    def state(self) -> str:
+        if self.shared:
+            return "s3://bucket/state" if self.s3 is not None else str(self.root / "shared")
+        return str(self.root / "state" / "reconcile.db")
+
+    def change(self, key: str, text: str | None) -> None:
+        """Somebody else writes into the target, or with None takes away."""
+        if self.s3 is not None:
+            self.s3.objects.pop(PREFIX + key, None)
+            if text is not None:
+                self.s3.put(PREFIX + key, text.encode())
+            return
+        path = self.root / "out" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_text(text)
+
+    def contents(self) -> Contents:
+        """Every byte of the target by its name, control files too."""
+        if self.s3 is not None:
+            below = {key: stored.data for key, stored in self.s3.objects.items() if key.startswith(PREFIX)}
+            return {key.removeprefix(PREFIX): data for key, data in below.items()}
+        files = [path for path in (self.root / "out").rglob("*") if path.is_file()]
+        return {path.relative_to(self.root / "out").as_posix(): path.read_bytes() for path in files}
+
+    def version(self, key: str) -> Version | None:
+        """The version under a key, as records have it."""
+        if self.s3 is not None:
+            found = self.s3.objects.get(PREFIX + key)
+            return Version(found.etag.strip('"')) if found else None
+        path = self.root / "out" / key
+        return version_of(path.lstat()) if path.is_file() else None
+
+    def marks(self, key: str) -> object:
+        """Whatever of a file a touch would change."""
+        if self.s3 is not None:
+            return self.s3.objects.get(PREFIX + key)
+        path = self.root / "out" / key
+        if not path.is_file():
+            return None
+        seen = path.lstat()
+        return (seen.st_ino, seen.st_mode, seen.st_nlink, seen.st_uid, seen.st_mtime_ns, seen.st_ctime_ns)
+
+    def clear(self) -> None:
+        """Nothing is left."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        if self.s3 is not None:
+            self.s3.objects.clear()
+            self.s3.uploads.clear()
+
+
+@dataclass
+class Template:
+    """A place as it was when it was ready. Versions of local files are not of their content alone: no such target."""
+
+    files: Path
+    objects: Mapping[str, Stored]
+
+    @classmethod
+    def of(cls, place: Place, files: Path) -> Template:
+        assert place.s3 is not None
+        shutil.rmtree(files, ignore_errors=True)
+        shutil.copytree(place.root, files)
+        return cls(files, dict(place.s3.objects))
+
+    def restore(self, place: Place) -> None:
+        """The place is as it was."""
+        assert place.s3 is not None
+        place.clear()
+        shutil.copytree(self.files, place.root)
+        place.s3.objects.update(self.objects)
+
+
+def shown(contents: Contents) -> Contents:
+    """What a reader sees of it."""
+    return {key: data for key, data in contents.items() if not has_control(key)}
