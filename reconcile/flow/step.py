@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
-from reconcile.core.errors import ChangedError, DamagedError, StalePlanError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
 from reconcile.core.record import Record
@@ -146,10 +146,18 @@ class Step:
         entry = self.wired.target.write(change.key, body, expect=expect)
         digest = prepared.digest
         assert digest is not None, "a store published before it had read the body to its end"
-        if self.wired.sending.verify and digest_of(self.wired.target, entry) != digest:
+        if self.wired.sending.verify and self._read_back(entry) != digest:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
         record = self._record(change, entry, digest, body.executable)
         return self._done(change, record, sent_bytes=body.size_bytes, kept=kept)
+
+    def _read_back(self, entry: Entry) -> Digest:
+        """The digest of what was just written; where it cannot be read the write stands, and is left to be settled."""
+        try:
+            return digest_of(self.wired.target, entry)
+        except StoreError as error:
+            message = f"written, but cannot be read back: {error.message}"
+            raise BusyError(message, op="verify", path=entry.key, hint=error.hint) from error
 
     def _delete(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError, StoreError
-from reconcile.stores.object_errors import vanished
+from reconcile.stores.object_errors import garbled, vanished
 from reconcile.stores.s3_uploads import abort
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition, text
 
@@ -120,7 +120,7 @@ def begun(wire: Wire, key: str, headers: Headers) -> Iterator[str]:
     reply = wire.call("POST", key, op="write", query={"uploads": ""}, headers=headers)
     upload = text(reply.root("InitiateMultipartUploadResult", "write", key), "UploadId")
     if not upload:
-        raise DamagedError("began an upload without a name", op="write", path=key)
+        raise garbled("began an upload without a name", "write", key)
     try:
         yield upload
     except BaseException:
@@ -142,8 +142,9 @@ def send_part(wire: Wire, which: tuple[str, str, int], data: bytearray) -> Part:
         data=data,
     )
     etag = reply.headers.get("etag", "")
-    other = is_md5(bare(etag)) and bare(etag) != digest.hex() and not under_kms(reply.headers)
-    if not etag or other:
+    if not etag:
+        raise garbled("tells nothing of the part it got", "write", key)
+    if is_md5(bare(etag)) and bare(etag) != digest.hex() and not under_kms(reply.headers):
         raise DamagedError("keeps other bytes than were sent", op="write", path=key)
     return Part(number, etag, digest)
 
