@@ -1,0 +1,82 @@
+"""Every request of an apply and of a recovery fails in every way there is: nothing is lost, and all of it heals.
+
+Per commit a sample, drawn the same way each time; `RECONCILE_FAULT_POINTS=200000` with `-m campaign` for the long form.
+What once failed stands in `tests/seeds/http.json`, and is asked again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import json
+import os
+from pathlib import Path
+import random
+
+import pytest
+
+from tests.fakes.s3 import FakeS3
+from tests.fault.stories import STORIES, small_limits
+from tests.fault.storm import Point, Stage
+from tests.fault.watched import WatchedS3
+
+SEEDS = Path(__file__).parents[1] / "seeds" / "http.json"
+GATES = frozenset({"list", "get"})
+"""What these ask for decides over a whole run: their faults are alone in it."""
+
+Staged = Callable[[str], Stage]
+
+
+@pytest.fixture
+def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Staged]:
+    """Stories on a server that fails as it is told, beside one that must never be asked anything."""
+    small_limits(monkeypatch.setattr)
+    with WatchedS3() as server, FakeS3() as trap:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        yield lambda name: Stage(tmp_path / "world", STORIES[name], server, trap.endpoint)
+        assert trap.log == [], "credentials followed a redirect"
+
+
+def volleys(points: Sequence[Point], size: int) -> Iterator[tuple[Point, ...]]:
+    """The points in runs: one alone where it decides over all others, else so many in each."""
+    alone = [point for point in points if point.op in GATES or point.key is None]
+    others = [point for point in points if point not in set(alone)]
+    yield from ((point,) for point in alone)
+    yield from (tuple(others[at : at + size]) for at in range(0, len(others), size))
+
+
+def sweep(stage: Stage, count: int, lot: random.Random) -> int:
+    """Runs so many points of a story; returns how many were reached. What fails is told as a line for the seeds."""
+    points = list(stage.points())
+    size = 1 + len({(point.op, point.key, point.nth) for point in points}) // 6
+    reached = 0
+    for volley in volleys(lot.sample(points, min(count, len(points))), size):
+        try:
+            reached += len(stage.run(volley))
+        except AssertionError as error:
+            told = json.dumps([list(vars(point).values()) for point in volley])
+            raise AssertionError(f"{told}\n{error}") from error
+    return reached
+
+
+@pytest.mark.hazard("R07", "R08", "R10", "R11", "R12", "R13", "R15", "R17", "R18", "R20")
+@pytest.mark.hazard("R22", "R28", "R31", "R32", "O02", "S11", "S16")
+@pytest.mark.parametrize("name", STORIES)
+def test_whatever_fails_nothing_is_lost_and_all_of_it_heals(staged: Staged, name: str) -> None:
+    assert sweep(staged(name), 160, random.Random(name)) >= 80
+
+
+@pytest.mark.parametrize("seed", json.loads(SEEDS.read_text()), ids=lambda seed: f"{seed['story']}: {seed['found']}")
+def test_what_once_failed_holds(staged: Staged, seed: dict[str, object]) -> None:
+    points = [Point(*told) for told in seed["points"]]  # type: ignore[attr-defined]
+    assert staged(str(seed["story"])).run(points) == points
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", STORIES)
+def test_every_request_fails_in_every_way(staged: Staged, name: str) -> None:
+    """Each point of a story in turn, in ever other company, until its share of `RECONCILE_FAULT_POINTS` is reached."""
+    share = int(os.environ.get("RECONCILE_FAULT_POINTS", "200000")) // len(STORIES)
+    stage, lot, reached = staged(name), random.Random(), 0
+    while reached < share:
+        reached += sweep(stage, min(share - reached, 10_000), lot)
+    print(f"{name}: {reached} points reached")
