@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 import errno
 from functools import partial
+from hashlib import sha256
+from io import BytesIO
 import os
 from pathlib import Path
 import random
@@ -17,14 +19,14 @@ import time
 
 import pytest
 
-from reconcile.core.entry import ABSENT, Entry, Problem
+from reconcile.core.entry import ABSENT, Digest, Entry, Problem
 from reconcile.core.errors import StoreError
+from reconcile.ports import Body
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.system import Calls
 from reconcile.scan.walk import walk
 from reconcile.state import alive
 from reconcile.stores.local import LocalStore
-from reconcile.testing.samples import body_of
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
 from tests.crash.test_every_step import ready
 from tests.flow.small_trees import make
@@ -116,6 +118,11 @@ def test_a_fault_in_the_run_of_all_actions(tmp_path: Path) -> None:
 
 
 # --- one operation of the store
+
+
+def body_of(data: bytes) -> Body:
+    digest = Digest(sha256(data).digest())
+    return Body(size_bytes=len(data), open=lambda: BytesIO(data), data=data, digest=digest)
 
 
 def put(store: LocalStore, key: str, data: bytes = b"old") -> Entry:
