@@ -13,6 +13,14 @@ from reconcile.ports import Clock
 T = TypeVar("T")
 
 
+UNHEARD_ATTEMPTS: Final = 4
+"""A service that has never answered is most likely none: a wrong address is told in seconds."""
+
+
+class UnreachableError(BusyError):
+    """Nobody answers there at all."""
+
+
 class Ask(Protocol):
     """How something is asked for: once, or as often as it is worth."""
 
@@ -63,6 +71,7 @@ class Patience:
         self._between = between
         self._most = self._budget = budget
         self._quiet_until = clock.monotonic()
+        self._heard = False
         self._lock = Lock()
 
     def call(self, run: Callable[[], T]) -> T:
@@ -89,12 +98,15 @@ class Patience:
     def succeeded(self) -> None:
         """After a call that was answered."""
         with self._lock:
+            self._heard = True
             self._budget = min(self._most, self._budget + EARNED)
 
     def again(self, attempt: int, error: BusyError) -> bool:
         """After the `attempt`-th failure of a call: sleeps and says True; False where it is not worth it any more."""
         with self._lock:
-            if attempt >= self._attempts or self._budget < 1:
+            self._heard |= not isinstance(error, UnreachableError)
+            attempts = self._attempts if self._heard else min(UNHEARD_ATTEMPTS, self._attempts)
+            if attempt >= attempts or self._budget < 1:
                 return False
             self._budget -= 1
             named_s = min(error.retry_after_s or 0.0, self._longest_s)

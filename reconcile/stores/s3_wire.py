@@ -22,6 +22,7 @@ from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, DeniedError, StoreError
 from reconcile.ports import io_step
 from reconcile.stores.object_errors import Refusal, garbled, seconds, translate
+from reconcile.stores.patience import UnreachableError
 
 CONNECT_S: Final = 10
 STALL_S: Final = 120
@@ -166,7 +167,14 @@ class Wire:
     ) -> Any:
         from botocore.auth import S3SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError  # noqa: A004, PLC0415
+        from botocore.exceptions import (  # noqa: PLC0415
+            BotoCoreError,
+            ConnectionError,  # noqa: A004
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            HTTPClientError,
+            SSLError,
+        )
 
         path = key or ""
         url = f"{self.bucket.base}/" + ("" if key is None else quote(self.root + key, safe="/~"))
@@ -181,8 +189,9 @@ class Wire:
         except SSLError as error:
             raise DeniedError("the TLS certificate does not hold", op=op, path=path) from error
         except (ConnectionError, HTTPClientError) as error:
+            kind = UnreachableError if isinstance(error, (ConnectTimeoutError, EndpointConnectionError)) else BusyError
             message = f"no answer from {self.bucket.base}: {type(error).__name__}"
-            raise BusyError(message, op=op, path=path, hint="is the endpoint right, and the network up?") from error
+            raise kind(message, op=op, path=path, hint="is the endpoint right, and the network up?") from error
         except BotoCoreError as error:
             raise DeniedError(f"no credentials: {error}", op=op, path=path) from error
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconcile.core.errors import BusyError
 from reconcile.flow.clock import RealClock
-from reconcile.stores.patience import EARNED, Patience
+from reconcile.stores.patience import EARNED, Patience, UnreachableError
 from tests.stores.fakes import OwnClock
 
 
@@ -106,3 +106,22 @@ def test_who_is_to_stop_waits_no_more():
         with pytest.raises(BusyError):
             patience.call(busy)
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize(("heard", "tries"), [("never", 4), ("an answer", 8), ("that it is busy", 8)])
+def test_who_never_answered_is_given_up_soon(heard, tries):
+    """A wrong address is told in seconds; a service that goes away for a while is waited for."""
+    clock = OwnClock()
+    waiting = patience(clock)
+    if heard == "an answer":
+        assert waiting.call(lambda: 1) == 1
+    calls = []
+
+    def nobody():
+        calls.append(1)
+        raise BusyError("slow") if heard == "that it is busy" and len(calls) == 1 else UnreachableError("nobody")
+
+    with pytest.raises(UnreachableError):
+        waiting.call(nobody)
+    assert len(calls) == tries
+    assert sum(clock.slept) < (2 if tries == 4 else 60)
