@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from reconcile.core import errors
 from reconcile.core.change import Action, Change, Conflict, Reason
 from reconcile.core.decide import Facts, Source, Target, decide, source_state, target_state
 from reconcile.core.entry import ABSENT, Cover, Entry, Problem, Version
-from reconcile.core.fingerprint import COARSE_GRANULE_NS, GRANULE_NS, is_racy, local_version
+from reconcile.core.fingerprint import COARSE_GRANULE_NS, GRANULE_NS, changed_ns, is_racy, local_version
 from reconcile.core.journal import Fold
 from reconcile.core.march import Row, Tally, march
 from reconcile.core.outcome import Outcome, Result
-from reconcile.core.path import is_control_area
+from reconcile.core.path import expression, is_control_area
 from reconcile.core.plan import Header, Plan
 from reconcile.core.policy import Policy
 from reconcile.core.reasons import SENTENCES, conflict_sentence, sentence
@@ -127,3 +129,14 @@ def test_every_reason_has_a_sentence_with_nothing_left_to_fill_in() -> None:
             assert "{" not in told
             assert ("41" in told) == ("{since}" in SENTENCES[reason] and run == 41)
     assert conflict_sentence(Conflict("docs", "a", Reason.NEVER_MET, "here 1 B")).endswith("| here 1 B")
+
+
+def test_a_file_changed_when_its_content_or_its_names_last_did() -> None:
+    assert changed_ns(local_version(1, 20, 10, 4)) == 20
+    assert changed_ns(local_version(1, 10, 20, 4)) == 20
+
+
+def test_a_users_expression_warns_nobody_and_is_refused_when_it_is_none() -> None:
+    assert expression("[[a]").search("[")
+    with pytest.raises(re.error):
+        expression("(")
