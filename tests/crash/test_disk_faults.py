@@ -27,8 +27,8 @@ from reconcile.scan.system import Calls
 from reconcile.scan.walk import walk
 from reconcile.state import alive
 from reconcile.stores.local import LocalStore
+from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
-from tests.crash.test_every_step import ready
 from tests.flow.small_trees import make
 from tests.flow.world import World
 

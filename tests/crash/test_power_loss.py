@@ -30,7 +30,7 @@ from reconcile.state.store import open_state
 from reconcile.stores.disk import Disk
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, Machine, Recorded, read_state
-from tests.crash.test_every_step import AFTER, check_recovered, ready
+from tests.crash.everything import AFTER, check_recovered, ready
 from tests.crash.writelog import Names, Sync, Write
 from tests.flow.small_trees import make
 from tests.flow.world import World
