@@ -218,7 +218,7 @@ def test_what_failed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line:
 
 @pytest.mark.campaign
 def test_the_power_fails_very_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RECONCILE_IMAGES` of them (50,000: about 30 min of one core), from the seed `RECONCILE_SEED` on."""
+    """`RECONCILE_IMAGES` of them (50,000: about 40 min of one core), from the seed `RECONCILE_SEED` on."""
     chance = random.Random(FIRST_SEED)
     print(f"RECONCILE_SEED={FIRST_SEED}")
     images = rounds = 0
