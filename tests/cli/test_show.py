@@ -30,7 +30,7 @@ def test_in_other_forms(saved, form, begins):
 
 def test_no_plan_or_something_else(saved):
     assert saved("show", "nothing.plan").code == 1
-    assert saved("show", "reconcile.yaml").code == 1
+    assert saved("show", "reconcile.yaml").code == 5
 
 
 def test_an_edited_plan_is_refused(saved):
