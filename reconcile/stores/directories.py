@@ -27,12 +27,20 @@ class Directories:
     def place(self, key: str) -> Iterator[Spot]:
         """The place of a key, its directories made; if what is done there fails, they go again."""
         with self._root.spot(key, make=self._make) as spot:
+            self._clear(key, spot)
             try:
                 yield spot
             except BaseException:
                 with suppress(OSError, StoreError):
                     self.leave(key)
                 raise
+
+    def _clear(self, key: str, spot: Spot) -> None:
+        """A directory that a dead run of ours made, and left empty, stands in no file's way."""
+        with self.lock:
+            if key in self._made and self._remove(key):
+                self._disk.sync_directory(spot)
+                self._made.discard(key)
 
     def leave(self, key: str) -> None:
         """After a name left the directory of `key`: removes what is empty and ours, puts the change on the disk.

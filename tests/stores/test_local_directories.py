@@ -3,7 +3,7 @@
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import UnstableError
+from reconcile.core.errors import StoreError, UnstableError
 from reconcile.stores.local import LocalStore
 from reconcile.testing.samples import put, stream_of
 from tests.stores.disks import Faulty
@@ -109,3 +109,14 @@ def test_the_root_and_what_is_above_it_are_made_to_last(tmp_path):
     store.ensure()
     assert disk.calls == ["mkdir", "sync_directory"] * 2
     assert store.ensure() == []
+
+
+def test_an_empty_directory_that_a_dead_run_left_stands_in_no_files_way(root):
+    put(LocalStore(str(root)), "a/b", b"1")
+    (root / "a" / "b").unlink()
+    put(LocalStore(str(root)), "a", b"file")
+    assert (root / "a").read_bytes() == b"file"
+    (root / "theirs").mkdir()
+    with pytest.raises(StoreError):
+        put(LocalStore(str(root)), "theirs", b"file")
+    assert (root / "theirs").is_dir()
