@@ -127,8 +127,9 @@ def test_a_plan_is_the_same_however_the_source_is_read(world: World, monkeypatch
         def __iter__(self):
             return iter(sorted(self._inner, key=lambda found: found.name, reverse=True))
 
-    monkeypatch.setattr(os, "scandir", Backwards)
-    assert described(world.plan()) == described(plan)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", Backwards)
+        assert described(world.plan()) == described(plan)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from reconcile.spec.load import build
 from reconcile.stores.memory import MemoryStore
 from reconcile.stores.wrapper import Wrapper
 
-OURS = (".reconcile/probe-1", ".reconcile/leftover/of/ours")
-KEPT = (".reconcile/undo/1/a.txt", ".reconcile/trash/b.txt", ".reconcile/park/2/c.txt")
+OURS = (".reconcile/probe-0a1b-1", ".reconcile/probe-0a1b-2", ".reconcile/dirs")
+KEPT = (".reconcile/undo/1/a.txt", ".reconcile/trash/b.txt", ".reconcile/park/2/c.txt", ".reconcile/who/knows")
 
 
 def _put(store: MemoryStore, *keys: str) -> None:

@@ -386,7 +386,7 @@ def wait_until(truth):
 def test_a_child_inherits_nothing_of_the_state(state, clock):
     acquire(state, "apply", clock=clock)
     ours, inherited = (
-        subprocess.run(["ls", "-l", where], close_fds=False, capture_output=True, text=True, check=True).stdout
+        subprocess.run(["ls", "-l", where], close_fds=False, capture_output=True, text=True, check=False).stdout
         for where in (f"/proc/{os.getpid()}/fd", "/proc/self/fd")
     )
     assert str(state.path) in ours
