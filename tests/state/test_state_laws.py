@@ -70,16 +70,19 @@ class Records(RuleBasedStateMachine):
     @rule()
     def end_and_open_again(self):
         self.state.end(Run(self.run, "apply", 1.0, 2.0), [DOCS.id], self.lease)
+        for number, _ in generations(self.path):  # a run that changed something may have kept one
+            self.kept.setdefault(number, {scope: dict(model) for scope, model in self.model.items()})
         self.lease.release()
         self.state.close()
         self.open()
 
     @rule(scope=scopes)
     def begin_to_read(self, scope):
-        """A long reading sees what stood when it began, whatever is written meanwhile."""
+        """A long reading sees what stood when its first record was read, whatever is written meanwhile."""
         reading = self.state.records(scope.id)
         model = dict(self.model[scope.id])
-        self.readers.append((reading, [next(reading)] if model else [], model))
+        if model:
+            self.readers.append((reading, [next(reading)], model))
 
     @rule()
     def read_on(self):
