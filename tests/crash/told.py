@@ -74,7 +74,7 @@ def converged(root: Path, *, clean: bool) -> list[str]:
             if key not in waiting and (key not in there or b"".join(wired.target.read(key)) != path.read_bytes()):
                 wrong.append(f"{key} is not what the source has")
         recorded = {record.key for record in house.state.records(wired.scope.id)}
-        wrong += [f"{key} is recorded, and gone" for key in recorded - there.keys()]
+        wrong += [f"{key} is recorded, and gone" for key in recorded - there.keys() - waiting]
     return wrong + (sorted(waiting) if clean else [])
 
 
