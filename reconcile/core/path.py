@@ -23,14 +23,14 @@ TEMP_PREFIX: Final = ".reconcile-tmp-"
 _NEVER_SENT: Final = frozenset({".git", CONTROL_DIR, ".S3"})
 
 
-def undo_key(run: int, key: str) -> str:
-    """Where the bytes that a run takes away from `key` are kept."""
-    return f"{CONTROL_DIR}/undo/{run}/{key}"
+def undo_key(run: int, key: str, more: str = "") -> str:
+    """Where the bytes that a run takes away from `key` are kept; `more` (hexadecimal) where that place is taken."""
+    return f"{CONTROL_DIR}/undo/{run}{more and '-'}{more}/{key}"
 
 
-def park_key(run: int, key: str) -> str:
-    """Where the content of `key` waits, while a run makes room, for its new place."""
-    return f"{CONTROL_DIR}/park/{run}/{key}"
+def park_key(run: int, key: str, more: str = "") -> str:
+    """Where the content of `key` waits, while a run makes room, for its new place; `more` as above."""
+    return f"{CONTROL_DIR}/park/{run}{more and '-'}{more}/{key}"
 
 
 def is_utf8(name: str) -> bool:

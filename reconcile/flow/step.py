@@ -10,7 +10,7 @@ import time
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
+from reconcile.core.entry import ABSENT, Digest, Entry, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
@@ -24,6 +24,9 @@ from reconcile.scan.hashing import SMALL_BYTES
 SENDS = frozenset({Action.CREATE, Action.UPDATE})
 QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
 """Actions that touch records only."""
+
+Take = Callable[..., Entry]
+"""`Store.copy` or `Store.move`."""
 
 VERSION_ID = "?versionId="
 """Between a key and the id of the version that the store itself keeps of it."""
@@ -162,8 +165,7 @@ class Step:
     def _delete(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target
         if self.keeps and target.traits.move_atomic:
-            kept = undo_key(self.run, change.key)
-            target.move(self._there(change.key, change), kept, expect=ANY)
+            kept = self.put_aside(target.move, self._there(change.key, change), undo_key).key
         else:
             kept, expect = self.keep(change)
             error = target.delete([(change.key, expect)])[0]
@@ -226,7 +228,7 @@ class Step:
         record = self._record(
             change, self._there(change.key, change), source_digest(self.wired, change), change.executable
         )
-        return self._done(change, record)
+        return self._done(change, replace(record, accepted=True))
 
     def _forget(self, prepared: Prepared) -> Done:
         return self.gone(prepared.change, "")
@@ -247,8 +249,23 @@ class Step:
         there = Entry(change.key, change.was_size, change.expect)
         if target.traits.keeps == "versions" and isinstance(target, Versioned) and (found := target.version_id(there)):
             return f"{change.key}{VERSION_ID}{found}", change.expect
-        kept = target.copy(there, undo_key(self.run, change.key), expect=ANY)
+        if self._is_too_long_to_keep(change.key):
+            return "", change.expect
+        kept = self.put_aside(target.copy, there, undo_key)
         return kept.key, kept.version if target.traits.keeps == "link" else change.expect
+
+    def _is_too_long_to_keep(self, key: str) -> bool:
+        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails."""
+        most_bytes = self.wired.target.traits.max_key_bytes
+        name = undo_key(self.run, key, token_hex(4)).encode(errors="surrogateescape")
+        return bool(most_bytes) and len(name) > most_bytes and self.wired.policy.keep == "auto"
+
+    def put_aside(self, take: Take, there: Entry, name: Callable[..., str]) -> Entry:
+        """Copies or moves `there` where `name` says, never over anything: another state counts its runs from 1 too."""
+        try:
+            return take(there, name(self.run, there.key), expect=ABSENT)
+        except ChangedError:  # something has that name, or `there` changed: then this fails as well
+            return take(there, name(self.run, there.key, token_hex(4)), expect=ABSENT)
 
     def may_take_away(self, change: Change) -> bool:
         """Whether old bytes may go: where they must be kept always, only if they can be."""

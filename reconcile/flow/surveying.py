@@ -29,7 +29,7 @@ YOUNG: Final = "not old enough"
 ALIVE_S: Final = 86_400.0
 """What no run of this state vouches for is left alone for so long, whatever was asked for: its maker may be alive."""
 
-_OF_A_RUN: Final = re.compile(rf"{re.escape(CONTROL_DIR)}/(undo|park)/(\d+)/.+", re.DOTALL)
+_OF_A_RUN: Final = re.compile(rf"{re.escape(CONTROL_DIR)}/(undo|park)/(\d+)(?:-[0-9a-f]+)?/.+", re.DOTALL)
 _PROBE: Final = re.compile(rf"{re.escape(CONTROL_DIR)}/probe-[0-9a-f]{{16}}-[12]")
 _ALL: Final = 1 << 62
 
@@ -149,7 +149,7 @@ class Survey:
             except StoreError as error:
                 yield Problem(item.key, error.message, hint=error.hint)
         for record in self._house.state.records(self._wired.scope.id) if old else ():
-            if record.digest in old and self._stands(record):
+            if record.digest in old and not record.accepted and self._stands(record):
                 yield from (Due("parked", item.key, item.version, item.size) for item in old.pop(record.digest))
         for item in (item for items in old.values() for item in items):
             yield Left("parked", item.key, item.size, "nothing else is known to hold its content")

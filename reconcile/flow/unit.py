@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconcile.core.change import Action, Change
-from reconcile.core.entry import ABSENT, ANY, Entry, Version
+from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.path import park_key, undo_key
 from reconcile.flow.step import Done, Prepared, Step
@@ -70,11 +70,11 @@ class _Unit:
     def _park(self, member: Change) -> None:
         if member.action is Action.DELETE:
             there = Entry(member.key, member.size, member.expect)
-            self._parked[member.id] = self._store.move(there, undo_key(self._step.run, member.key), expect=ANY)
+            self._parked[member.id] = self._step.put_aside(self._store.move, there, undo_key)
         elif member.from_key is not None:
             there = Entry(member.from_key, member.size, member.from_version)
             take = self._store.move if member.vacates else self._store.copy
-            self._parked[member.id] = take(there, park_key(self._step.run, member.from_key), expect=ANY)
+            self._parked[member.id] = self._step.put_aside(take, there, park_key)
 
     def _place(self, one: Prepared) -> Done:
         member = one.change

@@ -278,6 +278,8 @@ class LocalStore:
         """A second name for a file; None where the file system has no such thing."""
         with self._directories.lock, self._root.spot(entry.key) as old, self._directories.place(key) as new:
             seen = self._check("copy", entry.key, old, entry.version)
+            if expect == ABSENT and new.stat() is not None:  # a link in vain would change the times of the live file
+                raise ChangedError("something is there", op="copy", path=key)
             temp = new.named(temp_name())
             try:
                 self._disk.link(old, temp)
