@@ -159,10 +159,13 @@ def target_state(row: Row, source: Source, facts: Facts) -> Target | Ask:
 
 
 def _against_source(row: Row, entry: Entry, source: Source, facts: Facts) -> Target | Ask:
-    """A version that differs is not yet another content: a touch, or the second name of a kept file, changes it too."""
+    """A version that differs is not yet another content: a touch, or the second name of a kept file, changes it too.
+
+    Of what was accepted nothing is known but its version.
+    """
     record = row.record
     known_version = record is not None and entry.version == record.version
-    if record is not None and known_version and record.settled:
+    if record is not None and known_version and (record.settled or record.accepted):
         return Target.SAME
     here = row.source if source in (Source.SAME, Source.CHANGED) else None
     if entry.size not in {side.size for side in (record, here) if side is not None}:
@@ -220,7 +223,7 @@ def _exceptional(row: Row, policy: Policy, word: Verdict, expect: Version, facts
 def _respelled(row: Row) -> bool:
     """Whether the source writes the name in another way since it was recorded, which the target takes for the same."""
     here, known = row.source, row.record
-    if here is None or known is None or row.target is None or here.key == known.key:
+    if here is None or known is None or known.accepted or row.target is None or here.key == known.key:
         return False
     return (here.path or here.key) != (known.path or known.key)
 

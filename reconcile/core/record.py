@@ -39,7 +39,8 @@ class Record(Struct, frozen=True, gc=False):
 
     `digest` is the SHA-256 of what we sent, `version` the target's own mark as read after our write. `settled` is
     False when the version was read too soon after the write to prove anything. `path` is the source path where it is
-    not the key.
+    not the key. `accepted`: the target holds another content than `digest`, taken as it was by decision; then `digest`
+    speaks of the source alone, and only `version` of the target.
     """
 
     key: str
@@ -50,3 +51,4 @@ class Record(Struct, frozen=True, gc=False):
     settled: bool = True
     executable: bool = False
     run: int = 0
+    accepted: bool = False

@@ -120,7 +120,8 @@ class Draft:
         content = here if action is not Action.DELETE else None
         digest = (here.digest or judged.facts.source_digest) if here else None
         if content is None and row.record is not None:
-            digest = row.record.digest if decision.reason is not Reason.UNMANAGED else None
+            known = decision.reason is not Reason.UNMANAGED and not row.record.accepted
+            digest = row.record.digest if known else None
         return Change(
             0,
             self._wired.name,
@@ -142,7 +143,9 @@ class Draft:
         if "none" in (traits.copy, traits.move):
             return
         record = row.record
-        if record is not None and row.target is not None and change.reason in (Reason.GONE, Reason.CHANGED):
+        if record is None or record.accepted:  # what stands there is not what the record tells of the source
+            return
+        if row.target is not None and change.reason in (Reason.GONE, Reason.CHANGED):
             vacates = change.action is Action.DELETE
             mode = self._wired.executable and record.executable
             self._holders.append(Holder(change.key, record.size, record.digest, row.target.version, vacates, mode))

@@ -87,7 +87,8 @@ class Judge:
         if isinstance(target, Ask):
             return target
         decision = decide(row, self._wired.policy, source, target, facts, executable=self._wired.executable)
-        if self._resend and decision is None and (source, target) == (Source.SAME, Target.SAME):
+        accepted = row.record is not None and row.record.accepted
+        if self._resend and not accepted and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
         if self._destroy and decision is not None:
             decision = replace(decision, reason=_DESTROYING.get(decision.reason, decision.reason))
@@ -131,7 +132,9 @@ class Judge:
         return replace(facts, source_digest=hashes.sha256, target_equal=equal)
 
     def _is_recorded(self, there: Entry, record: Record) -> bool:
-        """Proven, or for a version that is ours but not settled, read back."""
+        """Proven, or for a version that is ours but not settled, read back. An accepted content was never recorded."""
+        if record.accepted:
+            return False
         target = self._wired.target
         proven = target.prove(there, Hashes(record.digest))
         if proven is None and there.version == record.version:

@@ -174,7 +174,10 @@ class _Verdicts:
     def _is_old(self, past: Past, there: Entry) -> bool:
         """Whether what is there is what was there before the run: rolled back already, or by somebody else."""
         record = past.record
-        if record is None or record.version != past.there or not self._may_be(record, there):
+        if record is not None and record.accepted and record.version == past.there == there.version:
+            return past.left is None or past.left.version != there.version
+        record = _proven(past)
+        if record is None or not self._may_be(record, there):
             return False
         if past.left is not None and past.left.digest != record.digest and there.version == past.left.version:
             return False
@@ -185,7 +188,7 @@ class _Verdicts:
         left = past.left
         if one.action in (None, Action.DELETE):
             return there is None
-        if left is None:
+        if left is None or left.accepted:
             return False
         if there is None:
             return self._aside(past.key, self._rollbacks, left) is not None
@@ -199,13 +202,14 @@ class _Verdicts:
 
     def _restore(self, one: Touched, past: Past, there: Entry | None) -> None:
         """The old content comes back, if it is anywhere."""
-        record = past.record if past.record is not None and past.record.version == past.there else None
+        record = _proven(past)
         digest = record.digest if record is not None else None
         before = self._kept(one, past, record)
         origin = self._there.get(one.moved_to) if one.moved_to is not None else None
         expect = there.version if there is not None else ABSENT
         if before is not None:
-            self._befores[past.key] = Before(past.record, digest, *before)
+            was = past.record is not None and past.record.accepted and past.record.version == past.there
+            self._befores[past.key] = Before(past.record, digest, *before, accepted=was)
             size = before[0].size if before[0] is not None else record.size if record is not None else 0
             self._change(past, Action.UPDATE if there else Action.CREATE, expect, size)
         elif origin is not None and record is not None and self._is_left_at(origin.key, record):
@@ -313,8 +317,7 @@ class _Verdicts:
             self._change(past, Action.ADOPT, past.there, record.size if record is not None else 0)
 
     def _change(self, past: Past, action: Action, expect: Version, size: int, origin: Entry | None = None) -> None:
-        record = past.record if past.record is not None else None
-        same = record is not None and record.version == past.there
+        record, proven = past.record, _proven(past)
         self._changes[past.key] = Change(
             0,
             self._wired.name,
@@ -323,7 +326,7 @@ class _Verdicts:
             Reason.UNDONE,
             size=size,
             was_size=self._there[past.key].size if past.key in self._there else 0,
-            digest=record.digest if record is not None and same else None,
+            digest=proven.digest if proven is not None else None,
             path=record.path if record is not None else None,
             executable=record.executable if record is not None else False,
             expect=expect,
@@ -333,6 +336,12 @@ class _Verdicts:
 
     def _tell(self, key: str, ending: str, why: str) -> None:
         self._told[key] = Undone(self._wired.name, key, ending, why)  # type: ignore[arg-type]
+
+
+def _proven(past: Past) -> Record | None:
+    """The record of a path, if its digest is that of what the run found there."""
+    record = past.record
+    return record if record is not None and record.version == past.there and not record.accepted else None
 
 
 def _ordered(changes: list[Change], *, tree: bool) -> list[Change]:

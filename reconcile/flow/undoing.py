@@ -25,13 +25,15 @@ from reconcile.ports import Fold, Hashes, Journal, Versioned
 class Before(Struct, frozen=True, gc=False):
     """What a path was before the run, and where its content is: kept as `kept`, or as version `version_id` of the key.
 
-    `digest` is None where nobody read that content then: it was not ours.
+    `digest` is None where nobody read that content then: it was not ours. `accepted`: the record tells of it all the
+    same, since it was taken as it was.
     """
 
     record: Record | None = None
     digest: Digest | None = None
     kept: Entry | None = None
     version_id: str = ""
+    accepted: bool = False
 
 
 _ENDED = {Action.DELETE: "removed"} | dict.fromkeys(QUIET, "unchanged")
@@ -111,7 +113,7 @@ class UndoStep(Step):
         if before.record is None:
             return Fold(self.wired.scope.id, change.id, drop=key, there=there)
         record = before.record
-        if entry is not None and digest == record.digest:
+        if entry is not None and (before.accepted or digest == record.digest):
             record = replace(record, version=entry.version, settled=self.wired.target.traits.returns_version)
         return Fold(self.wired.scope.id, change.id, put=record, there=there)
 

@@ -82,12 +82,14 @@ class _Reading:
                 yield row
 
     def _read(self, row: Row) -> str | Problem:
-        """Why the target is not as recorded; "" when it is."""
+        """Why the target is not as recorded; "" when it is, or is still what was accepted."""
         assert row.record is not None
         if row.target is None:
             return "" if row.record.version == ABSENT else "is gone from the target"
         if row.target.kind is not Kind.FILE:
             return f"is no file any more, but a {row.target.kind.name.lower()}"
+        if row.record.accepted and row.target.version == row.record.version:
+            return ""
         try:
             digest = digest_of(self.wired.target, row.target)
         except StoreError as error:

@@ -63,7 +63,7 @@ def change(connection: sqlite3.Connection, number: int, wanted: Mapping[str, Rec
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    flags = record.settled | record.executable << 1
+    flags = record.settled | record.executable << 1 | record.accepted << 2
     fields = (record.key, record.path, record.size, record.digest, record.version, flags, record.run)
     return (*fields, check(fields))
 
@@ -73,4 +73,4 @@ def _record(row: tuple[Any, ...]) -> Record:
     if check(row[:-1]) != row[-1]:
         raise DamageError(f"the record of {row[0]!r} is damaged")
     key, path, size, digest, version, flags, run, _ = row
-    return Record(key, size, digest, version, path, flags & 1 != 0, flags & 2 != 0, run)
+    return Record(key, size, digest, version, path, flags & 1 != 0, flags & 2 != 0, run, flags & 4 != 0)
