@@ -102,7 +102,7 @@ def _groups(plan: Plan, mapping: MappingPlan, most: int | None) -> Iterator[Grou
         drift = (change for change in plan.changes(mapping.name) if change.drift)
         yield Group(f"Changed in the target{since}:", _changes(drift, mapping.last_run, most))
     if mapping.conflicts:
-        yield conflict_group(mapping.conflicts, mapping.last_run, most)
+        yield conflict_group(mapping.conflicts, mapping.last_run, most, several=len(plan.mappings) > 1)
     if mapping.problems:
         yield problem_group(mapping.problems, most)
 
@@ -123,8 +123,8 @@ def _changes(changes: Iterator[Change], last_run: int, most: int | None) -> Iter
     )
 
 
-def conflict_group(conflicts: list[Conflict], last_run: int, most: int | None) -> Group:
-    """The conflicts of a mapping, with the command that settles them."""
+def conflict_group(conflicts: list[Conflict], last_run: int, most: int | None, *, several: bool) -> Group:
+    """The conflicts of a mapping, with the command that settles them, and of `several` mappings just this one."""
     lines = (
         Line(
             CONFLICT,
@@ -135,15 +135,16 @@ def conflict_group(conflicts: list[Conflict], last_run: int, most: int | None) -
         )
         for conflict in conflicts
     )
-    return Group("", cut(lines, most), _choice(conflicts))
+    return Group("", cut(lines, most), _choice(conflicts, several=several))
 
 
-def _choice(conflicts: list[Conflict]) -> str:
+def _choice(conflicts: list[Conflict], *, several: bool) -> str:
     open_ones = [conflict.key for conflict in conflicts if conflict.reason not in _UNRESOLVABLE]
     if not open_ones:
         return ""
     which = typed(open_ones[0]) if len(open_ones) == 1 else "GLOB…"
-    return f"Nothing was touched. Choose: reconcile conflicts resolve --source | --target {which}"
+    where = f" --mapping {conflicts[0].mapping}" if several else ""
+    return f"Nothing was touched. Choose: reconcile conflicts resolve --source | --target{where} {which}"
 
 
 def problem_group(problems: list[Problem], most: int | None) -> Group:

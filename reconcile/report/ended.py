@@ -33,7 +33,7 @@ def groups(plan: Plan | None, result: Result, *, full: bool = False, seen: bool 
     if seen:
         return
     for name, conflicts in _by_mapping(result.conflicts).items():
-        yield conflict_group(conflicts, _last_run(plan, name), most)
+        yield conflict_group(conflicts, _last_run(plan, name), most, several=plan is None or len(plan.mappings) > 1)
     if result.problems:
         yield problem_group(result.problems, most)
 

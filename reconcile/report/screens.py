@@ -87,7 +87,9 @@ def conflict_lines(plan: Plan, *, full: bool = False, color: bool = False) -> It
     waiting = [mapping for mapping in plan.mappings if mapping.conflicts]
     for mapping in waiting:
         yield shown(mapping.name)
-        yield from group_lines(conflict_group(mapping.conflicts, mapping.last_run, None if full else CUT), Paint(color))
+        several, most = len(plan.mappings) > 1, None if full else CUT
+        group = conflict_group(mapping.conflicts, mapping.last_run, most, several=several)
+        yield from group_lines(group, Paint(color))
     total = len(plan.conflicts)
     yield f"{plural(total, 'conflict')}." if total else "No conflicts."
 
