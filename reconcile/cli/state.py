@@ -146,7 +146,7 @@ def _scope_row(scope: Scope) -> dict[str, Any]:
     return {"mapping": scope.mapping, "source": scope.source, "target": scope.target, "scope": scope.id}
 
 
-_COLUMNS = ("mapping", "key", "path", "size", "sha256", "version", "run", "settled", "executable", "scope")
+_COLUMNS = ("mapping", "key", "path", "size", "sha256", "version", "run", "settled", "executable", "accepted", "scope")
 
 
 def _record_row(scope: Scope, record: Record) -> dict[str, Any]:
@@ -160,6 +160,7 @@ def _record_row(scope: Scope, record: Record) -> dict[str, Any]:
         "run": record.run,
         "settled": record.settled,
         "executable": record.executable,
+        "accepted": record.accepted,
         "scope": scope.id,
     }
 

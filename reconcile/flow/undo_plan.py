@@ -146,7 +146,7 @@ class _Verdicts:
         copied, and whose own change never began.
         """
         record = past.left
-        if record is None or past.key in self._there:
+        if record is None or record.version == ABSENT or past.key in self._there:
             self._as_before(past, record)
         else:
             self._restore(one, replace(past, there=record.version, record=record), None)

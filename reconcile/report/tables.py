@@ -113,7 +113,7 @@ def scope_lines(scopes: Iterable[tuple[Scope, int, int]]) -> Iterator[str]:
 def record_lines(records: Iterable[Record]) -> Iterator[str]:
     """Records as they stream by: size, digest, run, name."""
     for record in records:
-        marks = " (not settled)" * (not record.settled)
+        marks = " (not settled)" * (not record.settled) + " (accepted)" * record.accepted
         facts = f"{size_text(record.size):>10}  {record.digest.hex()[:12]}  run {record.run:<5}"
         yield f"{facts}  {shown(record.key)}{marks}"
 
@@ -129,6 +129,8 @@ def record_text(record: Record, *, indent: str = "") -> Iterator[str]:
         ("run", str(record.run)),
         ("settled", "yes" if record.settled else "no: its version was read too soon after the write"),
     ]
+    if record.accepted:
+        facts.append(("accepted", "the target holds something else, taken as it was"))
     yield from (f"{indent}{name:<8} {shown(value)}" for name, value in facts)
 
 
@@ -160,7 +162,7 @@ def _record_text(record: Record | None) -> str:
     if record is None:
         return "none: this path was never written or adopted"
     told = f"{size_text(record.size)}  sha256 {record.digest.hex()[:12]}  version {record.version}, run {record.run}"
-    return shown(told)
+    return shown(told) + ", which holds something else, accepted as it was" * record.accepted
 
 
 def _verdict(why: Why, paint: Paint) -> str:

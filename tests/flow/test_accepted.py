@@ -12,8 +12,13 @@ import uuid
 
 import pytest
 
+from reconcile.core.entry import ABSENT, ANY
+from reconcile.core.outcome import Run
 from reconcile.core.record import Record
+from reconcile.flow.clock import RealClock
 from reconcile.flow.verifying import verify
+from reconcile.ports import Intent
+from reconcile.state.lease import acquire
 from tests.flow.undo_kit import became, put_there, undo
 from tests.flow.world import World
 
@@ -45,7 +50,7 @@ def record(world: World, key: str) -> Record | None:
 
 def verified(world: World) -> tuple[int, list[str]]:
     with world.house(write=False) as house:
-        found = verify(house, lambda event: world.events.append(event))
+        found = verify(house, world.events.append)
         return found.exit_code, [one.key for one in found.differences]
 
 
@@ -164,3 +169,33 @@ def test_what_was_accepted_since_is_not_what_the_run_left(world: World) -> None:
     result = undo(world, 1)
     assert became(result)["a"] == "kept"
     assert world.there()["a"] == "FORREN"
+
+
+def test_a_file_that_was_accepted_as_gone_is_as_decided(world: World) -> None:
+    """Its record is of nothing; its content comes back only when the source writes another."""
+    world.put(a="source", z="1")
+    world.settled()
+    world.options["drift"] = "keep"
+    with world.house(write=True) as house:
+        assert list(house.mappings[0].target.delete([("a", ANY)])) == [None]
+    world.settled()
+    assert verified(world) == (0, [])
+    world.move("a", "new")
+    world.settled()
+    assert world.there() == {"new": "source", "z": "1"}
+
+
+def test_a_run_that_died_before_it_brought_such_a_file_back_is_undone_by_nothing(world: World) -> None:
+    world.put(a="source")
+    world.settled()
+    world.options["drift"] = "keep"
+    with world.house(write=True) as house:
+        assert list(house.mappings[0].target.delete([("a", ANY)])) == [None]
+    world.settled()
+    with world.house(write=True) as house:
+        lease = acquire(house.state, "apply", clock=RealClock())
+        number = house.state.begin(Run(0, "apply", RealClock().now(), mappings=["docs"]), lease)
+        house.state.journal.intend([Intent(number, 1, house.mappings[0].scope.id, "a", "create", ABSENT, b"d" * 32, 9)])
+        lease.release()
+    result = undo(world, number)
+    assert (result.exit_code, became(result)) == (0, {})

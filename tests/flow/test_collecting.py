@@ -173,6 +173,15 @@ def test_a_record_without_its_file_is_no_copy(world: World) -> None:
     assert ours(world) == [".reconcile/park/2/b"]
 
 
+def test_what_was_accepted_is_no_copy_of_what_its_source_holds(world: World) -> None:
+    plant(world, ".reconcile/park/2/b", b"steady")
+    world.options["drift"] = "keep"
+    plant(world, "sub/b", b"theirs")
+    world.settled()
+    assert told(gc(world)) == {"kept": 2}
+    assert ours(world) == [".reconcile/park/2/b"]
+
+
 def test_dead_writes_go_by_the_clock_of_the_store(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.put(sub__b="steady")

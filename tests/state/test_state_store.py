@@ -34,7 +34,7 @@ def test_it_is_a_state_store(state):
 
 
 def test_records_come_back_whole_and_in_byte_order(state, lease):
-    kinds = [{}, {"path": "src/x"}, {"settled": False}, {"executable": True}, {"run": 7}]
+    kinds = [{}, {"path": "src/x"}, {"settled": False}, {"executable": True}, {"run": 7}, {"accepted": True}]
     wanted = [record(key, **kinds[n % len(kinds)]) for n, key in enumerate(KEYS)]
     state.open_scope(DOCS, lease)
     state.fold(1, [Fold(DOCS.id, n, put=r) for n, r in enumerate(reversed(wanted))], [], lease)
