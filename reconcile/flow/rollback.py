@@ -1,4 +1,4 @@
-"""Undoes a run: lease, settle, look, ask, bring back, hold. Never over a change that was made after the run.
+"""Undoes a run: lease, settle, look, ask, hold, bring back. Never over a change that was made after the run.
 
 A rollback is a run of its own. What it cannot bring back it leaves as it is, and says why; a path is called restored
 only when its bytes were read back. It leaves a hold behind, so that the next scheduled apply does not do it all again.
@@ -29,7 +29,7 @@ from reconcile.flow.wired import House, Wired
 from reconcile.ports import Clock, Sink, StateStore
 from reconcile.report.views import Undone
 from reconcile.state.heartbeat import Heartbeat
-from reconcile.state.lease import acquire, break_lease, show
+from reconcile.state.lease import acquire
 
 OPERATION: Final = "rollback"
 _DOES: Final = {Action.DELETE: "removed"} | dict.fromkeys(QUIET, "unchanged")
@@ -77,22 +77,19 @@ class RollbackHooks:
 def rollback(house: House, options: RollbackOptions, hooks: RollbackHooks) -> Result:
     """Undoes a run as far as its bytes are kept. Raises only when nothing was tried."""
     began = time.monotonic()
-    left_behind = _let_go(house.state)
     lease = acquire(house.state, OPERATION, timeout_s=options.lock_timeout_s, clock=hooks.clock)
-    reason = left_behind
     with Held(lease, Heartbeat(lease)) as held:
-        try:
-            settle(house, lease)
-            run = _run(house, options.run)
-            plan = undo_plan(house, run, house.mappings)
-            if not hooks.approve(plan):
-                raise UsageError("declined; nothing was done", op=OPERATION)
-            result = undo(house, plan, held, hooks)
-            reason = f"rollback of run {run.id}" if options.hold else ""
-        finally:
-            if reason:
-                lease.turn_into_hold(reason)
-    result.hold = lease.holder.id if reason else ""
+        settle(house, lease)
+        run = _run(house, options.run)
+        plan = undo_plan(house, run, house.mappings)
+        if not hooks.approve(plan):
+            raise UsageError("declined; nothing was done", op=OPERATION)
+        if options.hold and plan.acts:  # before the first change: whoever finds us dead must not do it all again
+            lease.leave_hold(f"rollback of run {run.id}")
+        result = undo(house, plan, held, hooks)
+        if lease.holder.hold and not options.hold:
+            lease.leave_hold("")
+    result.hold = lease.holder.id if lease.holder.hold else ""
     result.seconds = time.monotonic() - began
     return result
 
@@ -185,15 +182,6 @@ def _outcome(number: int, one: Undone) -> Outcome:
     """What is told of a path that nothing is done to."""
     ending: Ending = "conflict" if one.ending == "kept" else "failed"
     return Outcome(number, one.mapping, OPERATION, one.key, ending, error=one.why, reason=one.ending)
-
-
-def _let_go(state: StateStore) -> str:
-    """The reason of the hold that an earlier rollback left, which is no reason not to go on; "" without one."""
-    holder = show(state)
-    if holder is None or not holder.hold or holder.operation != OPERATION:
-        return ""
-    break_lease(state, holder.id)
-    return holder.reason
 
 
 def _run(house: House, number: int | None) -> Run:

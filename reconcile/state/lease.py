@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 import os
 from secrets import token_hex
+import threading
 from typing import Final
 
 from msgspec.structs import replace
@@ -36,6 +37,7 @@ class SqliteLease:
         self._fence = fence
         self._holder = holder
         self._clock = clock
+        self._one_at_a_time = threading.Lock()
 
     @property
     def fence(self) -> int:
@@ -49,28 +51,35 @@ class SqliteLease:
 
     def renew(self, *, run: int = 0, done: float = 0.0) -> None:
         """Says that we live, and how far we are (0 to 1); `FencedError` when the lease is no longer ours."""
-        self._holder = replace(self._holder, run=run or self._holder.run, done=done, heard=self._clock.now())
-        with self._state.leasing() as connection:
-            check_fence(connection, self)
-            write_row(connection, self._fence, self._holder)
+        with self._one_at_a_time:
+            self._holder = replace(self._holder, run=run or self._holder.run, done=done, heard=self._clock.now())
+            with self._state.leasing() as connection:
+                check_fence(connection, self)
+                write_row(connection, self._fence, self._holder)
 
-    def turn_into_hold(self, reason: str) -> None:
-        """Leaves a hold in our place, so that nobody writes until a person unlocks it."""
-        held = replace(self._holder, hold=True, pid=0, reason=reason, heard=self._clock.now())
-        with self._state.leasing() as connection:
-            check_fence(connection, self)
-            write_row(connection, self._fence + 1, held)
+    def leave_hold(self, reason: str) -> None:
+        """From now on a hold stays behind, however we end, until a person unlocks it; none for the reason ""."""
+        with self._one_at_a_time:
+            holder = replace(self._holder, hold=bool(reason), reason=reason, heard=self._clock.now())
+            with self._state.leasing() as connection:
+                check_fence(connection, self)
+                write_row(connection, self._fence + 1, holder)
+            self._fence, self._holder = self._fence + 1, holder
 
     def release(self) -> None:
-        """Gives it back; silent when it is no longer ours."""
-        with self._state.leasing() as connection:
+        """Gives it back, or leaves the hold that was asked for; silent when it is no longer ours."""
+        with self._one_at_a_time, self._state.leasing() as connection:
             row = read_row(connection)
             if row.fence == self._fence and row.holder is not None and row.holder.id == self._holder.id:
-                write_row(connection, self._fence, None)
+                left = replace(self._holder, pid=0) if self._holder.hold else None
+                write_row(connection, self._fence + 1 if left else self._fence, left)
 
 
 def acquire(state: StateStore, operation: str, *, timeout_s: float = 0.0, clock: Clock) -> SqliteLease:
-    """The lease of a state; waits up to `timeout_s` for its holder, then `LockedError` says who it is."""
+    """The lease of a state; waits up to `timeout_s` for its holder, then `LockedError` says who it is.
+
+    A hold that the same operation left behind is taken over with its reason: the lease is that hold, in one step.
+    """
     state = _sqlite(state)
     us = _us(operation, clock)
     watch = _Watch(clock)
@@ -170,8 +179,10 @@ def _take(state: SqliteState, us: Holder, watch: _Watch, clock: Clock) -> Sqlite
         with state.leasing() as connection:
             row = read_row(connection)
             watch.see(row)
-            if row.holder is not None and row.holder.id != us.id and _keeps(row.holder, watch):
+            if row.holder is not None and row.holder.id != us.id and _keeps(row.holder, watch, us.operation):
                 return None
+            if row.holder is not None and row.holder.hold:
+                us = replace(us, hold=True, reason=row.holder.reason)
             write_row(connection, row.fence + 1, us)
             return SqliteLease(state, row.fence + 1, us, clock)
     except FencedError:  # another took the shared lease at the same moment: look again
@@ -191,14 +202,20 @@ def _taken_after_all(state: SqliteState, us: Holder, clock: Clock) -> SqliteLeas
     """Our own token in the row: the commit went through although its reply was lost."""
     with state.database.reading() as connection:
         row = read_row(connection)
-    ours = row.holder is not None and row.holder.id == us.id
-    return SqliteLease(state, row.fence, us, clock) if ours else None
+    if row.holder is None or row.holder.id != us.id:
+        return None
+    return SqliteLease(state, row.fence, row.holder, clock)
 
 
-def _keeps(holder: Holder, watch: _Watch) -> bool:
-    """Whether the holder is to be respected: alive, on purpose, or not known to be gone."""
-    if holder.hold:
+def _keeps(holder: Holder, watch: _Watch, operation: str = "") -> bool:
+    """Whether the holder is to be respected: alive, on purpose, or not known to be gone.
+
+    A hold gives way to the `operation` that left it, once nobody is behind it any more.
+    """
+    if holder.hold and holder.operation != operation:
         return True
+    if holder.hold and holder.pid == 0:
+        return False
     life = alive.life(holder)
     return life == "alive" or (life == "perhaps" and not watch.silent)
 

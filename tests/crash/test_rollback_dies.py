@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+import os
 from pathlib import Path
 import random
 import shutil
+from signal import SIGKILL
 
 import pytest
 
+from reconcile.core.errors import LockedError
 from tests.crash.mortal import dies
 from tests.flow.small_trees import make
 from tests.flow.undo_kit import undo, why
@@ -103,6 +106,29 @@ def test_death_at_a_step_of_a_rollback(tmp_path: Path, first: int) -> None:
 def test_an_apply_after_a_dead_rollback(tmp_path: Path) -> None:
     died = [die_and_apply(tmp_path / str(at), at) for at in range(5, 900, 97)]
     assert 3 <= sum(died) < len(died)
+
+
+def die_and_stay_held(root: Path, moment: int) -> int:
+    """Dies at a moment, then a second one dies before it is answered: nothing that was begun is done again."""
+    world = applied(root)
+    died = bool(dies(lambda: undo(world, 2, hold=True), moment))
+    if not died or world.there() == AFTER:
+        return died
+    for _ in range(2):
+        with pytest.raises(LockedError, match="rollback of run 2") as locked:
+            world.apply()
+        assert "reconcile unlock " in locked.value.hint
+        dies(lambda: undo(world, 2, approve=lambda _plan: os.kill(os.getpid(), SIGKILL)), 10**9)
+    assert undo(world, 2, hold=True).exit_code == 0
+    assert world.there() == BEFORE
+    return 2
+
+
+@pytest.mark.hazard("T15", "O03")
+def test_a_rollback_that_died_is_not_done_again_by_the_next_apply(tmp_path: Path) -> None:
+    died = [die_and_stay_held(tmp_path / str(at), at) for at in range(20, 900, 97)]
+    assert died.count(2) >= 3
+    assert died[-1] != 1
 
 
 @pytest.mark.hazard("T16")

@@ -176,6 +176,18 @@ def test_a_hold_is_left_behind(world: World) -> None:
     assert world.apply().exit_code == 0
 
 
+def test_a_hold_outlives_who_declines_and_none_is_left_for_nothing(world: World) -> None:
+    changed(world, {"a": "1"}, {"a": "2"})
+    undo(world, hold=True)
+    with pytest.raises(UsageError, match="declined"):
+        undo(world, 1, approve=lambda _plan: False)
+    with pytest.raises(LockedError, match="rollback of run 2"):
+        world.apply()
+    undo(world)
+    put_there(world, "a", "a stranger")
+    assert undo(world, 1, hold=True).hold == "", "nothing was changed"
+
+
 def test_what_nobody_did_is_not_undone(world: World) -> None:
     with pytest.raises(UsageError, match="no run has changed anything"):
         undo(world)

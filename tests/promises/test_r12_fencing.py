@@ -80,13 +80,30 @@ def test_a_holder_whose_lock_was_broken_commits_nothing(opened: Open) -> None:
     for attempt in (
         lambda: fold_keys(paused, old, ["ours"]),
         lambda: old.renew(run=9),
-        lambda: old.turn_into_hold("x"),
+        lambda: old.leave_hold("x"),
     ):
         with pytest.raises(FencedError):
             attempt()
     old.release()
     assert show(other) is not None, "who lost it gives nothing back"
     assert keys(other) == ["before", "theirs"]
+
+
+@pytest.mark.hazard("T15")
+def test_a_hold_stands_for_others_from_the_moment_it_is_told(opened: Open) -> None:
+    """No word of its holder before or after it clears it, nor does its death."""
+    ours, other = opened("ours"), opened("other")
+    lease = acquire(ours, "rollback", clock=FakeClock())
+    lease.renew(run=3)
+    lease.leave_hold("rollback of run 2")
+    for said in (lambda: None, lambda: lease.renew(run=3, done=0.5), lease.release):
+        said()
+        with pytest.raises(LockedError, match="rollback of run 2"):
+            acquire(other, "apply", clock=FakeClock())
+    again = acquire(other, "rollback", clock=FakeClock())
+    assert again.holder.reason == "rollback of run 2"
+    with pytest.raises(LockedError, match="rollback of run 2"):
+        acquire(ours, "apply", clock=FakeClock())
 
 
 @pytest.mark.hazard("T22")

@@ -278,14 +278,19 @@ def test_a_hold_stays_until_it_is_unlocked(state, clock):
         break_lease(state, held.id)
 
 
-def test_a_lease_can_leave_a_hold_behind(state, clock):
+def test_a_lease_can_leave_a_hold_behind_that_gives_way_to_its_own_kind(state, clock):
     lease = acquire(state, "rollback", clock=clock)
-    lease.turn_into_hold("run 41 was rolled back")
+    lease.leave_hold("rollback of run 41")
+    with pytest.raises(LockedError):  # its process lives
+        acquire(state, "rollback", clock=clock)
     lease.release()
     with pytest.raises(FencedError):
         lease.renew()
-    with pytest.raises(LockedError, match="rolled back"):
-        acquire(state, "apply", clock=clock)
+    again = acquire(state, "rollback", clock=clock)
+    assert (show(state).id, show(state).hold, show(state).reason) == (again.holder.id, True, "rollback of run 41")
+    again.leave_hold("")
+    again.release()
+    assert show(state) is None
 
 
 def test_showing_takes_nothing(state, clock):
