@@ -123,3 +123,19 @@ def test_what_no_version_is_kept_of_is_copied_aside(versioned: Bucket) -> None:
     assert versioned.aside() == {".reconcile/undo/3/a"}
     assert undo(world).exit_code == 0
     assert world.there() == {"a": "11", "b": "2"}
+
+
+def test_what_was_accepted_comes_back_as_the_version_it_was(versioned: Bucket) -> None:
+    """The digest beside it is that of the source; the version is the one that stood there."""
+    world = versioned.world
+    make(world.src, {"a": "1", "b": "2"})
+    world.apply()
+    versioned.client.put_object(Bucket=versioned.name, Key="team/a", Body=b"theirs")
+    world.options["drift"] = "keep"
+    assert world.apply().exit_code == 0
+    make(world.src, {"a": "11", "b": "2"})
+    world.apply()
+    assert became(undo(world)) == {"a": "restored"}
+    assert world.there() == {"a": "theirs", "b": "2"}
+    make(world.src, {"a": "1", "b": "2"})
+    assert world.told() == []
