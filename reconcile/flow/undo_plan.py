@@ -159,9 +159,7 @@ class _Verdicts:
             version = there.version
             self._as_before(past, replace(past.record, version=version) if past.record is not None else None)
         elif not self._is_as_left(one, past, there):
-            again = next((run for run, keys in self._rollbacks.items() if past.key in keys), None)
-            told = f"rolled back already, by run {again}" if again else self._since(past)
-            self._tell(past.key, "unchanged" if again else "kept", told)
+            self._tell(past.key, "kept", self._since(past))
         elif there is not None and self._wired.protected(past.key):
             self._tell(past.key, "kept", "protected")
         elif not wanted:
@@ -264,6 +262,9 @@ class _Verdicts:
         return f"no copy{' any more' if one.kept else ''}{what}"
 
     def _since(self, past: Past) -> str:
+        if past.changed_by in self._rollbacks:
+            strange = past.there != ABSENT and _proven(past) is None
+            return f"rolled back by run {past.changed_by}, perhaps changed since" if strange else "changed since"
         return f"changed since, by run {past.changed_by}" if past.changed_by else "changed since"
 
     # --- all of them

@@ -96,6 +96,18 @@ def test_a_strangers_change_since_is_kept_though_it_is_as_long(world: World) -> 
     assert world.there() == {"a": "9"}
 
 
+@pytest.mark.hazard("O03")
+def test_what_changed_after_a_rollback_is_never_called_unchanged(world: World) -> None:
+    changed(world, {"a": "1", "b": "1"}, {"a": "2", "b": "2", "c": "2"})
+    undo(world)
+    put_there(world, "a", "9")
+    put_there(world, "c", "9")
+    result = undo(world, 2)
+    assert (became(result), result.exit_code) == ({"a": "kept", "c": "kept"}, 7)
+    assert why(result) == {"a": "changed since", "c": "changed since"}
+    assert world.there() == {"a": "9", "b": "1", "c": "9"}
+
+
 def test_runs_come_back_one_after_the_other(world: World) -> None:
     there = changed(world, {"a": "1"}, {"a": "2", "b": "x"})
     make(world.src, {"a": "3"})
