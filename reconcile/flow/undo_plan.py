@@ -280,16 +280,21 @@ class _Verdicts:
                 self._tell(key, "kept", "changed since: a directory with other files stands there")
 
     def settle_moves(self) -> None:
-        """What cannot get its content back leaves it where it was moved to; what can, takes it from there."""
+        """What cannot come back leaves its content where it was moved to, and what stands in its place."""
         stuck = [one for key, one in self._touched.items() if key not in self._changes]
+        below = self._below() if stuck else {}
         while stuck:
             one = stuck.pop()
             told = self._told.get(one.key)
-            if one.moved_to is None or told is None or told.ending == "unchanged":
+            if told is None or told.ending == "unchanged":
                 continue
-            if self._changes.pop(one.moved_to, None) is not None:
+            if one.moved_to is not None and self._changes.pop(one.moved_to, None) is not None:
                 self._tell(one.moved_to, "kept", f"holds what {one.key} had: {told.why}")
                 stuck.append(self._touched[one.moved_to])
+            for key in (*parents(one.key), *below.get(one.key, ())):
+                if self._wired.target.traits.tree and self._changes.pop(key, None) is not None:
+                    self._tell(key, "kept", f"stays with {one.key}: {told.why}")
+                    stuck.append(self._touched[key])
         for change in list(self._changes.values()):
             origin = self._changes.get(change.from_key or "")
             if change.from_key is None or origin is None:
@@ -298,6 +303,14 @@ class _Verdicts:
             self._changes[change.key] = replace(change, vacates=vacates)
             if vacates:
                 del self._changes[change.from_key]
+
+    def _below(self) -> dict[str, list[str]]:
+        """The changed paths below each path."""
+        found: dict[str, list[str]] = {}
+        for key in self._changes:
+            for above in parents(key):
+                found.setdefault(above, []).append(key)
+        return found
 
     def part(self, part: Part, first_id: int) -> Part:
         """The verdicts in their order."""

@@ -99,3 +99,26 @@ def test_the_executable_bit_comes_back(tmp_path: Path) -> None:
     assert not (world.out / "run.sh").stat().st_mode & 0o100
     assert became(undo(world)) == {"run.sh": "restored"}
     assert (world.out / "run.sh").stat().st_mode & 0o100
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        ({"d/x": "1", "d/y": "2"}, {"d": "3"}, "d/x"),
+        ({"d": "3"}, {"d/x": "1", "d/y": "2"}, "d"),
+    ],
+)
+def test_a_replacement_is_undone_as_a_whole_or_not_at_all(
+    tmp_path: Path, before: dict[str, str], after: dict[str, str], lost: str
+) -> None:
+    world = World(tmp_path, options={"guard": {"max_delete": "off"}})
+    make(world.src, before)
+    world.apply()
+    make(world.src, after)
+    assert world.apply().exit_code == 0
+    (world.out / ".reconcile/undo/2" / lost).unlink()
+    result = undo(world, 2)
+    assert result.exit_code == 7
+    assert became(result)[lost] == "cannot"
+    assert set(became(result)) == before.keys() | after.keys()
+    assert world.there() == after, "what stands in its place stays"
