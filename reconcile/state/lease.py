@@ -25,6 +25,9 @@ from reconcile.state.store import SqliteState
 TTL_S: Final = 60.0
 """A holder elsewhere that was silent for so long, while we watched, is given up."""
 
+LEAVES_HOLDS: Final = "rollback"
+"""The operation that leaves a hold behind, and goes through its own."""
+
 POLL_S: Final = 0.25
 """How often a waiting process looks again."""
 
@@ -78,7 +81,7 @@ class SqliteLease:
 def acquire(state: StateStore, operation: str, *, timeout_s: float = 0.0, clock: Clock) -> SqliteLease:
     """The lease of a state; waits up to `timeout_s` for its holder, then `LockedError` says who it is.
 
-    A hold that the same operation left behind is taken over with its reason: the lease is that hold, in one step.
+    A hold that a rollback left is taken over by the next one, reason and all: the lease is that hold, in one step.
     """
     state = _sqlite(state)
     us = _us(operation, clock)
@@ -210,9 +213,9 @@ def _taken_after_all(state: SqliteState, us: Holder, clock: Clock) -> SqliteLeas
 def _keeps(holder: Holder, watch: _Watch, operation: str = "") -> bool:
     """Whether the holder is to be respected: alive, on purpose, or not known to be gone.
 
-    A hold gives way to the `operation` that left it, once nobody is behind it any more.
+    A hold that a rollback left gives way to the next one, once nobody is behind it any more.
     """
-    if holder.hold and holder.operation != operation:
+    if holder.hold and not operation == holder.operation == LEAVES_HOLDS:
         return True
     if holder.hold and holder.pid == 0:
         return False
