@@ -84,9 +84,7 @@ def apply_with_fault(world: World, at: int, error: type[StoreError], late: bool)
     fired = faults[-1].fired
     # where the place of a kept copy is taken, it has another
     survived = not fired or (error is ChangedError and " .reconcile/" in fired and not fired.startswith("delete"))
-    assert (result.exit_code == 0) == survived, (
-        f"{fired}: {result}"
-    )
+    assert (result.exit_code == 0) == survived, f"{fired}: {result}"
     assert (result.failure_count == 0) == survived
     return fired
 
