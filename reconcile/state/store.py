@@ -136,8 +136,8 @@ class SqliteState:
         """Each path as the run found it, and as it left it; none at all when the run never wrote in this scope."""
         with self.database.snapshot() as connection:
             row = scopes.find(connection, scope)
-            if row is not None and past.reached(connection, run, row.number):
-                yield from (past.of(connection, run, row.number, key) for key in keys)
+            if row is not None:
+                yield from past.of(connection, run, row, list(keys))
 
     def consumed(self, plan: str) -> int | None:
         """The run that used this plan, if one did."""
