@@ -167,6 +167,18 @@ class Reset(Struct, frozen=True, tag=True):
         return 0
 
 
+class Pruned(Struct, frozen=True, tag=True):
+    """The runs before `before` were forgotten: nothing they kept is left, and no later rollback asks for them."""
+
+    before: int
+
+    def do(self, connection: sqlite3.Connection) -> int:
+        """Forgets them, and what they found; returns how many there were."""
+        for row in scopes.every(connection):
+            past.forget_before(connection, row.number, self.before)
+        return runs.forget_before(connection, self.before)
+
+
 def _forget_scope(connection: sqlite3.Connection, number: int) -> None:
     """A scope and what runs found there; its records are somebody else's business."""
     past.forget(connection, number)
@@ -183,4 +195,4 @@ def strange_name(deed: Deed) -> str | None:
     return next((name for name in names if name is not None and why_not_key(name)), None)
 
 
-Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset
+Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset | Pruned

@@ -53,6 +53,12 @@ def forget(connection: sqlite3.Connection, scope: int) -> None:
     REACHED.forget(connection, scope)
 
 
+def forget_before(connection: sqlite3.Connection, scope: int, run: int) -> None:
+    """Forgets what the runs before `run` found in a scope."""
+    PAST.drop_from(connection, scope, "run < ?", [(run,)])
+    REACHED.drop_from(connection, scope, "run < ?", [(run,)])
+
+
 def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[str, Version]) -> None:
     """Before records are changed: keeps each as it is, with the version found in the target (`found`, by key).
 

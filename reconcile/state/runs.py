@@ -50,6 +50,15 @@ def start(connection: sqlite3.Connection, run: Run, last_run: int) -> Run:
     return started
 
 
+def forget_before(connection: sqlite3.Connection, run: int) -> int:
+    """Forgets the runs before `run` and how their actions ended; returns how many there were."""
+    gone = [number for number in numbers(connection) if number < run]
+    for number in gone:
+        OUTCOMES.forget(connection, number)
+    RUNS.drop_from(connection, 0, "id < ?", [(run,)])
+    return len(gone)
+
+
 def add_outcomes(connection: sqlite3.Connection, run: int, outcomes: Sequence[Outcome]) -> None:
     """Keeps how actions ended; the last word on an action stands."""
     OUTCOMES.put(connection, outcomes, run)

@@ -15,7 +15,7 @@ from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Intent, Lease, Outcome, Past, Run
 from reconcile.state import past, records, runs, scopes
 from reconcile.state.database import Database, translated
-from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened
+from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened, Pruned
 from reconcile.state.fence import check_fence
 from reconcile.state.files import unlink
 from reconcile.state.generations import due, keep_generation
@@ -174,6 +174,10 @@ class SqliteState:
         """Makes a copy of the state as it is now, to fall back on."""
         with self.database.snapshot() as connection:
             keep_generation(self.path, connection)
+
+    def forget_runs(self, before: int, lease: Lease) -> int:
+        """Forgets the runs before number `before` and what they found; returns how many. See `Pruned`."""
+        return self.commit(Pruned(before), lease)
 
     def outdated(self, before_s: float, dead_before_s: float) -> list[Outdated]:
         """Copies of this state from before `before_s` that are needed no more, and what dead processes left (Unix)."""

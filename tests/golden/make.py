@@ -142,6 +142,7 @@ def make_shared(root: Path) -> None:
         state.keep_generation()
         lease.renew(run=1, done=0.5)
         an_open_run(state, lease)
+        state.forget_runs(2, lease)
         write_told(root, state)
 
 

@@ -150,6 +150,24 @@ def test_what_changes_the_history_changes_its_sums(tmp_path):
     examine(path)
 
 
+def test_forgotten_runs_leave_whole_those_that_stay(path):
+    with closing(open_state(str(path), write=True)) as state:
+        before = [told_by(state)[:4], *told_by(state)[4:]]
+        lease = acquire(state, "gc", clock=FakeClock())
+        assert [state.forget_runs(number, lease) for number in (0, 1, 3, 3)] == [0, 0, 2, 0]
+        assert told_by(state)[:4] == before[0]
+        assert (state.runs(), [list(state.outcomes(run)) for run in (4, 3, 2)]) == (before[1][:2], [*before[2][:2], []])
+        assert told_by(state)[7][DOCS.id] == before[4][DOCS.id][:2]
+        assert list(state.past(2, DOCS.id, ["a"])) == []
+        assert state.consumed("plan of ('a', 'b')") is None
+        assert state.begin(Run(0, "apply", 9.0), lease) == 5
+        lease.release()
+        with state.database.reading() as connection:
+            for table in ("past", "reached", "outcomes"):
+                assert connection.execute(f"SELECT min(run) FROM {table}").fetchone() == (3,)
+    examine(path)
+
+
 def test_a_run_of_which_nothing_is_remembered_tells_nothing(path):
     with closing(open_state(str(path))) as state:
         assert [list(state.outcomes(run)) for run in (0, 4, 5)] == [[], [], []]
