@@ -23,7 +23,8 @@ from reconcile.flow.held import Held
 from reconcile.flow.ordering import is_late, run_early
 from reconcile.flow.settling import settle
 from reconcile.flow.step import QUIET, Done
-from reconcile.flow.undo_plan import ALL_RUNS, Part, undo_part
+from reconcile.flow.undo_evidence import ALL_RUNS
+from reconcile.flow.undo_plan import Part, undo_part
 from reconcile.flow.undoing import UndoStep
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Clock, Sink, StateStore
