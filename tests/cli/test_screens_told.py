@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from reconcile.core.change import Reason
@@ -27,6 +29,25 @@ def test_what_the_plan_told_is_not_told_again_after_it(waiting):
 def test_where_no_plan_was_shown_the_report_tells_all(waiting):
     told = waiting("apply", "--auto-approve", "-q")
     assert told.out.count("both sides changed") == 1
+
+
+@pytest.mark.parametrize("what", ["conflict", "unreadable", "refusal"])
+def test_what_waits_stands_under_the_name_of_its_mapping(place, what):
+    """Where nothing is to be done, too."""
+    place.applied()
+    if what == "conflict":
+        place.write("docs/a.txt", "changed here")
+        place.write("there/a.txt", "changed there, too")
+    elif what == "unreadable":
+        os.link(place.write("there/x", "kept"), place.root / "docs" / "x\udcff")
+    else:
+        place.write("reconcile.yaml", place.read("reconcile.yaml").replace("there}", "there, guard: {min_files: 1}}"))
+        for name in ("a.txt", "b.txt", "sub/c.txt"):
+            (place.root / "docs" / name).unlink()
+    plan = place("plan").out.splitlines()
+    told = place("apply", "--auto-approve").out.splitlines()
+    assert plan[2].startswith("docs  file://")
+    assert told[: len(plan)] == plan
 
 
 def test_only_what_is_there_is_offered(waiting):
