@@ -96,3 +96,41 @@ def test_a_target_that_cannot_be_a_directory_is_told_by_the_plan(place, way, ver
     assert ("leads nowhere" if "link" in way else "is not a directory") in told.err
     assert str(at) in told.err
     assert at.is_symlink() or at.read_text() == "precious"
+
+
+@pytest.fixture
+def of_two_runs(place):
+    """`a.txt` was recorded by run 1, `b.txt` by run 2."""
+    place.applied()
+    place.write("docs/b.txt", "beta, edited")
+    place.applied()
+    return place
+
+
+def test_a_change_there_is_since_the_run_that_recorded_the_path(of_two_runs):
+    of_two_runs.write("there/a.txt", "drifted")
+    told = of_two_runs("plan").out
+    assert "  Changed in the target since run 1:\n  ~ a.txt" in told
+    assert told.count("changed in the target since run 1, restored") == 1
+    assert [one["reason"] for one in of_two_runs("plan", "--json").json["actions"]] == [
+        "changed in the target since run 1, restored"
+    ]
+    assert "since run 1" in of_two_runs("why", "a.txt").out
+    of_two_runs.write("there/b.txt", "drifted, too")
+    told = of_two_runs("plan").out
+    assert "  Changed in the target:\n" in told
+    assert [told.count(f"changed in the target since run {run}, restored") for run in (1, 2)] == [1, 1]
+
+
+def test_a_conflict_is_since_the_run_that_recorded_the_path(of_two_runs):
+    for side in ("docs", "there"):
+        of_two_runs.write(f"{side}/a.txt", f"changed in {side}")
+    for words in (("plan",), ("conflicts",), ("why", "a.txt"), ("plan", "--json"), ("apply", "--auto-approve", "-q")):
+        told = of_two_runs(*words).out
+        assert "both sides changed since run 1 | here" in told, words
+
+
+def test_a_saved_plan_tells_the_same(of_two_runs):
+    of_two_runs.write("there/a.txt", "drifted")
+    of_two_runs("plan", "--out", "saved.plan")
+    assert "since run 1, restored" in of_two_runs.ok("show", "saved.plan").out
