@@ -200,40 +200,6 @@ def test_a_hold_outlives_who_declines_and_none_is_left_for_nothing(world: World)
     assert undo(world, 1, hold=True).hold == "", "nothing was changed"
 
 
-class Shut(Wrapper):
-    """Nothing can be written there any more."""
-
-    def copy(self, *_args, **_named):  # type: ignore[no-untyped-def]
-        raise DeniedError("may not", op="copy", path="a")
-
-    move = copy
-
-    def delete(self, items):  # type: ignore[no-untyped-def]
-        return [DeniedError("may not", op="delete", path=key) for key, _ in items]
-
-
-def test_a_rollback_that_failed_everywhere_holds_nobody_back(world: World) -> None:
-    changed(world, {"a": "1"}, {"a": "2", "b": "new"})
-    world.around = Shut
-    result = undo(world, hold=True)
-    assert [one.outcome for one in result.outcomes] == ["failed", "failed"]
-    assert (result.exit_code, result.hold) == (7, "")
-    world.around = None
-    assert world.apply().exit_code == 0
-    assert world.there() == {"a": "2", "b": "new"}
-
-
-def test_a_rollback_that_failed_everywhere_leaves_the_hold_of_the_one_before(world: World) -> None:
-    changed(world, {"a": "1", "c": "1"}, {"a": "2", "c": "1"})
-    make(world.src, {"a": "2", "c": "2"})
-    world.apply()
-    undo(world, hold=True)
-    world.around = Shut
-    assert undo(world, 2, hold=True).hold
-    with pytest.raises(LockedError, match="rollback of run 2"):
-        world.apply()
-
-
 def test_what_nobody_did_is_not_undone(world: World) -> None:
     with pytest.raises(UsageError, match="no run has changed anything"):
         undo(world)
