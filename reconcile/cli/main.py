@@ -15,6 +15,7 @@ import click
 
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
+from reconcile.cli.habits import answers
 from reconcile.cli.streams import open_closed
 from reconcile.core.errors import ReconcileError, StoppedError, UsageError
 from reconcile.core.path import shown
@@ -45,37 +46,6 @@ VERBS: Final = {
     "create": "Make a bucket, a directory, a volume or a database.",
     "schema": "Print the JSON Schema of a document, for editors.",
 }
-
-HABITS: Final = {
-    "-auto-approve": "--auto-approve",
-    "--yes": "--auto-approve",
-    "-y": "--auto-approve",
-    "-out": "--out",
-    "-target": "--path GLOB or --mapping NAME",
-    "--target": "--path GLOB or --mapping NAME",
-    "-refresh-only": "--refresh-only",
-    "-detailed-exitcode": "--detailed-exitcode",
-    "--dryrun": "--dry-run",
-    "-n": "--dry-run",
-    "--parallelism": "--concurrency",
-    "--transfers": "--concurrency",
-    "--numworkers": "--concurrency",
-    "--max-delete": "the spec's guard: {max_delete: …}, or --allow deletes",
-    "--delete": "the spec's unmanaged: delete (what is ours is deleted anyway)",
-    "--force": "--allow, or --resend to send everything again",
-    "force-unlock": "unlock",
-    "refresh": "plan --refresh-only",
-    "copy": "sync SOURCE TARGET",
-    "check": "verify",
-    "import": "adopt",
-    "undo": "rollback",
-    "revert": "rollback",
-    "restore": "rollback",
-    "cleanup": "gc",
-    "prune": "gc",
-}
-"""What users of Terraform, rclone and aws type by habit → our word for it."""
-
 
 CYCLES: Final = 100_000
 """So many objects are made before rubbish in circles is looked for: a plan makes millions, and no circle."""
@@ -150,7 +120,8 @@ def _told(face: Face, arguments: list[str], error: click.ClickException | Reconc
         usage = StringIO()
         error.show(usage)
         face.log("\n".join(map(shown, usage.getvalue().splitlines())))
-        _tell_habit(face, arguments)
+        for line in answers(arguments, error):
+            face.log(shown(line))
         return face.tell_failure(UsageError(error.format_message()))
     told = error.strerror or str(error)  # what no room had better words for: a full disk, a file that may not be read
     return face.tell_error(ReconcileError(told.lower(), path=_named(error)))
@@ -158,10 +129,3 @@ def _told(face: Face, arguments: list[str], error: click.ClickException | Reconc
 
 def _named(error: OSError) -> str:
     return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
-
-
-def _tell_habit(face: Face, arguments: list[str]) -> None:
-    for argument in arguments:
-        ours = HABITS.get(argument.partition("=")[0])
-        if ours is not None:
-            face.log(f"`{argument}` is `{ours}` here.")

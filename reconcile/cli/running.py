@@ -64,7 +64,9 @@ def _shown(face: Face, made: Plan, approve: Approve) -> Collection[int] | bool:
 
 
 def _is_shown(face: Face, made: Plan) -> bool:
-    return not face.json and not face.quiet and made.counts.changes > 0
+    """Whether a person sees the plan first: what there is to do, or what waits for somebody."""
+    speaks = made.counts.changes or made.conflicts or made.problems or made.refusals
+    return not face.json and not face.quiet and bool(speaks)
 
 
 def _tell_result(face: Face, plan: Plan | None, result: Result) -> None:

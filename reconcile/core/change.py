@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from reconcile.core.entry import ABSENT, Digest, Version
 
@@ -71,7 +71,8 @@ class Change(Struct, frozen=True, gc=False):
     that of the content it replaces.
     `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
     content from the target key `from_key` at `from_version`, and `vacates` it unless another change writes there.
-    `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate.
+    `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate. `since` is
+    the run that recorded the path, where the reason tells of it (left out of what is encoded where it does not).
     """
 
     id: int
@@ -92,6 +93,7 @@ class Change(Struct, frozen=True, gc=False):
     drift: bool = False
     after: tuple[int, ...] = ()
     group: int = 0
+    since: int | UnsetType = UNSET
 
     @property
     def source_path(self) -> str:
@@ -100,13 +102,17 @@ class Change(Struct, frozen=True, gc=False):
 
 
 class Conflict(Struct, frozen=True, gc=False):
-    """A path that waits for a decision; nothing of it is touched. `exit_code` is 3, or 4 when it is protected."""
+    """A path that waits for a decision; nothing of it is touched. `exit_code` is 3, or 4 when it is protected.
+
+    `since` is the run that recorded the path, as in a `Change`.
+    """
 
     mapping: str
     key: str
     reason: Reason
     detail: str = ""
     exit_code: int = 3
+    since: int | UnsetType = UNSET
 
 
 class Refusal(Struct, frozen=True, gc=False):

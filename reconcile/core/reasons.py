@@ -35,22 +35,27 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.IN_THE_WAY: "something that is no file stands in the way",
     Reason.DESTROY_HELD: "ours, but changed in the target{since}: not destroyed",
 }
-"""`{old}` is the key a move comes from, `{since}` the last run, where it is known."""
+"""`{old}` is the key a move comes from, `{since}` the run that recorded the path, where it is known."""
+
+
+def tells_since(reason: Reason) -> bool:
+    """Whether the sentence names the run since which something changed."""
+    return "{since}" in SENTENCES[reason]
 
 
 def sentence(change: Change, *, last_run: int = 0) -> str:
-    """Why a change is made. `last_run` is the run that last wrote the mapping's records, 0 when unknown."""
-    return _told(change.reason, last_run, change.from_key or "")
+    """Why a change is made. `last_run`, the mapping's newest, stands in for a run that an older plan does not name."""
+    return _told(change.reason, change.since or last_run, change.from_key or "")
 
 
 def conflict_sentence(conflict: Conflict, *, last_run: int = 0) -> str:
     """Why a path waits for a decision, and what is known of both sides."""
-    told = _told(conflict.reason, last_run)
+    told = _told(conflict.reason, conflict.since or last_run)
     return f"{told} | {conflict.detail}" if conflict.detail else told
 
 
-def _told(reason: Reason, last_run: int, old: str = "") -> str:
+def _told(reason: Reason, since: int, old: str = "") -> str:
     sentence = SENTENCES[reason]
     if "{" not in sentence:
         return sentence
-    return sentence.format(old=old, since=f" since run {last_run}" if last_run else "")
+    return sentence.format(old=old, since=f" since run {since}" if since else "")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
 from reconcile.spec.init import mapping_name
@@ -14,6 +15,8 @@ from reconcile.spec.load import build
 from reconcile.spec.location import Location, locate
 from reconcile.spec.model import Spec
 from reconcile.spec.yaml import parse
+
+OF_THE_CONNECTION: Final = frozenset({"endpoint", "region", "profile", "account"})
 
 
 def adhoc_spec(source: str, target: str, settings: Sequence[str] = (), *, root: str = ".") -> Spec:
@@ -42,7 +45,8 @@ def state_directory() -> Path:
 
 def _plain(place: Location) -> str:
     """A place as a spec written anywhere would name it."""
-    return _literal(place.path if place.scheme == "file" else place.connect or place.url)
+    words = "&".join(f"{name}={quote(word)}" for name, word in place.store.settings.items()) if place.store else ""
+    return _literal(place.path if place.scheme == "file" else f"{place.connect or place.url}?{words}".rstrip("?"))
 
 
 def _literal(text: str) -> str:
@@ -52,6 +56,9 @@ def _literal(text: str) -> str:
 def _set(mapping: dict[str, Any], setting: str) -> None:
     key, equals, value = setting.partition("=")
     *tables, last = key.split(".")
+    if key in OF_THE_CONNECTION:
+        told = f"`{key}` is said of the connection, not of the mapping"
+        raise UsageError(told, op="--set", hint=f"write it behind the target: s3://BUCKET/PREFIX?{key}=…")
     if not equals or not all((*tables, last)) or key in ("source", "target"):
         raise UsageError(f"`{setting}` is not key=value", op="--set", hint="--set direction=two-way")
     at = mapping

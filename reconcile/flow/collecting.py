@@ -30,6 +30,9 @@ from reconcile.state.store import SqliteState
 AT_ONCE: Final = 1_000
 """So many go in one call to the store; in between it is asked whether the lease is still ours."""
 
+KEPT_RUNS: Final = 50
+"""So many runs are remembered, however old they are."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -51,6 +54,8 @@ class Collected:
     gone: dict[str, Tally] = field(default_factory=dict)
     left: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
     problems: list[tuple[str, Problem]] = field(default_factory=list)
+    needed: set[int] = field(default_factory=set)
+    """Runs that must be remembered for what is left of them."""
 
     @property
     def exit_code(self) -> int:
@@ -76,6 +81,8 @@ def collect(house: House, clock: Clock, *, older_than_s: float, lock_timeout_s: 
                     if held.heartbeat.lost.is_set():
                         raise FencedError("the lease was lost; nothing more was removed", op="gc")
                     _Sweep(wired, collected).run(batch)
+        if (before := _first_kept(house, ages, collected)) > 0:
+            collected.gone["runs"] = Tally(_sqlite(house.state).forget_runs(before, lease))
         _clear_state(house, ages, collected)
         _clear_cache(house, ages, collected)
         return collected
@@ -91,6 +98,8 @@ def foresee(house: House, clock: Clock, *, older_than_s: float) -> Collected:
             for batch in _batches(due):
                 for one in batch:
                     collected.went(one.kind, one.size_bytes)
+    if (before := _first_kept(house, ages, collected)) > 0:
+        collected.gone["runs"] = Tally(ages.runs_before(before))
     for item in _sqlite(house.state).outdated(ages.before_s, ages.dead_before_s):
         collected.went(item.kind, item.size_bytes)
     return collected
@@ -104,10 +113,24 @@ def _look(house: House, wired: Wired, ages: Ages, due: Spill, collected: Collect
                 due.put(found.key, msgspec.msgpack.encode(found))
             elif isinstance(found, Left):
                 collected.left.setdefault((wired.name, found.kind, found.why), Tally()).add(found.size_bytes)
+                collected.needed |= {found.run} - {0}
             else:
                 collected.problems.append((wired.name, found))
     except StoreError as error:
         collected.problems.append((wired.name, Problem(error.path, error.message, hint=error.hint)))
+
+
+def _first_kept(house: House, ages: Ages, collected: Collected) -> int:
+    """The first run that stays remembered; 0 when all do.
+
+    Of those before it nothing is left that only their history proves to be ours; so all targets must have been seen.
+    A rollback of a later run asks for nothing older than that run.
+    """
+    if collected.problems or len(house.mappings) != len(house.names):
+        return 0
+    open_runs = {intent.run for intent in house.state.journal.open_intents()}
+    first = min({ages.oldest_needed(KEPT_RUNS)} | collected.needed | open_runs)
+    return first if ages.runs_before(first) else 0
 
 
 def _clear_state(house: House, ages: Ages, collected: Collected) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Conflict, Reason
@@ -16,6 +16,7 @@ from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.graph import entangle
 from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
+from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
 from reconcile.flow.names import why_not_portable, why_refused
 from reconcile.flow.wired import Wired
@@ -85,7 +86,8 @@ class Draft:
         return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
 
     def _conflict(self, row: Row, reason: Reason, exit_code: int = 3) -> None:
-        self.conflicts.append(Conflict(self._wired.name, row.key, reason, _both_sides(row), exit_code))
+        told = Conflict(self._wired.name, row.key, reason, _both_sides(row), exit_code, _since(row, reason))
+        self.conflicts.append(told)
 
     def _change(self, judged: Judged, decision: Decision, action: Action) -> None:
         row = judged.row
@@ -136,6 +138,7 @@ class Draft:
             expect=decision.expect,
             executable=here.executable if here else False,
             drift=decision.drift,
+            since=_since(row, decision.reason),
         )
 
     def _note_move(self, row: Row, change: Change) -> None:
@@ -232,6 +235,11 @@ class Draft:
             if isinstance(item, Problem) or (item.kind is not Kind.DIRECTORY and item.key not in going):
                 return False
         return True
+
+
+def _since(row: Row, reason: Reason) -> int | UnsetType:
+    """The run that recorded the path, for reasons that tell of it."""
+    return row.record.run if row.record is not None and tells_since(reason) else UNSET
 
 
 def _both_sides(row: Row) -> str:

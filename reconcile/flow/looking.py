@@ -58,7 +58,7 @@ def status(house: House, now: float) -> Status:
     return Status(
         now=now,
         mappings=[
-            _mapping_status(house, wired, [run for run in runs if wired.name in run.mappings and _goes_on(run)], known)
+            _mapping_status(house, wired, [run for run in runs if wired.name in run.mappings], known)
             for wired in house.mappings
         ],
         lock=held(show(house.state)),
@@ -72,8 +72,10 @@ def _goes_on(run: Run) -> bool:
     return run.operation not in ("destroy", "rollback")
 
 
-def _mapping_status(house: House, wired: Wired, runs: list[Run], known: dict[str, int]) -> MappingStatus:
+def _mapping_status(house: House, wired: Wired, every: list[Run], known: dict[str, int]) -> MappingStatus:
+    """From what was noted here and the mapping's runs, newest first."""
     noted = standing(house.cache, wired.scope.id)
+    runs = list(filter(_goes_on, every))
     newest = runs[0] if runs else None
     if newest is not None and newest.ended > noted.at:  # another machine was here since
         noted = _told_by(house.state, wired.name, runs)
@@ -85,6 +87,7 @@ def _mapping_status(house: House, wired: Wired, runs: list[Run], known: dict[str
         last_run=newest.id if newest is not None else 0,
         conflicts=noted.conflicts,
         records=known.get(wired.scope.id, 0),
+        taken_back=next((run for run in every[:1] if run not in runs and run.done and run.ended > noted.at), None),
     )
 
 

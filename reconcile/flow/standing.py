@@ -36,9 +36,9 @@ def standing(cache: Cache, scope: str) -> Standing:
 
 
 def note_result(house: House, plan: Plan, result: Result, now: float) -> None:
-    """Notes how each mapping of the plan came out; one that was not planned as a whole says nothing."""
+    """Notes how each mapping of the plan came out; one that was not planned as a whole, or destroyed, says nothing."""
     for part in plan.mappings:
-        if part.whole:
+        if part.whole and plan.header.kind != "destroy":
             conflicts = len(part.conflicts) + _endings(part, result).count("conflict")
             _note(house.cache, part.scope, now, failed=_failed(part, result), conflicts=conflicts)
 

@@ -50,6 +50,8 @@ class Left(Struct, frozen=True):
     key: str
     size_bytes: int
     why: str
+    run: int = 0
+    """The run of ours that must be remembered for it to go one day."""
 
 
 class Ages:
@@ -72,6 +74,15 @@ class Ages:
         if not ended:
             return f"of run {run}, which is not over"
         return "" if max(ended, came_ns / 1e9) < self.before_s else YOUNG
+
+    def oldest_needed(self, newest: int) -> int:
+        """The run from which on all must be remembered: of the `newest` runs and those not old, the first."""
+        young = [run for run, ended in self._ended.items() if not ended or ended >= self.before_s]
+        return min([*young, *list(self._ended)[:newest]], default=0)
+
+    def runs_before(self, run: int) -> int:
+        """So many runs are remembered that came before this one."""
+        return sum(known < run for known in self._ended)
 
     def is_old(self, came_ns: int) -> bool:
         """Whether what nobody vouches for is old by the store's clock."""
@@ -115,7 +126,8 @@ class Survey:
         why = self._ages.why_not(run, item.mtime_ns)
         if not why and item.key not in self._kept_by(run):
             why = f"no action of run {run} tells of it"
-        return Left("kept", item.key, item.size, why) if why else Due("kept", item.key, item.version, item.size)
+        needs = run if why == YOUNG else 0
+        return Left("kept", item.key, item.size, why, needs) if why else Due("kept", item.key, item.version, item.size)
 
     def _kept_by(self, run: int) -> frozenset[str]:
         """Where a run kept bytes here; a mapping that is no more in the spec may have been renamed to this one."""
@@ -142,7 +154,7 @@ class Survey:
         old: dict[Digest, list[Entry]] = {}
         for run, item in parked:
             if why := self._ages.why_not(run, item.mtime_ns):
-                yield Left("parked", item.key, item.size, why)
+                yield Left("parked", item.key, item.size, why, run if why == YOUNG else 0)
                 continue
             try:
                 old.setdefault(digest_of(self._wired.target, item), []).append(item)

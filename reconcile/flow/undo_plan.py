@@ -6,43 +6,26 @@ kept it, from the bucket's own versions, or from where the run moved it. All els
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ABSENT, Entry, Kind, Problem, Version
+from reconcile.core.entry import ABSENT, Entry, Problem, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.graph import entangle
-from reconcile.core.outcome import Outcome, Run
-from reconcile.core.path import parents, park_key, undo_key
+from reconcile.core.outcome import Run
+from reconcile.core.path import parents
 from reconcile.core.record import Record
 from reconcile.flow.step import QUIET, VERSION_ID
-from reconcile.flow.undoing import Before, holds
-from reconcile.flow.wired import House, Wired, is_file
-from reconcile.ports import Past, Versioned
+from reconcile.flow.undo_evidence import Evidence, Touched, proven
+from reconcile.flow.undoing import Before
+from reconcile.flow.wired import House, Wired
+from reconcile.ports import Past
 from reconcile.report.views import Undone
 
-ALL_RUNS: Final = 1 << 40
-
-_TOUCHED: Final = frozenset({"done", "skipped"})
-"""Endings of actions that changed something, or may have been stopped half way."""
-
 _COMES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.MOVE})
-
-
-@dataclass(slots=True)
-class Touched:
-    """One path a run changed: by which action (None: its content was only moved away), and what became of the old."""
-
-    key: str
-    action: Action | None = None
-    kept: str = ""
-    moved_to: str | None = None
-    stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -57,57 +40,27 @@ class Part:
 
 def undo_part(house: House, wired: Wired, run: Run, first_id: int) -> Part:
     """What rolling back `run` in this mapping would do; ids of changes count from `first_id`."""
-    touched = _touched(wired, house.state.outcomes(run.id))
-    past = {one.key: one for one in house.state.past(run.id, wired.scope.id, touched)}
+    evidence = Evidence(house, wired, run)
     part = Part(wired)
-    if not past:
+    if not evidence.past:
         why = "the run had another source, target or layout"
-        part.told = [Undone(wired.name, key, "cannot", why) for key in touched]
+        part.told = [Undone(wired.name, key, "cannot", why) for key in evidence.touched]
         return part
-    later = [one.id for one in house.state.runs(ALL_RUNS) if one.operation == "rollback" and one.id > run.id]
-    rollbacks = {one: _touched(wired, house.state.outcomes(one)).keys() for one in later}
-    verdicts = _Verdicts(wired, run.id, touched, past, rollbacks)
-    for one in touched.values():
+    verdicts = _Verdicts(wired, evidence)
+    for one in evidence.touched.values():
         verdicts.judge(one)
     verdicts.settle_directories()
     verdicts.settle_moves()
     return verdicts.part(part, first_id)
 
 
-def _touched(wired: Wired, outcomes: Iterable[Outcome]) -> dict[str, Touched]:
-    """The paths in reach, by key. A move is in reach with either of its ends: one is nothing without the other."""
-    found: dict[str, Touched] = {}
-    for one in outcomes:
-        if one.mapping != wired.name or one.outcome not in _TOUCHED:
-            continue
-        if not wired.in_reach(one.key) and not (one.from_key and wired.in_reach(one.from_key)):
-            continue
-        here = found.setdefault(one.key, Touched(one.key))
-        here.action, here.kept, here.stopped = Action(one.action), one.kept, one.outcome == "skipped"
-        if one.from_key is not None:
-            found.setdefault(one.from_key, Touched(one.from_key)).moved_to = one.key
-    return dict(sorted(found.items()))
-
-
 class _Verdicts:
     """Path by path, what is to be done. A verdict is a change, or the reason why there is none."""
 
-    def __init__(
-        self,
-        wired: Wired,
-        run: int,
-        touched: dict[str, Touched],
-        past: dict[str, Past],
-        rollbacks: Mapping[int, Collection[str]],
-    ) -> None:
+    def __init__(self, wired: Wired, evidence: Evidence) -> None:
         self._wired = wired
-        self._run = run
-        self._touched = touched
-        self._past = past
-        self._rollbacks = rollbacks
-        found, self._unreadable = _look(wired, touched)
-        self._there = {key: entry for key, entry in found.items() if entry.kind is not Kind.DIRECTORY}
-        self._directories = found.keys() - self._there.keys()
+        self._evidence = evidence
+        self._there = evidence.there
         self._told: dict[str, Undone] = {}
         self._changes: dict[str, Change] = {}
         self._befores: dict[str, Before] = {}
@@ -122,9 +75,9 @@ class _Verdicts:
             self._tell(one.key, "cannot", str(error))
 
     def _judge(self, one: Touched) -> None:
-        key, past = one.key, self._past[one.key]
-        if key in self._unreadable:
-            self._tell(key, "cannot", self._unreadable[key])
+        key, past = one.key, self._evidence.past[one.key]
+        if key in self._evidence.unreadable:
+            self._tell(key, "cannot", self._evidence.unreadable[key])
         elif one.action in QUIET:
             self._judge_record(past)
         elif one.stopped or (one.action is None and past.there == ABSENT):
@@ -155,10 +108,10 @@ class _Verdicts:
         wanted = past.there != ABSENT
         if there is None and not wanted:
             self._as_before(past, past.record)
-        elif there is not None and wanted and self._is_old(past, there):
+        elif there is not None and wanted and self._evidence.is_old(past, there):
             version = there.version
             self._as_before(past, replace(past.record, version=version) if past.record is not None else None)
-        elif not self._is_as_left(one, past, there):
+        elif not self._evidence.is_as_left(one, past, there):
             self._tell(past.key, "kept", self._since(past))
         elif there is not None and self._wired.protected(past.key):
             self._tell(past.key, "kept", "protected")
@@ -169,40 +122,11 @@ class _Verdicts:
         else:
             self._restore(one, past, there)
 
-    def _is_old(self, past: Past, there: Entry) -> bool:
-        """Whether what is there is what was there before the run: rolled back already, or by somebody else."""
-        record = past.record
-        if record is not None and record.accepted and record.version == past.there == there.version:
-            return past.left is None or past.left.version != there.version
-        record = _proven(past)
-        if record is None or not self._may_be(record, there):
-            return False
-        if past.left is not None and past.left.digest != record.digest and there.version == past.left.version:
-            return False
-        return there.version == record.version or holds(self._wired, there, record.digest)
-
-    def _is_as_left(self, one: Touched, past: Past, there: Entry | None) -> bool:
-        """Whether nobody changed the path since; a later rollback that died may have taken it out of its place."""
-        left = past.left
-        if one.action in (None, Action.DELETE):
-            return there is None
-        if left is None or left.accepted:
-            return False
-        if there is None:
-            return self._aside(past.key, self._rollbacks, left) is not None
-        if not self._may_be(left, there):
-            return False
-        return (left.settled and there.version == left.version) or holds(self._wired, there, left.digest)
-
-    def _may_be(self, record: Record, there: Entry) -> bool:
-        same_mode = not self._wired.executable or record.executable == there.executable
-        return is_file(there) and there.size == record.size and same_mode
-
     def _restore(self, one: Touched, past: Past, there: Entry | None) -> None:
         """The old content comes back, if it is anywhere."""
-        record = _proven(past)
+        record = proven(past)
         digest = record.digest if record is not None else None
-        before = self._kept(one, past, record)
+        before = self._evidence.kept(one, past)
         origin = self._there.get(one.moved_to) if one.moved_to is not None else None
         expect = there.version if there is not None else ABSENT
         if before is not None:
@@ -210,47 +134,11 @@ class _Verdicts:
             self._befores[past.key] = Before(past.record, digest, *before, accepted=was)
             size = before[0].size if before[0] is not None else record.size if record is not None else 0
             self._change(past, Action.UPDATE if there else Action.CREATE, expect, size)
-        elif origin is not None and record is not None and self._is_left_at(origin.key, record):
+        elif origin is not None and record is not None and self._evidence.is_left_at(origin.key, record):
             self._befores[past.key] = Before(past.record, digest)
             self._change(past, Action.MOVE, expect, origin.size, origin)
         else:
             self._tell(past.key, "cannot", self._why_not(one, past))
-
-    def _is_left_at(self, key: str, record: Record) -> bool:
-        """Whether the content of `record` still stands where the run moved it."""
-        past, traits = self._past[key], self._wired.target.traits
-        left = past.left is not None and past.left.digest == record.digest
-        return (
-            left
-            and "none" not in (traits.copy, traits.move)
-            and self._is_as_left(self._touched[key], past, self._there[key])
-        )
-
-    def _kept(self, one: Touched, past: Past, record: Record | None) -> tuple[Entry | None, str] | None:
-        """Where the old content of a path is: (entry of a copy, version id); None when it is nowhere."""
-        if (kept := self._aside(past.key, [self._run, *self._rollbacks], record)) is not None:
-            return kept, ""
-        if one.moved_to is not None and (kept := self._aside(one.moved_to, self._rollbacks, record)) is not None:
-            return kept, ""
-        target = self._wired.target
-        if isinstance(target, Versioned) and target.traits.keeps == "versions":
-            named = one.kept.rpartition(VERSION_ID)[2] if VERSION_ID in one.kept else ""
-            for found, entry in target.versions(past.key):
-                if found == named or (not named and entry.version == past.there):
-                    return None, found
-        return None
-
-    def _aside(self, key: str, runs: Iterable[int], record: Record | None) -> Entry | None:
-        """The content of `record` that one of the runs put aside; where there was no record, what this run kept."""
-        for where in (name(run, key) for run in runs for name in (undo_key, park_key)):
-            found = self._wired.target.stat(where)
-            if found is None or found.kind:
-                continue
-            if record is None and where == undo_key(self._run, key):
-                return found
-            if record is not None and found.size == record.size and holds(self._wired, found, record.digest):
-                return found
-        return None
 
     def _why_not(self, one: Touched, past: Past) -> str:
         if one.moved_to is not None:
@@ -262,8 +150,8 @@ class _Verdicts:
         return f"no copy{' any more' if one.kept else ''}{what}"
 
     def _since(self, past: Past) -> str:
-        if past.changed_by in self._rollbacks:
-            strange = past.there != ABSENT and _proven(past) is None
+        if past.changed_by in self._evidence.rollbacks:
+            strange = past.there != ABSENT and proven(past) is None
             return f"rolled back by run {past.changed_by}, perhaps changed since" if strange else "changed since"
         return f"changed since, by run {past.changed_by}" if past.changed_by else "changed since"
 
@@ -273,7 +161,7 @@ class _Verdicts:
         """A file comes back in a directory's place only if all that stands there goes."""
         going = {key for key, change in self._changes.items() if change.action is Action.DELETE}
         coming = {key for key, change in self._changes.items() if change.action in _COMES}
-        for key in sorted(self._directories & coming):
+        for key in sorted(self._evidence.directories & coming):
             below = self._wired.target.list(key)
             if any(isinstance(one, Problem) or (not one.kind and one.key not in going) for one in below):
                 del self._changes[key]
@@ -281,7 +169,7 @@ class _Verdicts:
 
     def settle_moves(self) -> None:
         """What cannot come back leaves its content where it was moved to, and what stands in its place."""
-        stuck = [one for key, one in self._touched.items() if key not in self._changes]
+        stuck = [one for key, one in self._evidence.touched.items() if key not in self._changes]
         below = self._below() if stuck else {}
         while stuck:
             one = stuck.pop()
@@ -290,11 +178,11 @@ class _Verdicts:
                 continue
             if one.moved_to is not None and self._changes.pop(one.moved_to, None) is not None:
                 self._tell(one.moved_to, "kept", f"holds what {one.key} had: {told.why}")
-                stuck.append(self._touched[one.moved_to])
+                stuck.append(self._evidence.touched[one.moved_to])
             for key in (*parents(one.key), *below.get(one.key, ())):
                 if self._wired.target.traits.tree and self._changes.pop(key, None) is not None:
                     self._tell(key, "kept", f"stays with {one.key}: {told.why}")
-                    stuck.append(self._touched[key])
+                    stuck.append(self._evidence.touched[key])
         for change in list(self._changes.values()):
             origin = self._changes.get(change.from_key or "")
             if change.from_key is None or origin is None:
@@ -331,7 +219,7 @@ class _Verdicts:
             self._change(past, Action.ADOPT, past.there, record.size if record is not None else 0)
 
     def _change(self, past: Past, action: Action, expect: Version, size: int, origin: Entry | None = None) -> None:
-        record, proven = past.record, _proven(past)
+        record, was = past.record, proven(past)
         self._changes[past.key] = Change(
             0,
             self._wired.name,
@@ -340,7 +228,7 @@ class _Verdicts:
             Reason.UNDONE,
             size=size,
             was_size=self._there[past.key].size if past.key in self._there else 0,
-            digest=proven.digest if proven is not None else None,
+            digest=was.digest if was is not None else None,
             path=record.path if record is not None else None,
             executable=record.executable if record is not None else False,
             expect=expect,
@@ -350,12 +238,6 @@ class _Verdicts:
 
     def _tell(self, key: str, ending: str, why: str) -> None:
         self._told[key] = Undone(self._wired.name, key, ending, why)  # type: ignore[arg-type]
-
-
-def _proven(past: Past) -> Record | None:
-    """The record of a path, if its digest is that of what the run found there."""
-    record = past.record
-    return record if record is not None and record.version == past.there and not record.accepted else None
 
 
 def _ordered(changes: list[Change], *, tree: bool) -> list[Change]:
@@ -369,30 +251,3 @@ def _ordered(changes: list[Change], *, tree: bool) -> list[Change]:
         return changes
     told = {change.id: change for change in entangle(tangled, tree=tree)}
     return [told.get(change.id, change) for change in changes]
-
-
-def _look(wired: Wired, keys: Mapping[str, Touched]) -> tuple[dict[str, Entry], dict[str, str]]:
-    """What is there under each key, and why it cannot be told of others; side by side where a network is waited for."""
-    there: dict[str, Entry] = {}
-    unreadable: dict[str, str] = {}
-
-    def look(key: str) -> Entry | StoreError | None:
-        try:
-            return wired.target.stat(key)
-        except StoreError as error:
-            return error
-
-    for key, found in _each(wired, list(keys), look):
-        if isinstance(found, StoreError):
-            unreadable[key] = str(found)
-        elif found is not None:
-            there[key] = found
-    return there, unreadable
-
-
-def _each(wired: Wired, keys: list[str], look: object) -> Iterator[tuple[str, Entry | StoreError | None]]:
-    if not wired.target.traits.waits:
-        yield from ((key, look(key)) for key in keys)  # type: ignore[operator]
-        return
-    with ThreadPoolExecutor(wired.concurrency, f"look-{wired.name}") as pool:
-        yield from zip(keys, pool.map(look, keys), strict=True)  # type: ignore[arg-type]

@@ -50,21 +50,34 @@ class Reach:
 
 def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> House:
     """Opens what the spec names; with `write` False nothing that is opened can change anything but the cache."""
-    if spec.notify.command or spec.notify.webhook is not None:
-        raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
-    _refuse_to_delete_the_state(spec)
+    chosen = _chosen(spec, reach.mappings)
+    refuse(spec, chosen)
     with ExitStack() as opened:
         state = state_of(spec, write=write)
         opened.callback(state.close)
         where = resolve_url(spec, spec.state).canonical
         cache = open_cache(f"state-{sha256(os.fsencode(where)).hexdigest()[:16]}")
         opened.callback(cache.close)
-        mappings = [
-            _Wire(spec, state, cache, clock).mapping(mapping, reach, write=write)
-            for mapping in _chosen(spec, reach.mappings)
-        ]
+        mappings = [_Wire(spec, state, cache, clock).mapping(mapping, reach, write=write) for mapping in chosen]
         opened.pop_all()
         return House(state, cache, mappings, spec.digest, spec.file, frozenset(spec.mappings))
+
+
+def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
+    """Refuses what a valid spec may ask for and this version cannot do, or must not; opens nothing."""
+    if spec.notify.command or spec.notify.webhook is not None:
+        raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
+    _refuse_unbuilt_state(resolve_url(spec, spec.state))
+    _refuse_to_delete_the_state(spec)
+    for mapping in mappings:
+        _refuse_unbuilt(mapping, resolve_url(spec, mapping.source), resolve_url(spec, mapping.target))
+
+
+def _refuse_unbuilt_state(place: Location) -> None:
+    if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
+        raise UsageError(
+            f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
+        )
 
 
 def _refuse_to_delete_the_state(spec: Spec) -> None:
@@ -82,10 +95,7 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     place = resolve_url(spec, spec.state)
     if place.scheme == "file" and is_local(place.path):
         return _own_state(Path(place.path), write=write)
-    if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
-        raise UsageError(
-            f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
-        )
+    _refuse_unbuilt_state(place)
     from reconcile.state.shared import open_shared  # noqa: PLC0415 - 15 ms, for a shared state only
 
     settings: Words[str, str] = place.store.revealed() if place.store is not None else {}
@@ -127,7 +137,6 @@ class _Wire:
     def mapping(self, mapping: Mapping, reach: Reach, *, write: bool) -> Wired:
         """The mapping, open."""
         source, target = resolve_url(self.spec, mapping.source), resolve_url(self.spec, mapping.target)
-        _refuse_unbuilt(mapping, source, target)
         root, one_file = _local_root(source.path)
         walked = Walked()
         filters = self._filters(mapping, source, root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeGuard
 
 from reconcile.core.entry import Entry
 from reconcile.core.path import matches_glob
@@ -111,6 +111,6 @@ class House:
             yield ready
 
 
-def is_file(entry: Entry | None) -> bool:
+def is_file(entry: Entry | None) -> TypeGuard[Entry]:
     """Whether there is a file."""
     return entry is not None and not entry.kind

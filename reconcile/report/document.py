@@ -86,19 +86,20 @@ def _facts(mapping: MappingPlan) -> list[str]:
 
 def _groups(plan: Plan, mapping: MappingPlan, most: int | None) -> Iterator[Group]:
     """The changes in one pass over the cursor, the drift in a second one where the first saw any."""
-    drifted = False
+    drifted: set[int] = set()
 
     def plain() -> Iterator[Change]:
-        nonlocal drifted
         for change in plan.changes(mapping.name):
-            drifted = drifted or change.drift
-            if not change.drift:
+            if change.drift:
+                drifted.add(change.since or mapping.last_run)
+            else:
                 yield change
 
     if mapping.counts.changes:
         yield Group("", _changes(plain(), mapping.last_run, most))
     if drifted:
-        since = f" since run {mapping.last_run}" if mapping.last_run else ""
+        run = max(drifted) if len(drifted) == 1 else 0
+        since = f" since run {run}" if run else ""
         drift = (change for change in plan.changes(mapping.name) if change.drift)
         yield Group(f"Changed in the target{since}:", _changes(drift, mapping.last_run, most))
     if mapping.conflicts:

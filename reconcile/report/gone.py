@@ -17,15 +17,17 @@ NOUNS: Final = {
     "unfinished": "unfinished write",
     "probes": "probe object",
     "directories": "empty directory",
+    "runs": "run of the history",
     "generations": "old copy of the state",
     "commits": "commit of the state's log",
     "fingerprints": "remembered digest",
     "caches": "forgotten cache",
 }
-"""What is counted; their plurals are regular but for two."""
+"""What is counted; their plurals are regular but for these."""
 
 _PLURALS: Final = {
     "directories": "empty directories",
+    "runs": "runs of the history",
     "generations": "old copies of the state",
     "commits": "commits of the state's log",
 }

@@ -42,6 +42,10 @@ def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
     if mapping.failing_since:
         look = f"reconcile history {mapping.last_run}" if mapping.last_run else "reconcile plan"
         return paint.alarm(f"{name} FAILING {seconds_text(now - mapping.failing_since)} → {look}")
+    if mapping.taken_back is not None:
+        run, part = mapping.taken_back, " in part" if mapping.records else ""
+        how = f"destroyed{part}" if run.operation == "destroy" else "rolled back"
+        return f"{name} {how} by run {run.id}, {seconds_text(now - run.ended)} ago"
     if mapping.conflicts:
         return f"{name} {plural(mapping.conflicts, 'conflict')}"
     if not mapping.last_success:

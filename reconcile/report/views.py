@@ -29,7 +29,10 @@ class Held(Struct, frozen=True):
 
 
 class MappingStatus(Struct, frozen=True):
-    """How one mapping stands: its last success, since when it fails, what waits for a decision."""
+    """How one mapping stands: its last success, since when it fails, what waits for a decision.
+
+    `taken_back` is the run that undid or destroyed what was applied, if nothing was applied since.
+    """
 
     name: str
     last_success: float = 0.0
@@ -37,6 +40,7 @@ class MappingStatus(Struct, frozen=True):
     last_run: int = 0
     conflicts: int = 0
     records: int = 0
+    taken_back: Run | None = None
 
 
 class Status(Struct, frozen=True):

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconcile.core.errors import UsageError
 from reconcile.spec.model import Spec, StoreSpec
@@ -21,6 +22,9 @@ WRITTEN_SCHEMES: Final = ("s3", "gs", "az", "dbfs", "workspace", "file", "memory
 
 # Two letters at least: `C:\data` is a path.
 _SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
+_WORDS: Final = {"s3": ("endpoint", "region", "profile"), "gs": ("endpoint",), "az": ("endpoint", "account")}
+"""What may stand behind the `?` of a URL; everything else, above all what is secret, belongs in `stores:`."""
+_SPOKEN: Final = re.compile(r"\?(?=(?:endpoint|region|profile|account)=)")
 _TOLD_APART_BY: Final = {
     **dict.fromkeys(OBJECT_SCHEMES, ("account", "endpoint")),
     **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
@@ -98,22 +102,21 @@ def _whole_store(store: StoreSpec, root: str) -> Location:
 
 def _in_store(store: StoreSpec, rest: str, root: str) -> Location:
     base = locate(store.url, {}, root)
+    if base.store is not None or (base.scheme in _WORDS and _SPOKEN.search(rest)):
+        hint = f"write them as settings of `{store.name}` in `stores:`, beside its url"
+        raise UsageError("a connection of `stores:` takes no words behind a `?`", hint=hint)
     if base.is_table:
         if rest:
             raise UsageError(f"`{store.name}` is a database and takes no path", hint="table.name says where inside")
     elif rest:
         base = locate(f"{store.url.rstrip('/')}/{_segments(rest)}", {}, root)
-    told = ((word, store.settings.get(word, "").rstrip("/")) for word in _TOLD_APART_BY.get(base.scheme, ()))
-    apart = "&".join(f"{word}={text}" for word, text in told if text)
-    return Location(
-        scheme=base.scheme,
-        url=base.url,
-        container=base.container,
-        path=base.path,
-        apart=apart,
-        connect=base.connect,
-        store=store,
-    )
+    return replace(base, apart=_apart(base.scheme, store), store=store)
+
+
+def _apart(scheme: str, store: StoreSpec) -> str:
+    """What tells a place of this connection from one with the same URL elsewhere."""
+    told = ((word, store.settings.get(word, "").rstrip("/")) for word in _TOLD_APART_BY.get(scheme, ()))
+    return "&".join(f"{word}={text}" for word, text in told if text)
 
 
 def _local(text: str, root: str) -> Location:
@@ -139,16 +142,35 @@ def _file(rest: str, root: str) -> Location:
 
 def _object(scheme: str) -> Callable[[str, str], Location]:
     def parse(rest: str, _root: str) -> Location:
-        bucket, _, prefix = _after_slashes(scheme, rest).partition("/")
+        named, *spoken = _SPOKEN.split(_after_slashes(scheme, rest), maxsplit=1)
+        bucket, _, prefix = named.partition("/")
         if "@" in bucket:
             raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")
         if not bucket:
             raise UsageError(f"`{scheme}://` names no bucket", hint=f"{scheme}://BUCKET/PREFIX")
         prefix = _segments(prefix)
         url = f"{scheme}://{bucket}/{prefix}" if prefix else f"{scheme}://{bucket}"
-        return Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url)
+        place = Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url)
+        if not spoken:
+            return place
+        store = StoreSpec(name="", url=url, settings=_spoken(scheme, spoken[0]))
+        return replace(place, apart=_apart(scheme, store), store=store)
 
     return parse
+
+
+def _spoken(scheme: str, text: str) -> dict[str, str]:
+    """The words behind the `?` of a URL."""
+    from urllib.parse import unquote  # noqa: PLC0415  5 ms, for a rare form
+
+    words = {name: unquote(word) for name, _, word in (part.partition("=") for part in text.split("&"))}
+    for name, word in words.items():
+        if name not in _WORDS[scheme] or not word:
+            hint = f"{scheme}://BUCKET/PREFIX?{_WORDS[scheme][0]}=…; all else is named in `stores:`"
+            raise UsageError(f"`{name}` is not said in a URL" if word else f"`{name}` says nothing", hint=hint)
+    if "@" in words.get("endpoint", ""):
+        raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")
+    return words
 
 
 def _after_slashes(scheme: str, rest: str) -> str:

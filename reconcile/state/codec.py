@@ -39,10 +39,10 @@ class Table(Generic[T]):
     """
 
     def __init__(self, name: str, struct: type[T], *, lead: Sequence[str] = ()) -> None:
-        names = [*lead, *struct.__struct_fields__]
-        marks = ", ".join("?" * (len(names) + 1))
-        columns = ", ".join([*names, "row_check"])
-        self._name = name
+        self.name = name
+        self.columns = [*lead, *struct.__struct_fields__]
+        marks = ", ".join("?" * (len(self.columns) + 1))
+        columns = ", ".join([*self.columns, "row_check"])
         self._struct = struct
         self._lead = len(lead)
         self._encoders = [(field, _ENCODERS.get(kind)) for field, kind in _kinds(struct)]
@@ -52,22 +52,36 @@ class Table(Generic[T]):
 
     def put(self, connection: sqlite3.Connection, values: Iterable[T], *lead: Any) -> None:
         """Inserts, or replaces what has the same primary key."""
-        connection.executemany(self._put, (self._row(value, lead) for value in values))
+        self.put_rows(connection, (self.row(value, lead) for value in values))
+
+    def put_rows(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """The same with rows that are made already."""
+        connection.executemany(self._put, rows)
+
+    def drop(self, connection: sqlite3.Connection, rest: str, parameters: Sequence[Any] = ()) -> None:
+        """Removes what `DELETE FROM table <rest>` finds."""
+        connection.execute(f"DELETE FROM {self.name} {rest}", parameters)  # noqa: S608 - our own names
 
     def select(self, connection: sqlite3.Connection, rest: str = "", parameters: Sequence[Any] = ()) -> Iterator[T]:
         """The structs that `SELECT … FROM table <rest>` finds; `DamageError` where a check does not hold."""
-        return map(self._value, connection.execute(f"{self._select} {rest}", parameters))
+        return map(self.value, self.rows(connection, rest, parameters))
 
-    def _row(self, value: T, lead: tuple[Any, ...]) -> list[Any]:
+    def rows(self, connection: sqlite3.Connection, rest: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """The bare rows that `SELECT … FROM table <rest>` finds: columns and check."""
+        return connection.execute(f"{self._select} {rest}", parameters)
+
+    def row(self, value: T, lead: tuple[Any, ...]) -> list[Any]:
+        """A struct as a row, its check at the end."""
         fields = [
             encode(getattr(value, field)) if encode else getattr(value, field) for field, encode in self._encoders
         ]
         fields = [*lead, *fields]
         return [*fields, check(fields)]
 
-    def _value(self, row: tuple[Any, ...]) -> T:
+    def value(self, row: tuple[Any, ...]) -> T:
+        """The struct of a row whose check holds."""
         if check(row[:-1]) != row[-1]:
-            raise DamageError(f"a row of `{self._name}` is damaged")
+            raise DamageError(f"a row of `{self.name}` is damaged")
         fields = zip(row[self._lead : -1], self._decoders, strict=True)
         return self._struct(*(decode(field) if decode else field for field, decode in fields))
 

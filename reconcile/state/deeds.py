@@ -50,7 +50,9 @@ class Opened(Struct, frozen=True, tag=True):
 
     def do(self, connection: sqlite3.Connection) -> int:
         """Adds it, unless it is there."""
-        scopes.add(connection, self.scope)
+        number = scopes.add(connection, self.scope)
+        if number is not None:
+            past.begin(connection, number)
         return 0
 
 
@@ -132,8 +134,7 @@ class Renamed(Struct, frozen=True, tag=True):
         if taken is not None and taken.count and taken.id != self.old:
             raise UsageError(f"`{self.new.mapping}` has {taken.count} records of its own", op="state mv")
         if taken is not None and taken.number != row.number:
-            for table, column in (("scopes", "number"), ("past", "scope"), ("reached", "scope")):
-                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (taken.number,))  # noqa: S608 - our own
+            _forget_scope(connection, taken.number)
         fields = (self.new.mapping, self.new.source, self.new.target, self.new.layout, self.new.direction)
         serial = max(row.serial, taken.serial if taken else 0) + 1
         moved = scopes.ScopeRow(row.number, self.new.id, *fields, serial, row.total, row.count, row.completed)
@@ -158,9 +159,30 @@ class Reset(Struct, frozen=True, tag=True):
 
     def do(self, connection: sqlite3.Connection) -> int:
         """Empties the tables."""
-        for table in ("records", "scopes", "intents", "past", "reached"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        for row in scopes.every(connection):
+            _forget_scope(connection, row.number)
+        connection.execute("DELETE FROM records")
+        runs.INTENTS.forget(connection)
+        runs.INTENTS.found(connection)
         return 0
+
+
+class Pruned(Struct, frozen=True, tag=True):
+    """The runs before `before` were forgotten: nothing they kept is left, and no later rollback asks for them."""
+
+    before: int
+
+    def do(self, connection: sqlite3.Connection) -> int:
+        """Forgets them, and what they found; returns how many there were."""
+        for row in scopes.every(connection):
+            past.forget_before(connection, row.number, self.before)
+        return runs.forget_before(connection, self.before)
+
+
+def _forget_scope(connection: sqlite3.Connection, number: int) -> None:
+    """A scope and what runs found there; its records are somebody else's business."""
+    past.forget(connection, number)
+    scopes.SCOPES.drop(connection, "WHERE number = ?", (number,))
 
 
 def strange_name(deed: Deed) -> str | None:
@@ -173,4 +195,4 @@ def strange_name(deed: Deed) -> str | None:
     return next((name for name in names if name is not None and why_not_key(name)), None)
 
 
-Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset
+Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset | Pruned

@@ -51,7 +51,7 @@ class SqliteJournal:
     def open_intents(self) -> list[Intent]:
         """Intents that were neither folded nor dropped, in the order of their runs."""
         with self._database.reading() as connection:
-            intents = list(INTENTS.select(connection, "ORDER BY run, seq"))
+            intents = list(INTENTS.every(connection, order="run, seq"))
             if (name := strange_name(Intended(intents))) is not None:
                 raise DamageError(f"an intent names {name!r}, which no path is called")
         return intents

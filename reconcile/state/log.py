@@ -10,6 +10,7 @@ came before, and of two that try only one succeeds. ::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from io import BytesIO
 from operator import itemgetter
@@ -32,9 +33,12 @@ from reconcile.core.errors import (
     StoreError,
 )
 from reconcile.ports import Body, Holder, Store, io_step
-from reconcile.state.deeds import Deed, strange_name
+from reconcile.state.deeds import Deed, Pruned, strange_name
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_SINCE: Final[Mapping[type, int]] = {Pruned: 2}
+"""Deeds that older formats do not know; all others are written in the first, which every version reads."""
+
 _SAFE: Final = ("create", "match")
 
 
@@ -93,7 +97,7 @@ class Log:
     def append(self, number: int, lineage: str, deed: Deed) -> None:
         """Makes `deed` the commit `number`; `FencedError` when another took it."""
         self._require_write()
-        content = msgspec.msgpack.encode(Entry(FORMAT, lineage, token_hex(16), deed))
+        content = msgspec.msgpack.encode(Entry(_SINCE.get(type(deed), 1), lineage, token_hex(16), deed))
         self._create(f"log/{number:012}", content)
 
     def add_snapshot(self, number: int, content: bytes) -> None:

@@ -8,10 +8,11 @@ from functools import lru_cache
 import sqlite3
 from typing import Final
 
+from reconcile.state.codec import check, wrap
 from reconcile.state.connection import connect_memory
-from reconcile.state.schema import V1, V2
+from reconcile.state.schema import V1, V2, V3
 
-MIGRATIONS: Final[Sequence[str]] = (V1, V2)
+MIGRATIONS: Final[Sequence[str]] = (V1, V2, V3)
 """Step *n* leads from version *n* to *n + 1*; a new state walks all of them. Steps are only ever added."""
 
 
@@ -28,10 +29,31 @@ def is_old(connection: sqlite3.Connection) -> bool:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings the schema up to date inside the transaction the caller has begun."""
-    for script in MIGRATIONS[version_of(connection) :]:
+    _walk(connection, MIGRATIONS[version_of(connection) :])
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _walk(connection: sqlite3.Connection, scripts: Sequence[str]) -> None:
+    connection.create_function("row_check", -1, lambda *fields: check(fields), deterministic=True)
+    connection.create_aggregate("sum_of_checks", 1, _SumOfChecks)
+    for script in scripts:
         for statement in filter(str.strip, script.split(";\n")):
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+class _SumOfChecks:
+    """The sum of checks as SQL knows it."""
+
+    def __init__(self) -> None:
+        self._total = 0
+
+    def step(self, row_check: int | None) -> None:
+        """One more row; None where an outer join found none."""
+        self._total += row_check or 0
+
+    def finalize(self) -> int:
+        """The sum."""
+        return wrap(self._total)
 
 
 def tables(version: int) -> frozenset[tuple[str, str]]:
@@ -42,8 +64,7 @@ def tables(version: int) -> frozenset[tuple[str, str]]:
 @lru_cache(maxsize=8)
 def _tables(scripts: tuple[str, ...]) -> frozenset[tuple[str, str]]:
     with closing(connect_memory()) as connection:
-        for script in scripts:
-            connection.executescript(script)
+        _walk(connection, scripts)
         return tables_of(connection)
 
 

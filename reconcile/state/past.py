@@ -6,7 +6,7 @@ row of its own, and a first upload of a million files writes none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import sqlite3
 from typing import Any
 
@@ -16,8 +16,8 @@ from msgspec import Struct
 from reconcile.core.entry import ABSENT, Version
 from reconcile.core.record import Record
 from reconcile.ports import Past
-from reconcile.state import records
-from reconcile.state.codec import Table
+from reconcile.state import records, scopes
+from reconcile.state.sums import Summed
 
 
 class PastRow(Struct, frozen=True):
@@ -37,11 +37,26 @@ class Reached(Struct, frozen=True):
     scope: int
 
 
-PAST = Table("past", PastRow)
-REACHED = Table("reached", Reached)
+PAST = Summed("past", PastRow, key=("scope", "key", "run"), part="scope")
+REACHED = Summed("reached", Reached, key=("run", "scope"), part="scope")
 
-_ONE = "WHERE scope = ? AND key = ? AND run = ?"
-_NEXT = "WHERE scope = ? AND key = ? AND run > ? ORDER BY run LIMIT 1"
+
+def begin(connection: sqlite3.Connection, scope: int) -> None:
+    """Of a new scope nothing is known yet."""
+    PAST.found(connection, scope)
+    REACHED.found(connection, scope)
+
+
+def forget(connection: sqlite3.Connection, scope: int) -> None:
+    """Forgets what runs found in a scope."""
+    PAST.forget(connection, scope)
+    REACHED.forget(connection, scope)
+
+
+def forget_before(connection: sqlite3.Connection, scope: int, run: int) -> None:
+    """Forgets what the runs before `run` found in a scope."""
+    PAST.drop_from(connection, scope, "run < ?", [(run,)])
+    REACHED.drop_from(connection, scope, "run < ?", [(run,)])
 
 
 def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[str, Version]) -> None:
@@ -52,7 +67,7 @@ def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[st
     rows = []
     for key, there in found.items():
         record = records.read_one(connection, scope, key)
-        if (record is not None or there != ABSENT) and _row(connection, _ONE, scope, key, run) is None:
+        if (record is not None or there != ABSENT) and not _is_kept(connection, scope, key, run):
             rows.append(PastRow(scope, key, run, there, _told(record)))
     PAST.put(connection, rows)
 
@@ -62,26 +77,30 @@ def reach(connection: sqlite3.Connection, run: int, scopes: Iterable[int]) -> No
     REACHED.put(connection, [Reached(run, scope) for scope in scopes])
 
 
-def reached(connection: sqlite3.Connection, run: int, scope: int) -> bool:
-    """Whether a run wrote in a scope."""
-    return next(REACHED.select(connection, "WHERE run = ? AND scope = ?", (run, scope)), None) is not None
+def of(connection: sqlite3.Connection, run: int, scope: scopes.ScopeRow, keys: Sequence[str]) -> Iterator[Past]:
+    """Each path as a run found it, and as it left it; none at all when the run never wrote in this scope.
+
+    All that is remembered of the scope is read: who acts on it must not take a lost row for one that never was.
+    """
+    if run not in {one.run for one in REACHED.every(connection, scope.number, order="run")}:
+        return
+    wanted = set(keys)
+    before: dict[str, PastRow] = {}
+    after: dict[str, PastRow] = {}
+    for row in PAST.every(connection, scope.number, order="key, run"):
+        if row.key in wanted and row.run >= run:
+            (before if row.run == run else after).setdefault(row.key, row)
+    rows = records.read_all(connection, scope.number, total=scope.total, count=scope.count)
+    now = {record.key: record for record in rows if record.key in wanted}
+    for key in keys:
+        found, then = before.get(key), after.get(key)
+        there = Version(found.there) if found else ABSENT
+        left = _record(then) if then else now.get(key)
+        yield Past(key, there, _record(found) if found else None, left, then.run if then else 0)
 
 
-def of(connection: sqlite3.Connection, run: int, scope: int, key: str) -> Past:
-    """A path as a run found it, and as it left it."""
-    before = _row(connection, _ONE, scope, key, run)
-    after = _row(connection, _NEXT, scope, key, run)
-    return Past(
-        key,
-        Version(before.there) if before else ABSENT,
-        _record(before) if before else None,
-        _record(after) if after else records.read_one(connection, scope, key),
-        after.run if after else 0,
-    )
-
-
-def _row(connection: sqlite3.Connection, where: str, *which: Any) -> PastRow | None:
-    return next(PAST.select(connection, where, which), None)
+def _is_kept(connection: sqlite3.Connection, *which: Any) -> bool:
+    return next(PAST.select(connection, "WHERE scope = ? AND key = ? AND run = ?", which), None) is not None
 
 
 def _told(record: Record | None) -> dict[str, Any]:

@@ -9,21 +9,33 @@ from msgspec.structs import replace
 
 from reconcile.core.errors import StalePlanError
 from reconcile.ports import Intent, Outcome, Run
-from reconcile.state.codec import Table
+from reconcile.state import scopes
+from reconcile.state.codec import DamageError
+from reconcile.state.sums import Summed
 
-RUNS = Table("runs", Run)
-OUTCOMES = Table("outcomes", Outcome, lead=("run",))
-INTENTS = Table("intents", Intent)
+RUNS = Summed("runs", Run, key=("id",))
+OUTCOMES = Summed("outcomes", Outcome, lead=("run",), key=("run", "id"), part="run")
+INTENTS = Summed("intents", Intent, key=("run", "seq"))
+
+
+def numbers(connection: sqlite3.Connection) -> range:
+    """The numbers of all runs that are remembered: they have no gap, so that some can be read without the rest."""
+    last = scopes.meta(connection).last_run
+    return range(last - RUNS.sum_of(connection).count + 1, last + 1)
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[Run]:
     """Runs, newest first."""
-    return list(RUNS.select(connection, "ORDER BY id DESC LIMIT ?", (limit,)))
+    found = list(RUNS.select(connection, "ORDER BY id DESC LIMIT ?", (limit,)))
+    if [run.id for run in found] != list(numbers(connection)[: -limit - 1 : -1]):
+        raise DamageError("runs are lost")
+    return found
 
 
 def user_of(connection: sqlite3.Connection, plan: str) -> Run | None:
     """The run that used a plan."""
-    return next(RUNS.select(connection, "WHERE plan = ? AND plan <> '' ORDER BY id LIMIT 1", (plan,)), None)
+    every = RUNS.every(connection, order="id") if plan else ()
+    return next(iter([run for run in every if run.plan == plan]), None)
 
 
 def start(connection: sqlite3.Connection, run: Run, last_run: int) -> Run:
@@ -33,7 +45,18 @@ def start(connection: sqlite3.Connection, run: Run, last_run: int) -> Run:
         raise StalePlanError(f"run {earlier.id} has already used this plan", op="apply", hint="reconcile plan")
     started = replace(run, id=earlier.id, started=earlier.started) if earlier else replace(run, id=last_run + 1)
     RUNS.put(connection, [started])
+    if earlier is None:
+        OUTCOMES.found(connection, started.id)
     return started
+
+
+def forget_before(connection: sqlite3.Connection, run: int) -> int:
+    """Forgets the runs before `run` and how their actions ended; returns how many there were."""
+    gone = [number for number in numbers(connection) if number < run]
+    for number in gone:
+        OUTCOMES.forget(connection, number)
+    RUNS.drop_from(connection, 0, "id < ?", [(run,)])
+    return len(gone)
 
 
 def add_outcomes(connection: sqlite3.Connection, run: int, outcomes: Sequence[Outcome]) -> None:
@@ -42,10 +65,10 @@ def add_outcomes(connection: sqlite3.Connection, run: int, outcomes: Sequence[Ou
 
 
 def outcomes_of(connection: sqlite3.Connection, run: int) -> Iterator[Outcome]:
-    """The outcomes of a run, by the numbers of their actions."""
-    return OUTCOMES.select(connection, "WHERE run = ? ORDER BY id", (run,))
+    """The outcomes of a run, by the numbers of their actions; none of one that is not remembered."""
+    return OUTCOMES.every(connection, run, order="id") if run in numbers(connection) else iter(())
 
 
-def close_intents(connection: sqlite3.Connection, run: int, numbers: Sequence[int]) -> None:
+def close_intents(connection: sqlite3.Connection, run: int, ended: Sequence[int]) -> None:
     """Forgets intents whose actions have ended."""
-    connection.executemany("DELETE FROM intents WHERE run = ? AND seq = ?", [(run, number) for number in numbers])
+    INTENTS.drop_from(connection, 0, "run = ? AND seq = ?", [(run, number) for number in ended])

@@ -1,6 +1,7 @@
 """The tables of a state file, version by version. `migrations.py` walks from one to the next.
 
-There is no index beside the tables: a damaged one would make rows seem absent whose table still holds them.
+There is no index beside the tables: a damaged one would make rows seem absent whose table still holds them. Scripts
+may use `row_check(field, …)` and the aggregate `sum_of_checks(row_check)`, which is NULL of no rows.
 """
 
 from __future__ import annotations
@@ -59,3 +60,21 @@ CREATE TABLE reached (
 ) WITHOUT ROWID;
 """
 """What runs found before they changed it, for `rollback`: nothing is kept of a path that was not there."""
+
+V3: Final = """
+CREATE TABLE sums (
+    name TEXT NOT NULL, part INTEGER NOT NULL, total INTEGER NOT NULL, count INTEGER NOT NULL,
+    row_check INTEGER NOT NULL, PRIMARY KEY (name, part)
+) WITHOUT ROWID;
+INSERT INTO sums SELECT name, part, total, count, row_check(name, part, total, count) FROM (
+    SELECT 'runs' AS name, 0 AS part, coalesce(sum_of_checks(row_check), 0) AS total, count(*) AS count FROM runs
+    UNION ALL SELECT 'intents', 0, coalesce(sum_of_checks(row_check), 0), count(*) FROM intents
+    UNION ALL SELECT 'outcomes', runs.id, sum_of_checks(outcomes.row_check), count(outcomes.run)
+        FROM runs LEFT JOIN outcomes ON outcomes.run = runs.id GROUP BY runs.id
+    UNION ALL SELECT 'past', number, sum_of_checks(past.row_check), count(past.scope)
+        FROM scopes LEFT JOIN past ON past.scope = number GROUP BY number
+    UNION ALL SELECT 'reached', number, sum_of_checks(reached.row_check), count(reached.scope)
+        FROM scopes LEFT JOIN reached ON reached.scope = number GROUP BY number
+);
+"""
+"""Sums over what was without: a row of the history that is lost is missed. See `sums.py`."""

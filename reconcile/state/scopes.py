@@ -73,12 +73,14 @@ def every(connection: sqlite3.Connection) -> list[ScopeRow]:
     return list(SCOPES.select(connection, "ORDER BY number"))
 
 
-def add(connection: sqlite3.Connection, scope: Scope) -> None:
-    """Makes a scope known; nothing happens when it is."""
-    if find(connection, scope.id) is None:
-        (highest,) = connection.execute("SELECT coalesce(max(number), 0) FROM scopes").fetchone()
-        fields = (scope.mapping, scope.source, scope.target, scope.layout, scope.direction)
-        SCOPES.put(connection, [ScopeRow(highest + 1, scope.id, *fields)])
+def add(connection: sqlite3.Connection, scope: Scope) -> int | None:
+    """Makes a scope known and returns its number; None when it was known."""
+    if find(connection, scope.id) is not None:
+        return None
+    (highest,) = connection.execute("SELECT coalesce(max(number), 0) FROM scopes").fetchone()
+    fields = (scope.mapping, scope.source, scope.target, scope.layout, scope.direction)
+    SCOPES.put(connection, [ScopeRow(highest + 1, scope.id, *fields)])
+    return int(highest) + 1
 
 
 def change(connection: sqlite3.Connection, scope: str, wanted: Mapping[str, Record | None]) -> None:

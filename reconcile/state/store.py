@@ -15,7 +15,7 @@ from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Intent, Lease, Outcome, Past, Run
 from reconcile.state import past, records, runs, scopes
 from reconcile.state.database import Database, translated
-from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened
+from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened, Pruned
 from reconcile.state.fence import check_fence
 from reconcile.state.files import unlink
 from reconcile.state.generations import due, keep_generation
@@ -136,8 +136,8 @@ class SqliteState:
         """Each path as the run found it, and as it left it; none at all when the run never wrote in this scope."""
         with self.database.snapshot() as connection:
             row = scopes.find(connection, scope)
-            if row is not None and past.reached(connection, run, row.number):
-                yield from (past.of(connection, run, row.number, key) for key in keys)
+            if row is not None:
+                yield from past.of(connection, run, row, list(keys))
 
     def consumed(self, plan: str) -> int | None:
         """The run that used this plan, if one did."""
@@ -174,6 +174,10 @@ class SqliteState:
         """Makes a copy of the state as it is now, to fall back on."""
         with self.database.snapshot() as connection:
             keep_generation(self.path, connection)
+
+    def forget_runs(self, before: int, lease: Lease) -> int:
+        """Forgets the runs before number `before` and what they found; returns how many. See `Pruned`."""
+        return self.commit(Pruned(before), lease)
 
     def outdated(self, before_s: float, dead_before_s: float) -> list[Outdated]:
         """Copies of this state from before `before_s` that are needed no more, and what dead processes left (Unix)."""

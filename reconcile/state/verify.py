@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 import os
 from pathlib import Path
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
-from reconcile.state import records, runs, scopes
+from reconcile.state import past, records, runs, scopes
 from reconcile.state.codec import DamageError
 from reconcile.state.connection import log_size, looking
 from reconcile.state.migrations import modern
+from reconcile.state.sums import Summed
 
 UNREADABLE: Final = (sqlite3.Error, DamageError, OSError, UnicodeDecodeError)
 """What reading a damaged file raises; SQLite's own messages may quote bytes that are no text."""
@@ -47,12 +49,29 @@ def verify(connection: sqlite3.Connection) -> scopes.Meta:
         raise DamageError(found)
     rows = scopes.every(connection)
     for row in rows:
-        for _ in records.read_all(connection, row.number, total=row.total, count=row.count):
-            pass
-    (strays,) = connection.execute("SELECT count(*) FROM records").fetchone()
-    if strays != sum(row.count for row in rows):
-        raise DamageError("it holds records of no scope")
-    for table in (runs.RUNS, runs.OUTCOMES, runs.INTENTS):
-        for _ in table.select(connection):
-            pass
+        _exhaust(records.read_all(connection, row.number, total=row.total, count=row.count))
+    _no_more(connection, "records", sum(row.count for row in rows))
+    _sums(connection, (0,), runs.RUNS, runs.INTENTS)
+    _sums(connection, runs.numbers(connection), runs.OUTCOMES)
+    _sums(connection, [row.number for row in rows], past.PAST, past.REACHED)
     return scopes.meta(connection)
+
+
+def _sums(connection: sqlite3.Connection, parts: Sequence[int], *tables: Summed[Any]) -> None:
+    for table in tables:
+        for part in parts:
+            _exhaust(table.every(connection, part, order="1"))
+        _no_more(connection, table.name, sum(table.sum_of(connection, part).count for part in parts))
+
+
+def _exhaust(rows: Iterable[object]) -> None:
+    """Reads all, for the sake of its checks."""
+    for _ in rows:
+        pass
+
+
+def _no_more(connection: sqlite3.Connection, table: str, count: int) -> None:
+    """No row of a table belongs to nothing."""
+    (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own names
+    if found != count:
+        raise DamageError(f"`{table}` holds {found - count} rows of nothing that is known")

@@ -51,6 +51,13 @@ def test_to_a_machine(kept):
     }
 
 
+def test_what_is_forgotten_is_told(kept, monkeypatch):
+    monkeypatch.setattr("reconcile.flow.collecting.KEPT_RUNS", 1)
+    assert kept.ok("gc", "--older-than", "0s").last == "Removed 2 kept files (10 B), 1 run of the history."
+    assert [run["id"] for run in kept("history", "--json").json["runs"]] == [2]
+    assert "there is no run 1" in kept("rollback", "1", "--auto-approve").err
+
+
 def test_only_the_mapping_that_is_named(kept):
     assert kept("gc", "--mapping", "nobody").code == 1
     assert kept.ok("gc", "--mapping", "docs", "--older-than", "0s").last.startswith("Removed 2 kept files")

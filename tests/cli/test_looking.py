@@ -1,6 +1,7 @@
 """status, why, ls: what is looked at, and that looking changes nothing."""
 
 import os
+import shutil
 import time
 
 import pytest
@@ -61,9 +62,47 @@ def test_a_success_that_is_too_old_is_an_exit_code(place):
     assert "is no duration" in place("status", "--max-age", "soon").err
 
 
-def test_without_the_cache_the_state_tells(applied, own_home):
-    import shutil
+@pytest.mark.parametrize("verb", ["rollback", "destroy"])
+def test_what_was_taken_back_is_not_in_sync(applied, own_home, verb):
+    applied.write("docs/a.txt", "alpha, edited")
+    applied.applied()
+    run = applied.ok(verb, "--auto-approve", "--json").report["run"]
+    told = applied.ok("status")
+    assert told.out.startswith(f"docs {'rolled back' if verb == 'rollback' else 'destroyed'} by run {run}, 0.")
+    [mapping] = applied.ok("status", "--json").json["mappings"]
+    assert mapping["taken_back"]["id"] == run
+    shutil.rmtree(own_home / ".cache")
+    assert f" by run {run}, " in applied.ok("status").out
+    if verb == "rollback":
+        applied.ok("unlock", applied.ok("status", "--json").json["lock"]["id"])
+    applied.applied()
+    assert applied.ok("status").out.startswith("docs in sync, 0.")
 
+
+def test_what_was_destroyed_in_part_is_told_so(applied):
+    applied.ok("destroy", "--auto-approve", "--path", "a.txt")
+    assert applied.ok("status").out.startswith("docs destroyed in part by run 2, ")
+
+
+def test_a_source_that_follows_a_rollback_is_in_sync_with_it(applied):
+    """Nothing is to be done then, and no run says so."""
+    applied.write("docs/a.txt", "alpha, edited")
+    applied.applied()
+    applied.ok("rollback", "--auto-approve", "--no-hold")
+    applied.write("docs/a.txt", "alpha")
+    applied.applied()
+    assert applied.ok("status").out.startswith("docs in sync, 0.")
+
+
+def test_a_rollback_that_found_nothing_to_change_took_nothing_back(applied):
+    applied.write("docs/a.txt", "alpha, edited")
+    applied.applied()
+    applied.write("there/a.txt", "changed since")
+    assert applied("rollback", "2", "--auto-approve").code == 7
+    assert applied.ok("status").out.startswith("docs in sync, ")
+
+
+def test_without_the_cache_the_state_tells(applied, own_home):
     shutil.rmtree(own_home / ".cache")
     assert applied.ok("status").out.startswith("docs in sync")
 

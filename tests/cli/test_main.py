@@ -10,7 +10,8 @@ import sys
 import click
 import pytest
 
-from reconcile.cli.main import HABITS, VERBS, command
+from reconcile.cli.habits import HABITS
+from reconcile.cli.main import VERBS, command
 
 CLI = Path(sys.executable).with_name("reconcile")
 
@@ -39,6 +40,35 @@ def test_what_others_type_by_habit_is_answered_with_ours(place, habit):
     told = place(*words)
     assert told.code == 1
     assert f"`{habit}` is `{HABITS[habit]}` here." in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        (("sync", "docs", "there", "--exclude", "*.tmp"), "exclude: [GLOB…]"),
+        (("sync", "docs", "there", "--delete"), "unmanaged: delete"),
+        (("apply", "--dryrun"), "apply --dry-run"),
+        (("plan", "--dry-run"), "`plan`, or `apply --dry-run`"),
+        (("-chdir=elsewhere", "plan"), "-C DIR"),
+        (("apply", "-var", "env=prod"), "--var NAME=VALUE"),
+        (("plan", "-var=env=prod"), "--var NAME=VALUE"),
+        (("apply", "-target=a.txt"), "--path GLOB"),
+        (("init", "-upgrade"), "pip install --upgrade"),
+        (("-version",), "--version"),
+        (("import", "a.txt"), "adopt"),
+    ],
+)
+def test_a_habit_with_all_that_comes_with_it(place, words, ours):
+    told = place(*words)
+    assert told.code == 1
+    assert f" is `{ours}" in told.err or ours in told.err.splitlines()[-1]
+    assert not place.there()
+
+
+def test_what_is_ours_too_is_not_blamed_for_another_mistake(place):
+    told = place("apply", "--dry-run", "--nonsense")
+    assert "--nonsense" in told.err
+    assert "here." not in told.err
 
 
 @pytest.mark.parametrize("words", [("nonsense",), ("plan", "--nonsense"), ("show",), ("lock", "nonsense")])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.cli.main import run
+from tests.fakes.s3 import FakeS3
 
 
 @pytest.fixture
@@ -72,6 +73,31 @@ def test_a_wrong_setting_is_refused(place, setting, capsys):
     assert run(["sync", "src", "out", "--auto-approve", "--set", setting]) == 1
     assert setting.partition("=")[0] in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def test_a_target_says_where_its_service_is(place, capsys, monkeypatch):
+    """As it is printed, so can it be typed; another endpoint is another place, with a state of its own."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    with FakeS3() as one, FakeS3() as other:
+        for server in (one, other):
+            target = f"s3://bucket/team?endpoint={server.endpoint}"
+            assert run(["sync", "src", target, "--auto-approve"]) == 0
+            assert f"→ {target}\n" in capsys.readouterr().out
+            assert run(["sync", "src", target]) == 0
+            assert "No changes. 1 path in sync." in capsys.readouterr().out
+            assert run(["ls", target]) == 0
+            assert "a.txt" in capsys.readouterr().out
+            Path("reconcile.yaml").write_text(
+                f"version: 1\nmappings: {{m: {{source: ./src, target: '{target}'}}}}\n", encoding="utf-8"
+            )
+            assert run(["apply", "--auto-approve"]) == 0
+            Path("reconcile.yaml").unlink()
+
+
+@pytest.mark.parametrize("word", ["endpoint", "region", "profile"])
+def test_what_is_said_of_a_connection_is_no_setting(place, word, capsys):
+    assert run(["sync", "src", "s3://bucket/team", "--set", f"{word}=x"]) == 1
+    assert f"s3://BUCKET/PREFIX?{word}=" in capsys.readouterr().err
 
 
 def test_a_table_cannot_follow_a_value(place, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_a_good_spec(place):
     told = place("validate")
@@ -40,3 +42,36 @@ def test_variables_of_the_command_line(place):
     )
     assert place("validate", "--var", "where=elsewhere").code == 0
     assert place("validate", "--var", "nowhere=x").code == 1
+
+
+UNBUILT = {
+    "notify": "notify: {when: [failure], command: [./alert.sh]}\nmappings: {docs: {source: ./docs, target: ./there}}\n",
+    "conflict: both": "mappings: {docs: {source: ./docs, target: ./there, conflict: both}}\n",
+    "direction: two-way": "mappings: {docs: {source: ./docs, target: ./there, direction: two-way}}\n",
+    "a state in": "state: dbfs:/state.db\nmappings: {docs: {source: ./docs, target: ./there}}\n",
+    "unmanaged: delete would delete": (
+        "state: s3://acme/docs/state\nmappings: {docs: {source: ./docs, target: 's3://acme/docs', unmanaged: delete}}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNBUILT)
+def test_what_a_plan_would_refuse_is_no_valid_spec(place, what):
+    place.write("reconcile.yaml", "version: 1\n" + UNBUILT[what])
+    told = place("validate")
+    assert (told.code, told.out) == (1, "")
+    assert told.err == place("plan").err
+    assert what.partition(":")[0] in told.err
+    document = place("validate", "--json").json
+    assert document["valid"] is False
+    assert what.partition(":")[0] in document["problems"][0]
+
+
+def test_a_mapping_that_is_not_built_keeps_back_no_other(place):
+    """`--mapping` asks for the others alone."""
+    both = (
+        "mappings:\n  docs: {source: ./docs, target: ./there}\n  two: {source: ./x, target: ./y, direction: two-way}\n"
+    )
+    place.write("reconcile.yaml", f"version: 1\n{both}")
+    place.ok("plan", "--mapping", "docs")
+    assert place("plan").err == place("validate").err != ""

@@ -210,6 +210,8 @@ class Recorder:
     def _see(self, path: Path, stamp: Stamp, fresh_from: int) -> int:
         """Notes what is new about one name's file or directory; returns its number."""
         number = self._numbers.get(stamp.inode)
+        if number is not None and stat.S_ISDIR(stamp.mode) != (self._nodes[number].names is not None):
+            number = None  # another thread gave the inode of what is gone to something new before we looked
         new = number is None
         if number is None:
             number = self._numbers[stamp.inode] = self._next

@@ -1,7 +1,10 @@
 """Two states that fill one target, or a state that was lost: what one of them kept, the other never writes over."""
 
+import shutil
+
 import pytest
 
+from tests.flow.undo_kit import undo
 from tests.flow.world import World
 
 
@@ -57,3 +60,30 @@ def test_a_parked_content_is_not_overwritten(pair, tmp_path):
     assert other.apply().exit_code == 0
     assert parked.read_text() == "the only copy"
     assert other.there() == {"a": "v2", "b": "v1"}
+
+
+@pytest.mark.hazard("O03")
+def test_a_rollback_finds_what_was_kept_elsewhere(pair, tmp_path):
+    one, other = pair
+    one.write("a", "edit by hand", tmp_path / "out")
+    one.apply()
+    other.put(a="v2")
+    other.apply()
+    assert undo(other).exit_code == 0
+    assert other.there() == {"a": "v1"}
+    assert "edit by hand" in kept(one, tmp_path / "out")
+
+
+@pytest.mark.hazard("O03")
+@pytest.mark.hazard("T01")
+def test_what_a_lost_state_kept_is_not_brought_back_for_ours(tmp_path):
+    world = World(tmp_path / "one", options={"conflict": "source"})
+    world.write("u", "the oldest", world.out)
+    world.put(u="mine")
+    world.apply()
+    shutil.rmtree(world.root / "state")
+    world.write("u", "a stranger's", world.out)
+    world.options["keep"] = "never"
+    world.apply()
+    assert [outcome.reason for outcome in undo(world).outcomes] == ["cannot"]
+    assert world.there() == {"u": "mine"}

@@ -2,6 +2,7 @@
 
     python -m tests.golden.make
 
+Where the schema of the state changed since its version was given a number, the states are made again beside the first.
 Nothing in them tells of the machine they were made on. What is made is never made again: it is what users have.
 """
 
@@ -30,6 +31,7 @@ from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.walk import walk
 from reconcile.state.fence import write_row
 from reconcile.state.lease import SqliteLease
+from reconcile.state.migrations import MIGRATIONS
 from reconcile.state.planfile import save_plan
 from reconcile.state.shared import open_shared
 from reconcile.state.store import SqliteState, open_state
@@ -74,6 +76,22 @@ def a_run(state: StateStore, lease: SqliteLease) -> None:
     ended = {"ended": 1_772_391_003.0, "exit_code": 7, "done": 2, "failed": 3, "bytes": 1, "mappings": ["docs"]}
     done = msgspec.structs.replace(run, id=number, counts={"update": 1, "move": 1}, **ended)
     state.end(done, [HASHED.id], lease)
+    another_run(state, lease)
+
+
+def another_run(state: StateStore, lease: SqliteLease) -> None:
+    """A run that changed what the first had left: what it found is remembered."""
+    number = state.begin(Run(0, "apply", 1_772_391_500.0, who="etl", host="ci-runner-7", total=3), lease)
+    folds = [
+        Fold(DOCS.id, 1, put=record("a", run=number, executable=True), there=record("a").version),
+        Fold(DOCS.id, 2, drop="z", there=record("z").version),
+        Fold(DOCS.id, 3, put=record("theirs", run=number), there=Version('"of a stranger"')),
+    ]
+    told = ("update", "a"), ("delete", "z"), ("update", "theirs")
+    outcomes = [Outcome(at, "docs", action, key, "done", 1) for at, (action, key) in enumerate(told, 1)]
+    state.fold(number, folds, outcomes, lease)
+    ended = Run(number, "apply", 1_772_391_500.0, 1_772_391_501.0, exit_code=0, total=3, done=3, mappings=["docs"])
+    state.end(ended, [DOCS.id], lease)
 
 
 def an_open_run(state: StateStore, lease: SqliteLease) -> None:
@@ -124,6 +142,7 @@ def make_shared(root: Path) -> None:
         state.keep_generation()
         lease.renew(run=1, done=0.5)
         an_open_run(state, lease)
+        state.forget_runs(2, lease)
         write_told(root, state)
 
 
@@ -183,11 +202,14 @@ def make_plans(folder: Path) -> None:
 
 
 def main() -> None:
-    if (HERE / "states" / __version__).exists():
-        sys.exit(f"{__version__} has its golden files; they are never made again")
-    make_states(HERE / "states" / __version__)
-    make_shared(HERE / "states" / __version__ / "shared")
-    make_plans(HERE / "plans" / __version__)
+    first, plans = HERE / "states" / __version__, HERE / "plans" / __version__
+    states = first.with_name(f"{__version__}-schema-{len(MIGRATIONS)}") if first.exists() else first
+    if states.exists():
+        sys.exit(f"{states.name} has its golden files; they are never made again")
+    make_states(states)
+    make_shared(states / "shared")
+    if not plans.exists():
+        make_plans(plans)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def same(now, then) -> bool:
 
 
 def tells_the_same(told, folder: Path) -> bool:
-    return same(json.decode(json.encode(to_builtins(told))), json.decode((folder / "told.json").read_bytes()))
+    """Whether what a reader told then is told now; a reader of today may ask for more things."""
+    then = json.decode((folder / "told.json").read_bytes())
+    return same(json.decode(json.encode(to_builtins(told)))[: len(then)], then)
 
 
 def test_every_release_left_something() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from importlib.metadata import EntryPoint, EntryPoints
 import os
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +66,50 @@ def test_a_text_names_a_place(text, scheme, url, path):
     home = os.environ["HOME"]
     place = locate(text, STORES, "/r")
     assert (place.scheme, place.url, place.path) == (scheme, url.replace("HOME", home), path.replace("HOME", home))
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "canonical", "settings"),
+    [
+        (
+            "s3://b/p?endpoint=http://127.0.0.1:9014",
+            "s3://b/p",
+            "s3://b/p?endpoint=http://127.0.0.1:9014",
+            {"endpoint": "http://127.0.0.1:9014"},
+        ),
+        (
+            "s3://b/a?b/?region=eu-west-1&profile=dev%26co",
+            "s3://b/a?b",
+            "s3://b/a?b",
+            {"region": "eu-west-1", "profile": "dev&co"},
+        ),
+        ("az://c/x?account=acme", "az://c/x", "az://c/x?account=acme", {"account": "acme"}),
+        ("gs://b?endpoint=http://h/", "gs://b", "gs://b?endpoint=http://h", {"endpoint": "http://h/"}),
+    ],
+)
+def test_a_url_says_where_its_service_is(text, url, canonical, settings):
+    place = locate(text, STORES, "/r")
+    assert (place.url, place.connect, place.canonical, place.store.settings) == (url, url, canonical, settings)
+    if place.apart:
+        assert locate(place.canonical, {}, "/r").canonical == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("s3://b/p?endpoint=", "`endpoint` says nothing"),
+        ("s3://b/p?account=x", "`account` is not said"),
+        ("s3://b/p?region=x&secret_access_key=x", "`secret_access_key` is not said"),
+        ("s3://b/p?endpoint=http://me:pw@h", "credentials in a URL"),
+        ("lake:docs?endpoint=http://h", "takes no words"),
+        ("said:docs", "takes no words"),
+    ],
+)
+def test_what_a_url_does_not_say(text, why):
+    stores = {**STORES, "said": StoreSpec(name="said", url="s3://b?region=x")}
+    with pytest.raises(UsageError, match=re.escape(why)) as refusal:
+        locate(text, stores, "/r")
+    assert refusal.value.hint
 
 
 def test_a_place_in_a_store_knows_its_connection_and_is_told_apart_by_it():

@@ -65,16 +65,17 @@ BOMB = "a: &a [x]\n" + "".join(
 )
 
 
+TOO_DEEP = "nested too deep|maximum nesting depth"
+"""Ours, or what the parser says of itself where it reads ahead and has a limit of its own (PyYAML 6.0.4)."""
+
+
 @pytest.mark.hazard("S02")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (BOMB, "aliases expand"),
         ("[" * (MAX_DEPTH + 2), "nested too deep"),
-        ("[" * 500_000, "nested too deep"),
-        ("{a: " * 500_000, "nested too deep"),
-        ("- " * 500_000, "nested too deep"),
-        ("? " * 500_000, "nested too deep"),
+        *((sign * 500_000, TOO_DEEP) for sign in ("[", "{a: ", "- ", "? ")),
         ("[" + "x," * MAX_NODES + "]", "more than"),
         ("k: " + "9" * 5000, "64 bits"),
         ("k: 0x" + "f" * 17, "64 bits"),

@@ -72,7 +72,14 @@ def told_by(state):
         state.runs(),
         [list(state.outcomes(run.id)) for run in state.runs()],
         state.journal.open_intents(),
+        {scope.id: [_pasts(state, run.id, scope.id) for run in state.runs()] for scope, _, _ in scopes},
     )
+
+
+def _pasts(state, run, scope):
+    """Every path that has a record, or that an action ever named, as the run found it."""
+    keys = {outcome.key for run in state.runs() for outcome in state.outcomes(run.id)}
+    return list(state.past(run, scope, sorted(keys | {record.key for record in state.records(scope)})))
 
 
 def everything(path: Path):

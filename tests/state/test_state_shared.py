@@ -300,11 +300,27 @@ def test_a_damaged_working_copy_is_made_again(on):
 
 @pytest.mark.hazard("T05")
 def test_a_log_of_a_newer_version_is_refused(on, store, monkeypatch):
-    with monkeypatch.context() as patched:
-        patched.setattr("reconcile.state.log.FORMAT", 2)
-        on("a")
+    on("a")
+    monkeypatch.setattr("reconcile.state.log.FORMAT", 0)
     with pytest.raises(NewerStateError):
         on("b")
+
+
+def test_only_what_older_versions_do_not_know_is_kept_from_them(on, monkeypatch):
+    """Runs are forgotten on every copy; a version that cannot do that says that it is too old."""
+    state = on("a")
+    lease = acquire(state, "gc", clock=CLOCK)
+    for _ in range(3):
+        fold_keys(state, lease, ["x"])
+    monkeypatch.setattr("reconcile.state.log.FORMAT", 1)
+    assert [run.id for run in on("b").runs()] == [3, 2, 1]
+    monkeypatch.undo()
+    assert state.forget_runs(3, lease) == 2
+    assert [run.id for run in on("b").runs()] == [3]
+    lease.release()
+    monkeypatch.setattr("reconcile.state.log.FORMAT", 1)
+    with pytest.raises(NewerStateError):
+        on("c")
 
 
 @pytest.mark.hazard("T11")
