@@ -20,15 +20,20 @@ def local_version(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> 
 
 def changed_ns(version: Version) -> int:
     """When a file last changed in any way, its names included (Unix ns); `version` is a `local_version`."""
-    mtime_ns, ctime_ns = (int(part, 16) for part in version.split("-")[1:3])
-    return max(mtime_ns, ctime_ns)
+    return max(_times_ns(version))
 
 
-def is_racy(mtime_ns: int, ctime_ns: int, read_ns: int) -> bool:
+def is_racy(version: Version, read_ns: int) -> bool:
     """Whether a file read at `read_ns` (Unix ns, when the reading began) could since have changed unseen.
 
     True while the newer of its two times is within one granule of the reading, or lies ahead of it.
     """
-    whole_seconds = mtime_ns % 1_000_000_000 == 0 and ctime_ns % 1_000_000_000 == 0
+    times_ns = _times_ns(version)
+    whole_seconds = all(time_ns % 1_000_000_000 == 0 for time_ns in times_ns)
     granule_ns = COARSE_GRANULE_NS if whole_seconds else GRANULE_NS
-    return max(mtime_ns, ctime_ns) >= read_ns - granule_ns
+    return max(times_ns) >= read_ns - granule_ns
+
+
+def _times_ns(version: Version) -> tuple[int, int]:
+    _, mtime, ctime, _ = version.split("-")
+    return int(mtime, 16), int(ctime, 16)

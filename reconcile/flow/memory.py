@@ -33,8 +33,7 @@ class Memory:
 
     def remember(self, path: str, version: Version, digest: Digest, read_ns: int) -> None:
         """Keeps a digest read from `read_ns` on, unless the file was so fresh that a later edit could look alike."""
-        mtime_ns, ctime_ns = (int(part, 16) for part in version.split("-")[1:3])
-        if not is_racy(mtime_ns, ctime_ns, read_ns):
+        if not is_racy(version, read_ns):
             self.prints.remember(path, version, digest)
 
     def known(self) -> Disks:

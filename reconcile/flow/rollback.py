@@ -85,10 +85,12 @@ def rollback(house: House, options: RollbackOptions, hooks: RollbackHooks) -> Re
         plan = undo_plan(house, run, house.mappings)
         if not hooks.approve(plan):
             raise UsageError("declined; nothing was done", op=OPERATION)
+        inherited = lease.holder.hold  # of a rollback before this one
         if options.hold and plan.acts:  # before the first change: whoever finds us dead must not do it all again
             lease.leave_hold(f"rollback of run {run.id}")
         result = undo(house, plan, held, hooks)
-        if lease.holder.hold and not options.hold:
+        in_vain = not (inherited or result.success_count or house.state.journal.open_intents())
+        if lease.holder.hold and (in_vain or not options.hold):
             lease.leave_hold("")
     result.hold = lease.holder.id if lease.holder.hold else ""
     result.seconds = time.monotonic() - began

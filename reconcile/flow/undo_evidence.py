@@ -5,7 +5,7 @@ Looks only. What a rollback makes of it is decided in `undo_plan`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -54,10 +54,13 @@ class Evidence:
     def __init__(self, house: House, wired: Wired, run: Run) -> None:
         self._wired = wired
         self._run = run.id
-        self.touched = _touched(wired, house.state.outcomes(run.id))
+        within = _reach(wired, house.state.outcomes(run.id))
+        self.touched = _touched(wired.name, house.state.outcomes(run.id), within)
         self.past = {one.key: one for one in house.state.past(run.id, wired.scope.id, self.touched)}
         later = [one.id for one in house.state.runs(ALL_RUNS) if one.operation == "rollback" and one.id > run.id]
-        self.rollbacks = {one: _touched(wired, house.state.outcomes(one)) for one in later}
+        self.rollbacks = {
+            one: _touched(wired.name, house.state.outcomes(one), self.touched.__contains__) for one in later
+        }
         found, self.unreadable = _look(wired, list(self.touched) if self.past else [])
         self.there = {key: entry for key, entry in found.items() if entry.kind is not Kind.DIRECTORY}
         self.directories = found.keys() - self.there.keys()
@@ -129,13 +132,33 @@ class Evidence:
         return None
 
 
-def _touched(wired: Wired, outcomes: Iterable[Outcome]) -> dict[str, Touched]:
-    """The paths in reach, by key. A move is in reach with either of its ends: one is nothing without the other."""
+def _reach(wired: Wired, outcomes: Iterable[Outcome]) -> Callable[[str], bool]:
+    """What is in reach of the command: a chain of moves as a whole, or not at all.
+
+    To bring back one path of it is to take a content from the next, which then wants its own back from the one after.
+    """
+    if not wired.narrow:
+        return wired.in_reach
+    beside: dict[str, list[str]] = {}
+    for one in outcomes:
+        if one.mapping == wired.name and one.from_key is not None:
+            beside.setdefault(one.key, []).append(one.from_key)
+            beside.setdefault(one.from_key, []).append(one.key)
+    chained: set[str] = set()
+    waiting = list(filter(wired.in_reach, beside))
+    while waiting:
+        key = waiting.pop()
+        if key not in chained:
+            chained.add(key)
+            waiting += beside[key]
+    return lambda key: key in chained or wired.in_reach(key)
+
+
+def _touched(mapping: str, outcomes: Iterable[Outcome], within: Callable[[str], bool]) -> dict[str, Touched]:
+    """The paths that the actions changed, as far as they are `within`, by key."""
     found: dict[str, Touched] = {}
     for one in outcomes:
-        if one.mapping != wired.name or one.outcome not in _TOUCHED:
-            continue
-        if not wired.in_reach(one.key) and not (one.from_key and wired.in_reach(one.from_key)):
+        if one.mapping != mapping or one.outcome not in _TOUCHED or not within(one.key):
             continue
         here = found.setdefault(one.key, Touched(one.key))
         here.action, here.kept, here.stopped = Action(one.action), one.kept, one.outcome == "skipped"

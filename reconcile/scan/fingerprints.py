@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconcile.core.entry import Digest, Entry, Kind, Problem
-from reconcile.core.fingerprint import is_racy
 
 
 def annotate(entries: Iterable[Entry | Problem], known: Iterator[tuple[str, str, bytes]]) -> Iterator[Entry | Problem]:
@@ -23,12 +22,3 @@ def annotate(entries: Iterable[Entry | Problem], known: Iterator[tuple[str, str,
                 yield Entry(key, item.size, item.version, item.mtime_ns, Digest(heard[2]), Kind.FILE, item.executable)
                 continue
         yield item
-
-
-def worth_remembering(entry: Entry, read_ns: int) -> bool:
-    """Whether a digest read from `read_ns` on (Unix ns) may be remembered under the entry's version.
-
-    Not when the file was touched so shortly before that a later edit could leave the same times.
-    """
-    _, _, ctime, _ = entry.version.split("-")
-    return not is_racy(entry.mtime_ns, int(ctime, 16), read_ns)

@@ -41,10 +41,11 @@ def test_errors_say_all_they_know_and_how_the_program_ends() -> None:
 @pytest.mark.parametrize(("unit_ns", "granule_ns"), [(SECOND_NS + 1, GRANULE_NS), (SECOND_NS, COARSE_GRANULE_NS)])
 def test_a_file_is_young_until_a_granule_has_passed(unit_ns: int, granule_ns: int) -> None:
     """By the newer of its times; where they are whole seconds, the clock there may be as coarse."""
-    times = {"mtime_ns": 5 * unit_ns, "ctime_ns": 3 * unit_ns}
-    assert is_racy(**times, read_ns=5 * unit_ns + granule_ns)
-    assert not is_racy(**times, read_ns=5 * unit_ns + granule_ns + 1)
-    assert is_racy(mtime_ns=1, ctime_ns=9 * SECOND_NS + 1, read_ns=SECOND_NS), "it lies ahead"
+    for times_ns in ((5 * unit_ns, 3 * unit_ns), (3 * unit_ns, 5 * unit_ns)):
+        version = local_version(1, *times_ns, 7)
+        assert is_racy(version, read_ns=5 * unit_ns + granule_ns)
+        assert not is_racy(version, read_ns=5 * unit_ns + granule_ns + 1)
+    assert is_racy(local_version(1, 1, 9 * SECOND_NS + 1, 7), read_ns=SECOND_NS), "it lies ahead"
 
 
 def test_every_part_of_a_stat_is_in_a_local_version() -> None:

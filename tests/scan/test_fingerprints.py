@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import pytest
 
 from reconcile.core.entry import Entry, Kind, Problem
-from reconcile.core.fingerprint import COARSE_GRANULE_NS, GRANULE_NS, local_version
-from reconcile.scan.fingerprints import annotate, worth_remembering
+from reconcile.core.fingerprint import COARSE_GRANULE_NS, GRANULE_NS, is_racy, local_version
+from reconcile.scan.fingerprints import annotate
 from reconcile.scan.hashing import LocalFile, hash_file
 from reconcile.scan.system import Calls
 from tests.scan.trees import plant, scan
@@ -112,16 +112,15 @@ def test_a_file_system_with_restless_inodes_or_times_costs_reading_never_truth(t
     ],
 )
 def test_what_was_touched_just_before_the_reading_is_not_remembered(mtime_ns, ctime_ns, read_ns, worth):
-    entry = Entry("a", 1, local_version(1, mtime_ns, ctime_ns, 7), mtime_ns)
-    assert worth_remembering(entry, read_ns) is worth
+    assert is_racy(local_version(1, mtime_ns, ctime_ns, 7), read_ns) is not worth
 
 
 @pytest.mark.hazard("L05")
 def test_a_fresh_file_is_not_worth_remembering(tmp_path):
     read_ns = time.time_ns()
     [entry] = scan(plant(tmp_path, {"a": "x"}))
-    assert not worth_remembering(entry, read_ns)
-    assert worth_remembering(entry, entry.mtime_ns + 10 * SECOND_NS)
+    assert is_racy(entry.version, read_ns)
+    assert not is_racy(entry.version, entry.mtime_ns + 10 * SECOND_NS)
 
 
 keyed = st.lists(st.text("abc/é", min_size=1, max_size=3), unique=True, max_size=12).map(sorted)
