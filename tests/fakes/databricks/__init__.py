@@ -53,7 +53,7 @@ class Emulator:
         self.catalog = Catalog(clock, USER)
         self.dbfs = Dbfs(Tree(clock), self.limits, self.habits, keep_bytes)
         self.files = Files(self.catalog, self.limits, self.habits, keep_bytes)
-        self.uploads = Uploads(self.files, self.limits, lambda: self.url)
+        self.uploads = Uploads(self.files, self.limits, self.habits, lambda: self.url)
         self.workspace = Workspace(Tree(clock), self.limits, self.habits)
         self.workspace.tree.mkdirs(("Users", USER))
         self.workspace.tree.mkdirs(("Shared",))
@@ -64,8 +64,13 @@ class Emulator:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends it as if its machine had gone: connections break, and no new ones are taken."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.cut()
 
     def serve(self) -> None:
         """Serves in this thread, until it is interrupted."""

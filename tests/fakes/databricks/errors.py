@@ -12,7 +12,7 @@ EXISTS = "RESOURCE_ALREADY_EXISTS"
 class RefusedError(Exception):
     """A request that is answered with an error; `reason` goes into the details, as the Files API has it."""
 
-    def __init__(self, status: int, code: str, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, status: int, code: str | int, message: str, *, reason: str | None = None) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message, self.reason = status, code, message, reason
 
@@ -21,12 +21,15 @@ class RefusedError(Exception):
         return error(self.status, self.code, self.message, reason=self.reason)
 
 
-def error(status: int, code: str, message: str = "as told", *, reason: str | None = None, **headers: str) -> Answer:
+def error(
+    status: int, code: str | int, message: str = "as told", *, reason: str | None = None, **headers: str
+) -> Answer:
     """An error as the services spell one; underscores in header names stand for hyphens."""
     said: dict[str, object] = {"error_code": code, "message": message}
     if reason is not None:
-        kind, domain = "type.googleapis.com/google.rpc.ErrorInfo", "filesystem.databricks.com"
-        said["details"] = [{"@type": kind, "reason": reason, "domain": domain}]
+        domain = "filesystem" if reason.startswith("FILES_API") else "workspace"
+        kind = "type.googleapis.com/google.rpc.ErrorInfo"
+        said["details"] = [{"@type": kind, "reason": reason, "domain": f"{domain}.databricks.com"}]
     return as_json(said, status, **{name.replace("_", "-"): value for name, value in headers.items()})
 
 

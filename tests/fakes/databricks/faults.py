@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 import json
@@ -24,6 +25,8 @@ Work = Callable[[Request], Answer]
 Act = Callable[[Request, Work], Answer]
 
 HTML = b"<html><body>Please sign in</body></html>"
+CODED = ("data", "contents", "content")
+"""What the bytes are called in the JSON of add-block, of put and of import."""
 LISTED = ("contents", "files", "objects")
 """What the entries of a listing are called: in volumes, in DBFS, in the workspace."""
 
@@ -213,17 +216,23 @@ def keep(change: Callable[[bytes], bytes]) -> Act:
     """Other bytes are kept than were sent; the service notices nothing."""
 
     def act(request: Request, work: Work) -> Answer:
-        request.body = _Kept(request.body, change)
+        request.body = _Kept(request, change)
         return work(request)
 
     return act
 
 
 class _Kept(Body):
-    """A body that was changed on its way."""
+    """A body that was changed on its way; of one in JSON the bytes that it carries in base64."""
 
-    def __init__(self, body: Body, change: Callable[[bytes], bytes]) -> None:
-        self._data = change(body.read())
+    def __init__(self, request: Request, change: Callable[[bytes], bytes]) -> None:
+        body = request.body
+        if request.headers.get("content-type", "").startswith("application/json"):
+            said = body.json()
+            coded = {name: b64encode(change(b64decode(said[name]))).decode() for name in CODED if name in said}
+            self._data = json.dumps(said | coded).encode()
+        else:
+            self._data = change(body.read())
         self.taken_bytes, self.ended, self.length = body.taken_bytes, True, len(self._data)
 
     def chunks(self) -> Iterator[bytes]:

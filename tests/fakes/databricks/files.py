@@ -16,6 +16,7 @@ from tests.fakes.databricks.tree import Content, Directory, File, FileInTheWayEr
 from tests.fakes.databricks.wire import Answer, Request, as_json, http_date
 
 FILES, DIRECTORIES = "/api/2.0/fs/files", "/api/2.0/fs/directories"
+NAME_BYTES = 255
 
 
 def missing_file(path: str) -> RefusedError:
@@ -30,6 +31,18 @@ def missing_directory(path: str) -> RefusedError:
                         reason="FILES_API_DIRECTORY_IS_NOT_FOUND")  # fmt: skip
 
 
+def _invalid_path(why: str) -> RefusedError:
+    return RefusedError(400, "BAD_REQUEST", f"Invalid path: {why}", reason="FILES_API_INVALID_PATH")
+
+
+def _refused(name: str) -> bool:
+    """Whether no file or directory may have this name: longer than storage takes, a step, or not of this world."""
+    try:
+        return name in (".", "..") or "\0" in name or len(name.encode()) > NAME_BYTES
+    except UnicodeEncodeError:
+        return True
+
+
 class Files:
     """The service."""
 
@@ -39,12 +52,12 @@ class Files:
     def place(self, path: str) -> tuple[Tree, Parts]:
         """The volume's tree and the names below it. Raises RefusedError for no path, or one into no volume."""
         parts = tuple(name for name in path.split("/") if name)
-        if parts[:1] != ("Volumes",) or len(parts) < 4:
-            raise invalid(f"Invalid path: a path must begin with /Volumes/<catalog>/<schema>/<volume>: {path}")
-        if any(
-            name in (".", "..") or "\0" in name or len(name.encode("utf-8", "surrogateescape")) > 255 for name in parts
-        ):
-            raise RefusedError(400, "INVALID_PARAMETER_VALUE", f"Invalid path: {path}", reason="FILES_API_INVALID_PATH")
+        if parts[:1] != ("Volumes",):
+            raise _invalid_path(f"unsupported first path component: {parts[0] if parts else ''}")
+        if len(parts) < 4:
+            raise _invalid_path("a path must begin with /Volumes/<catalog>/<schema>/<volume>")
+        if any(_refused(name) for name in parts):
+            raise _invalid_path(path)
         return self._catalog.volume(parts[1:4]).tree, parts[4:]
 
     # --- files
@@ -94,7 +107,7 @@ class Files:
     def head_directory(self, _request: Request, path: str) -> Answer:
         """HEAD directories."""
         tree, parts = self.place(path)
-        if not isinstance(tree.find(parts), Directory):
+        if self._children(tree, parts) is None:
             raise missing_directory(path)
         return Answer(200)
 
@@ -116,7 +129,7 @@ class Files:
     def list(self, request: Request, path: str) -> Answer:
         """GET directories, page by page."""
         tree, parts = self.place(path)
-        children = tree.children(parts)
+        children = self._children(tree, parts)
         if children is None:
             raise missing_directory(path)
         after = self._resume(request.query.get("page_token"), path)
@@ -130,6 +143,10 @@ class Files:
         if page and start + len(page) < len(found):
             said["next_page_token"] = _token(path, page[-1][0])
         return as_json(said)
+
+    def _children(self, tree: Tree, parts: Parts) -> list[tuple[str, File | Directory]] | None:
+        children = tree.children(parts)
+        return None if not parts and not children and self._habits.empty_roots_are_missing else children
 
     # --- what uploads need too
 

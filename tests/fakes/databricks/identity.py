@@ -9,9 +9,16 @@ import threading
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.fakes.databricks.errors import error
 from tests.fakes.databricks.wire import Answer, Request, as_json
 
 USER = "someone@example.com"
+EXPIRED = (
+    (401, 401, "Token is expired"),
+    (403, 403, "Token is expiring within 30 seconds. (token expired)"),
+    (400, 400, "io.jsonwebtoken.ExpiredJwtException: Token is expired"),
+)
+"""How the service has told of an expired token over the years: status, code and message, the newest first."""
 
 
 @dataclass
@@ -28,6 +35,7 @@ class Identity:
     """Valid OAuth tokens and how many requests each is still good for; None for any number."""
     requests_a_token: int | None = None
     """What the next OAuth tokens are good for."""
+    expired: tuple[int, str | int, str] = EXPIRED[0]
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expire(self, after: int = 0) -> None:
@@ -40,16 +48,15 @@ class Identity:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not token:
             message = "Credential was not sent or was of an unsupported type for this API."
-            return as_json({"error_code": 401, "message": message}, 401)
+            return error(401, 401, message)
         if token == self.token:
             return None
         with self._lock:
             left = self.requests_left.get(token, -1)
             if left == -1:
-                return as_json({"error_code": "403", "message": "Invalid access token."}, 403)
+                return error(403, 403, "Invalid access token.")
             if left == 0:
-                said = {"error_code": 401, "message": "The access token expired."}
-                return as_json(said, 401, **{"www-authenticate": 'Bearer error="invalid_token"'})
+                return error(*self.expired)
             self.requests_left[token] = None if left is None else left - 1
         return None
 

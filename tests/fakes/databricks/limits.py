@@ -26,6 +26,10 @@ class Limits:
     """The least size of a part that is not the last."""
     parts: int = 10_000
     url_expires_s: float = 3600
+    requests_a_second: int | None = None
+    """More of them in one second of the wall clock are answered 429."""
+    retry_after: str | None = None
+    """What such an answer tells; None: nothing, as the services document no such header."""
     workspace_import_bytes: int = 10 * MIB
     workspace_file_bytes: int = 500 * MIB
     """What may come by import-file, and be exported."""
@@ -39,5 +43,9 @@ class Habits:
     """No listing is documented to have an order, so none has one unless told."""
     implicit_directories_vanish: bool = False
     """On Google Cloud a directory that was only implied goes with its last file."""
-    conditional_headers: bool = False
-    """Files API 3.0 as well: ETags, If-Match, If-None-Match."""
+    empty_roots_are_missing: bool = False
+    """The root of a volume without a file answers 404, to HEAD and to a listing."""
+    presigned_urls: bool = True
+    """Whether uploads and downloads may go by presigned URLs."""
+    files_api_3: bool = False
+    """Files API 3.0 as well: ETags, If-Match, If-None-Match. On the same host here, on a regional one in truth."""

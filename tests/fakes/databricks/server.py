@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+import socket
 from socketserver import TCPServer, ThreadingMixIn
 import time
 from typing import TYPE_CHECKING
 
 from tests.fakes.databricks.errors import RefusedError
+from tests.fakes.databricks.faults import busy
 from tests.fakes.databricks.files import DIRECTORIES, FILES
 from tests.fakes.databricks.log import Seen
 from tests.fakes.databricks.uploads import STORAGE
@@ -35,7 +37,9 @@ class Server(ThreadingMixIn, TCPServer):
 
     def __init__(self, emulator: Emulator, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Connection)
+        self.connections: set[socket.socket] = set()
         self._emulator = emulator
+        self._second, self._in_second = 0, 0
         self._open, self._routes = _open_routes(emulator), _routes(emulator)
 
     def answer(self, request: Request) -> Answer:
@@ -58,10 +62,26 @@ class Server(ThreadingMixIn, TCPServer):
             seen.bytes_in = request.body.taken_bytes
             emulator.log.ended(seen, status, 0 if request.method == "HEAD" else sent)
 
+    def cut(self) -> None:
+        """Breaks every connection."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _throttled(self) -> bool:
+        """Whether this request is one too many in this second."""
+        most, second = self._emulator.limits.requests_a_second, int(time.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return most is not None and self._in_second > most
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A connection that breaks is no news here."""
 
     def _work(self, request: Request) -> Answer:
+        if self._throttled():
+            return busy(retry_after=self._emulator.limits.retry_after)(request, self._work)
         try:
             route = self._open.get((request.method, request.path))
             if route is None and request.path.startswith(STORAGE):

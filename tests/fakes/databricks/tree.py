@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 import os
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import mkstemp
 import threading
 import time
-from typing import IO, Any
+from typing import Any
+from weakref import finalize
 
 Parts = tuple[str, ...]
 Clock = Callable[[], float]
@@ -40,7 +42,7 @@ class Content:
         self._keep_bytes = keep_bytes
         self._memory = bytes(data)
         self._pieces: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None
         self._digest: Any = None
 
     def append(self, data: bytes) -> None:
@@ -53,7 +55,7 @@ class Content:
             self._pieces.append(bytes(data))
         else:
             self._spill()
-            os.pwrite(self._file.fileno(), data, self.size)
+            os.pwrite(self._file, data, self.size)
         self.size += len(data)
 
     def read(self, offset: int = 0, length: int | None = None) -> bytes:
@@ -64,7 +66,7 @@ class Content:
         if self._digest is not None:
             return bytes(end - offset)
         if self._file is not None:
-            return os.pread(self._file.fileno(), end - offset, offset)
+            return os.pread(self._file, end - offset, offset)
         return self._together()[offset:end]
 
     def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -97,9 +99,11 @@ class Content:
 
     def _spill(self) -> None:
         if self._file is None:
-            file = TemporaryFile(buffering=0)  # noqa: SIM115
-            file.write(self._together())
-            self._file, self._memory = file, b""
+            self._file, name = mkstemp()
+            Path(name).unlink()
+            finalize(self, os.close, self._file)
+            os.pwrite(self._file, self._together(), 0)
+            self._memory = b""
 
     def _forget(self, data: bytes) -> None:
         digest = sha256()

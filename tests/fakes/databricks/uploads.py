@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from tests.fakes.databricks.errors import RefusedError, invalid
 from tests.fakes.databricks.files import Files
-from tests.fakes.databricks.limits import Limits
+from tests.fakes.databricks.limits import Habits, Limits
 from tests.fakes.databricks.tree import Content, File, Joined, Parts, Tree
 from tests.fakes.databricks.wire import Answer, Request, as_json
 
@@ -47,8 +47,8 @@ class _Url:
 class Uploads:
     """The service. `base` gives the URL of the server. Presigned URLs expire by the wall clock."""
 
-    def __init__(self, files: Files, limits: Limits, base: Callable[[], str]) -> None:
-        self._files, self._limits, self._base = files, limits, base
+    def __init__(self, files: Files, limits: Limits, habits: Habits, base: Callable[[], str]) -> None:
+        self._files, self._limits, self._habits, self._base = files, limits, habits, base
         self.sessions: dict[str, Session] = {}
         self._urls: dict[str, _Url] = {}
         self._lock = threading.Lock()
@@ -97,6 +97,7 @@ class Uploads:
 
     def download_url(self, request: Request) -> Answer:
         """POST create-download-url."""
+        self._check_enabled()
         path = request.query.get("path", "")
         file = self._files.file(path)
         return as_json(self._presign("GET", path, lambda asked: self._send(asked, file)))
@@ -115,7 +116,13 @@ class Uploads:
             return storage_error(403, "AccessDenied", "Request has expired")
         return url.act(request)
 
+    def _check_enabled(self) -> None:
+        if not self._habits.presigned_urls:
+            raise RefusedError(403, "PERMISSION_DENIED", "Presigned URLs are not enabled",
+                               reason="FILES_API_API_IS_NOT_ENABLED")  # fmt: skip
+
     def _initiate(self, request: Request, path: str) -> Answer:
+        self._check_enabled()
         tree, parts = self._files.place(path)
         token = token_urlsafe(24)
         with self._lock:

@@ -174,6 +174,17 @@ class Connection(StreamRequestHandler):
     wbufsize = 0
     rbufsize = 1 << 16
 
+    def setup(self) -> None:
+        """Begins."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Ends."""
+        self.server.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
     def handle(self) -> None:
         """Serves."""
         with suppress(ConnectionError, TimeoutError, ValueError, OSError):

@@ -7,7 +7,7 @@ import binascii
 from typing import Any
 
 from tests.fakes.databricks import notebooks
-from tests.fakes.databricks.errors import EXISTS, MISSING, RefusedError, invalid
+from tests.fakes.databricks.errors import EXISTS, INVALID, MISSING, RefusedError, invalid
 from tests.fakes.databricks.limits import Habits, Limits
 from tests.fakes.databricks.order import in_some_order
 from tests.fakes.databricks.tree import Content, Directory, File, FileInTheWayError, Node, Parts, Tree
@@ -68,7 +68,7 @@ class Workspace:
             raise RefusedError(400, _TOO_LARGE, f"File size imported is ({len(data)} bytes)")
         overwrite = request.query.get("overwrite") == "true"
         if isinstance(self.tree.find(parts), File) and not overwrite:
-            raise RefusedError(409, EXISTS, f"Path ({spelled(parts)}) already exists.")
+            raise RefusedError(409, "ALREADY_EXISTS", f"Node with name {spelled(parts)} already exists.")
         self._keep(*self._shaped(parts, data, {"format": "AUTO"}), overwrite=overwrite)
         return as_json({})
 
@@ -145,10 +145,13 @@ class Workspace:
         with self.tree.lock:
             node = self.tree.find(parts)
             if node is not None and not overwrite:
-                raise RefusedError(400, EXISTS, f"Path ({spelled(parts)}) already exists.")
+                raise RefusedError(
+                    400, EXISTS, f"{spelled(parts)} already exists. Please pass overwrite=true to overwrite it."
+                )
             if node is not None and _kind(node) != (asked := "FILE" if language is None else "NOTEBOOK"):
-                raise invalid(f"Cannot overwrite the asset at {spelled(parts)} due to type mismatch "
-                              f"(asked: {asked}, actual: {_kind(node)})")  # fmt: skip
+                message = f"Cannot overwrite the asset at {spelled(parts)} due to type mismatch"
+                raise RefusedError(400, INVALID, f"{message} (asked: {asked}, actual: {_kind(node)}).",
+                                   reason="WORKSPACE_OBJECT_TYPE_MISMATCH")  # fmt: skip
             if not parts or not isinstance(self.tree.find(parts[:-1]), Directory):
                 raise RefusedError(404, MISSING, f"The parent folder ({spelled(parts[:-1])}) does not exist.")
             self.tree.put(parts, Content(data), language=language)
