@@ -11,7 +11,7 @@ from typing import Any
 from tests.fakes.databricks.catalog import Catalog
 from tests.fakes.databricks.errors import RefusedError, invalid
 from tests.fakes.databricks.limits import Habits, Limits
-from tests.fakes.databricks.order import in_some_order
+from tests.fakes.databricks.order import in_some_order, place
 from tests.fakes.databricks.tree import Content, Directory, File, FileInTheWayError, Joined, Parts, Tree
 from tests.fakes.databricks.wire import Answer, Request, as_json, http_date
 
@@ -134,13 +134,14 @@ class Files:
             raise missing_directory(path)
         after = self._resume(request.query.get("page_token"), path)
         found = in_some_order(children, self._habits)
-        start = next((at for at, (name, _) in enumerate(found) if name == after), -1) + 1 if after else 0
-        page = found[start : start + self._page_size(request)]
+        if after is not None:
+            found = [each for each in found if place(each[0], self._habits) > place(after, self._habits)]
+        page = found[: self._page_size(request)]
         base = "/" + "/".join(name for name in path.split("/") if name)
         said: dict[str, Any] = {}
         if page:
             said["contents"] = [self._entry(f"{base}/{name}", name, node) for name, node in page]
-        if page and start + len(page) < len(found):
+        if len(page) < len(found):
             said["next_page_token"] = _token(path, page[-1][0])
         return as_json(said)
 

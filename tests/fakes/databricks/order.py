@@ -11,8 +11,11 @@ from tests.fakes.databricks.limits import Habits
 Item = TypeVar("Item")
 
 
+def place(name: str, habits: Habits) -> tuple[int, str]:
+    """Where a name stands in a listing."""
+    return 0 if habits.sorted_listings else crc32(name.encode("utf-8", "surrogateescape")), name
+
+
 def in_some_order(named: Iterable[tuple[str, Item]], habits: Habits) -> list[tuple[str, Item]]:
     """What a listing says, in the order in which it says it."""
-    if habits.sorted_listings:
-        return sorted(named, key=lambda each: each[0])
-    return sorted(named, key=lambda each: crc32(each[0].encode("utf-8", "surrogateescape")))
+    return sorted(named, key=lambda each: place(each[0], habits))
