@@ -13,6 +13,7 @@ from reconcile.core.plan import Plan
 from reconcile.report import ended
 from reconcile.report.document import document
 from reconcile.report.model import Group, Line, Refused, Section
+from reconcile.report.notebook import notebook_lines
 from reconcile.report.paint import Paint
 from reconcile.report.undone import own_lines
 from reconcile.report.words import more_text
@@ -52,6 +53,8 @@ def result_lines(
         yield ""
     if result.rollback is not None:
         yield from own_lines(result.rollback)
+    if plan is not None:
+        yield from notebook_lines(plan, result)
     yield paint.bold(shown(ended.summary(result)))
 
 

@@ -185,7 +185,7 @@ def _databricks(path: str) -> Location:
     scheme = "volume" if inner.startswith("/Volumes") else "workspace"
     if scheme == "volume" and inner.count("/") < 4:
         raise UsageError(f"`{inner}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
-    return Location(scheme=scheme, url=inner, path=inner, connect=inner)
+    return Location(scheme=scheme, url=inner, path=inner, connect=f"{scheme}:{inner}")
 
 
 def _memory(rest: str, _root: str) -> Location:
