@@ -46,7 +46,7 @@ class Emulator:
         self, *, latency_s: float = 0, clock: Clock = time.time, keep_bytes: int | None = None, port: int = 0,
         limits: Limits | None = None, habits: Habits | None = None,
     ) -> None:  # fmt: skip
-        self.latency_s = latency_s
+        self.latency_s, self.clock = latency_s, clock
         self.limits, self.habits = limits or Limits(), habits or Habits()
         self.log, self.faults = Log(), Faults()
         self.identity = Identity(lambda: self.url)

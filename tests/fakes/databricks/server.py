@@ -14,7 +14,7 @@ from tests.fakes.databricks.faults import busy
 from tests.fakes.databricks.files import DIRECTORIES, FILES
 from tests.fakes.databricks.log import Seen
 from tests.fakes.databricks.uploads import STORAGE
-from tests.fakes.databricks.wire import Answer, Connection, Request, ShortBodyError
+from tests.fakes.databricks.wire import Answer, Connection, Request, ShortBodyError, http_date
 from tests.fakes.databricks.workspace import IMPORT_FILE
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Server(ThreadingMixIn, TCPServer):
         self.connections: set[socket.socket] = set()
         self._emulator = emulator
         self._second, self._in_second = 0, 0
+        self._dated = 0, ""
         self._open, self._routes = _open_routes(emulator), _routes(emulator)
 
     def answer(self, request: Request) -> Answer:
@@ -67,6 +68,13 @@ class Server(ThreadingMixIn, TCPServer):
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def date(self) -> str:
+        """What every answer tells as its date, by the emulator's clock."""
+        now, dated = int(self._emulator.clock()), self._dated
+        if dated[0] != now or not dated[1]:
+            dated = self._dated = now, http_date(now)
+        return dated[1]
 
     def _throttled(self) -> bool:
         """Whether this request is one too many in this second."""

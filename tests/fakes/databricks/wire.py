@@ -199,7 +199,7 @@ class Connection(StreamRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             return False
         whole = request.body.ended
-        self.wfile.write(self._head(answer, keep=whole) + self._small(request, answer))
+        self.wfile.write(self._head(answer, self.server.date(), keep=whole) + self._small(request, answer))
         if request.method != "HEAD" and not self._sent_at_once(answer):
             left = answer.length if answer.cut_after is None else answer.cut_after
             for chunk in answer.chunks():
@@ -218,8 +218,8 @@ class Connection(StreamRequestHandler):
         return answer.content[: answer.cut_after]
 
     @staticmethod
-    def _head(answer: Answer, *, keep: bool) -> bytes:
-        lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}"]
+    def _head(answer: Answer, date: str, *, keep: bool) -> bytes:
+        lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}", f"date: {date}"]
         if answer.status not in (204, 304) and "content-length" not in answer.headers:
             lines.append(f"content-length: {answer.length}")
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]

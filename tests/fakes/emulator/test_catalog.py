@@ -1,5 +1,5 @@
-"""Unity Catalog as the SDK's docstrings, docs.databricks.com (sql/language-manual/sql-ref-names) and Databricks' own fake
-(databricks/cli libs/testserver/volumes.go) describe it."""
+"""Unity Catalog as the SDK's docstrings, docs.databricks.com (sql/language-manual/sql-ref-names) and Databricks' own
+fake (databricks/cli libs/testserver/volumes.go) describe it."""
 
 from io import BytesIO
 

@@ -221,7 +221,7 @@ def test_a_token_of_another_directory_is_refused(client, emulator):
 
 
 def test_directories_that_were_only_implied_vanish_where_that_is_so(client, emulator):
-    """databricks/cli libs/filer/files_client_test.go: on Google Cloud an implicit directory goes with its last child."""
+    """databricks/cli libs/filer/files_client_test.go: an implicit directory on Google Cloud goes with its child."""
     emulator.habits.implicit_directories_vanish = True
     client.files.create_directory(f"{VOLUME}/kept")
     for path in ("kept/a", "implied/below/a"):
@@ -267,6 +267,14 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(client, emulator):
     for body in (bytes(11), (bytes(6) for _ in range(2))):
         assert requests.put(url, data=body, headers=auth(client), timeout=5).status_code == 413
     assert emulator.paths() == [f"{VOLUME}/fits"]
+
+
+def test_every_answer_tells_its_date_by_the_emulators_clock(client, emulator):
+    """RFC 9110, 6.6.1."""
+    for path in (VOLUME, f"{VOLUME}/no"):
+        answer = requests.get(f"{emulator.url}/api/2.0/fs/directories{path}", headers=auth(client), timeout=5)
+        told = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        assert abs(told - emulator.clock()) < 2
 
 
 def test_the_habits_are_the_documented_ones_unless_told():

@@ -1,5 +1,5 @@
-"""The workspace as the SDK's docstrings (`databricks.sdk.service.workspace.WorkspaceAPI`) and Databricks' own command line
-tool (databricks/cli libs/filer/workspace_files_client*.go, libs/testserver/workspace_test.go) describe it."""
+"""The workspace as the SDK's docstrings (`databricks.sdk.service.workspace.WorkspaceAPI`) and Databricks' own command
+line tool (databricks/cli libs/filer/workspace_files_client*.go, libs/testserver/workspace_test.go) describe it."""
 
 from base64 import b64decode, b64encode
 import json
@@ -68,7 +68,7 @@ def test_auto_makes_a_notebook_of_what_looks_like_one(bring, emulator, form, nam
 
 
 def test_source_makes_a_notebook_with_a_header_where_it_was_told(bring, emulator):
-    """SDK docstring: SOURCE needs a language; the name stays as it is (databricks/terraform-provider-databricks 2994)."""
+    """SDK docstring: SOURCE needs a language; the name stays (databricks/terraform-provider-databricks pull 2994)."""
     bring(f"{HOME}/a.py", b"print(1)", ImportFormat.SOURCE, language=Language.PYTHON)
     assert kept(emulator, f"{HOME}/a.py") == (HEADER + b"print(1)", "PYTHON")
     bring(f"{HOME}/b", HEADER + b"print(1)", ImportFormat.SOURCE, language=Language.PYTHON)
@@ -93,7 +93,7 @@ def test_jupyter_makes_a_notebook_of_json(bring, emulator):
 
 
 def test_a_folder_must_be_there(bring, client):
-    """libs/testserver/workspace_test.go: "The real import API returns a 404 when the parent directory does not exist"."""
+    """libs/testserver/workspace_test.go: "returns a 404 when the parent directory does not exist"."""
     with pytest.raises(NotFound, match="parent folder"):
         bring(f"{HOME}/no/a", b"1")
     client.workspace.mkdirs(f"{HOME}/no/such")
@@ -216,7 +216,7 @@ def test_deleting(bring, client, emulator):
 
 
 def test_a_file_in_the_way_of_a_folder(bring, client):
-    """SDK docstring of `mkdirs`: RESOURCE_ALREADY_EXISTS for an object at any prefix; a folder that is there is fine."""
+    """SDK docstring of `mkdirs`: RESOURCE_ALREADY_EXISTS for an object at any prefix; not for a folder."""
     bring(f"{HOME}/a", b"1")
     client.workspace.mkdirs(HOME)
     for path in (f"{HOME}/a", f"{HOME}/a/b"):
