@@ -37,12 +37,19 @@ def plan_lines(plan: Plan, *, full: bool = False, color: bool = False) -> Iterat
 
 
 def result_lines(
-    plan: Plan | None, result: Result, *, full: bool = False, color: bool = False, seen: bool = False
+    plan: Plan | None,
+    result: Result,
+    *,
+    full: bool = False,
+    color: bool = False,
+    seen: bool = False,
+    cells: bool = False,
 ) -> Iterator[str]:
     """What became of a plan: everything that is not done with its next command; the last line is the summary.
 
     `plan` (if there is one) tells since which run a path is in conflict, and whether it was a `destroy`; `seen`: it was
-    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted.
+    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted; `cells`: with
+    what a notebook needs to use what was sent.
     """
     paint = Paint(color)
     for group in ended.groups(plan, result, full=full, seen=seen):
@@ -53,7 +60,7 @@ def result_lines(
         yield ""
     if result.rollback is not None:
         yield from own_lines(result.rollback)
-    if plan is not None:
+    if cells and plan is not None:
         yield from notebook_lines(plan, result)
     yield paint.bold(shown(ended.summary(result)))
 
