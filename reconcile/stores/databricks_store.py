@@ -134,8 +134,9 @@ class DatabricksStore(ABC):
         """The version each key shows, if it is what the write made that told this one; directory by directory."""
         shown: dict[str, Version] = {}
         grouped = [[*keys] for _, keys in groupby(sorted(key for key, _ in told), key=_directory)]
-        for entries in self._threads.map(self._shown_among, grouped):
-            shown.update(entries)
+        with ThreadPoolExecutor(self._lanes, thread_name_prefix="confirm") as threads:
+            for entries in threads.map(self._shown_among, grouped):
+                shown.update(entries)
         return [matching(version, shown.get(key, ABSENT), self.client.now_s) for key, version in told]
 
     def _shown_among(self, keys: Sequence[str]) -> dict[str, Version]:

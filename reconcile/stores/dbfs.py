@@ -16,6 +16,8 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
+
 from reconcile.core.entry import ABSENT, Entry, Kind, Leftover, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import TEMP_PREFIX
@@ -47,8 +49,6 @@ TRAITS: Final = Traits(
 class DbfsStore(DatabricksStore):
     """One directory of DBFS."""
 
-    traits = TRAITS
-
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """The store at `dbfs:/path`; asks no network yet."""
@@ -56,6 +56,7 @@ class DbfsStore(DatabricksStore):
 
     def __init__(self, root: str, options: StoreOptions) -> None:
         super().__init__(root, options, url=canonical(f"dbfs:{root}", options))
+        self.traits = replace(TRAITS, mount=f"/dbfs{root}")
 
     # --- looking
 

@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
+
 from reconcile.core.entry import ABSENT, ANY, Entry, Version
 from reconcile.core.errors import (
     BusyError,
@@ -59,8 +61,6 @@ TRAITS: Final = Traits(
 class VolumeStore(DatabricksStore):
     """One directory of one volume."""
 
-    traits = TRAITS
-
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """The store at `volume:/Volumes/catalog/schema/volume/path`; asks no network yet."""
@@ -70,6 +70,7 @@ class VolumeStore(DatabricksStore):
         super().__init__(root, options, url=canonical(root, options))
         if root.count("/") < 4 or not root.startswith("/Volumes/"):
             raise UsageError("is not inside a volume", op="open", path=root, hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
+        self.traits = replace(TRAITS, mount=root)
         self._container = tuple(root.split("/")[2:5])
 
     # --- looking

@@ -7,6 +7,7 @@ import pytest
 from reconcile.stores.dbfs import DbfsStore
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.volume import VolumeStore
+from reconcile.stores.workspace import WorkspaceStore
 from reconcile.testing import StoreContract
 from tests.fakes.databricks import Emulator
 
@@ -45,3 +46,8 @@ class TestVolume(_Databricks):
 class TestDbfs(_Databricks):
     def open(self):
         return DbfsStore.open(f"dbfs:/contract/{next(_numbers)}", self.options())
+
+
+class TestWorkspace(_Databricks):
+    def open(self):
+        return WorkspaceStore.open(f"workspace:/Workspace/Shared/{next(_numbers)}", self.options())
