@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import threading
 import time
 from typing import Any, Self
@@ -28,8 +28,9 @@ from tests.fakes.databricks.identity import USER, Identity
 from tests.fakes.databricks.limits import Habits, Limits
 from tests.fakes.databricks.log import Log
 from tests.fakes.databricks.server import Server
-from tests.fakes.databricks.tree import Clock, Content, File, Parts, Tree
+from tests.fakes.databricks.tree import Clock, Content, Directory, File, Parts, Tree
 from tests.fakes.databricks.uploads import Uploads
+from tests.fakes.databricks.wire import Answer, Request
 from tests.fakes.databricks.workspace import Workspace
 
 __all__ = ["Emulator", "Habits", "Limits"]
@@ -39,7 +40,7 @@ class Emulator:
     """The workspace. Paths outside of the API: `dbfs:/…`, `/Volumes/…`, `/Workspace/…`.
 
     `latency_s` is added to every request; `clock` gives the times of changes; of contents over `keep_bytes` only size
-    and digest are kept.
+    and digest are kept. `after` hears of every request when its work is done.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Emulator:
         limits: Limits | None = None, habits: Habits | None = None,
     ) -> None:  # fmt: skip
         self.latency_s, self.clock = latency_s, clock
+        self.after: Callable[[Request, Answer], None] | None = None
         self.limits, self.habits = limits or Limits(), habits or Habits()
         self.log, self.faults = Log(), Faults()
         self.identity = Identity(lambda: self.url)
@@ -116,6 +118,18 @@ class Emulator:
             raise KeyError(path)
         return node
 
+    def kept(self) -> list[tuple[Tree, Directory]]:
+        """A copy of all files, for `restore`."""
+        return [(tree, tree.kept()) for _, tree in self._trees()]
+
+    def restore(self, kept: list[tuple[Tree, Directory]]) -> None:
+        """All files as they were; no fault, no upload and no log is left."""
+        for tree, root in kept:
+            tree.restore(root)
+        self.uploads.sessions.clear()
+        self.faults.heal()
+        self.log.clear()
+
     def remove(self, path: str) -> None:
         """Takes away what is there, all of it."""
         tree, parts = self._place(path)
@@ -130,12 +144,14 @@ class Emulator:
         return sorted(path for path, _ in self._every() if path.startswith(below))
 
     def _every(self) -> Iterator[tuple[str, File]]:
-        trees = [("dbfs:", self.dbfs.tree), ("/Workspace", self.workspace.tree)]
-        trees += [("/Volumes/" + "/".join(name), volume.tree) for name, volume in self.catalog.volumes.items()]
-        for prefix, tree in trees:
+        for prefix, tree in self._trees():
             for parts, node in tree.walk():
                 if isinstance(node, File):
                     yield prefix + "/" + "/".join(parts), node
+
+    def _trees(self) -> list[tuple[str, Tree]]:
+        trees = [("dbfs:", self.dbfs.tree), ("/Workspace", self.workspace.tree)]
+        return trees + [("/Volumes/" + "/".join(name), volume.tree) for name, volume in self.catalog.volumes.items()]
 
     def _place(self, path: str) -> tuple[Tree, Parts]:
         if path.startswith("dbfs:"):

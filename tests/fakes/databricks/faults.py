@@ -36,13 +36,14 @@ class Fault:
     """`act` instead of the work of the `nth` matching request and of the following, `times` in all (None: for ever).
 
     `method` and `path` are patterns, the path's from its start; `about` one for what a request is about, wherever its
-    path stands: in the URL, in the query or in the JSON it sends.
+    path stands: in the URL, in the query or in the JSON it sends; `where` narrows it further.
     """
 
     act: Act
     method: str = ".*"
     path: str = ".*"
     about: str | None = None
+    where: Callable[[Request], bool] | None = None
     nth: int = 1
     times: int | None = 1
     seen: int = 0
@@ -53,6 +54,8 @@ class Fault:
         if not re.fullmatch(self.method, request.method) or not re.match(self.path, request.path):
             return False
         if self.about is not None and not re.search(self.about, about(request)):
+            return False
+        if self.where is not None and not self.where(request):
             return False
         self.seen += 1
         struck = self.seen >= self.nth and (self.times is None or self.seen < self.nth + self.times)

@@ -88,8 +88,14 @@ class Server(ThreadingMixIn, TCPServer):
         """A connection that breaks is no news here."""
 
     def _work(self, request: Request) -> Answer:
+        answer = self._routed(request)
+        if self._emulator.after is not None:
+            self._emulator.after(request, answer)
+        return answer
+
+    def _routed(self, request: Request) -> Answer:
         if self._throttled():
-            return busy(retry_after=self._emulator.limits.retry_after)(request, self._work)
+            return busy(retry_after=self._emulator.limits.retry_after)(request, self._routed)
         try:
             route = self._open.get((request.method, request.path))
             if route is None and request.path.startswith(STORAGE):

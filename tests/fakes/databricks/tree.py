@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
 import os
@@ -247,6 +247,16 @@ class Tree:
             self.remove(source)
             parent.children[target[-1]] = node
 
+    def kept(self) -> Directory:
+        """A copy of all that is there now; contents are shared, as nobody changes one."""
+        with self.lock:
+            return _copied(self.root)
+
+    def restore(self, kept: Directory) -> None:
+        """Everything as it was then."""
+        with self.lock:
+            self.root = _copied(kept)
+
     def walk(self, below: Parts = ()) -> Iterator[tuple[Parts, Node]]:
         """Everything below, directories before what they hold, in the order of names."""
         for name, node in sorted(self.children(below) or ()):
@@ -256,3 +266,11 @@ class Tree:
 
     def _directory(self, *, implicit: bool) -> Directory:
         return Directory(self.now_ms(), next(self._numbers), implicit)
+
+
+def _copied(directory: Directory) -> Directory:
+    children = {
+        name: _copied(node) if isinstance(node, Directory) else replace(node)
+        for name, node in directory.children.items()
+    }
+    return replace(directory, children=children)

@@ -90,16 +90,16 @@ class Workspace:
     def get_status(self, request: Request) -> Answer:
         """GET workspace/get-status."""
         parts = parts_of(request.query.get("path"))
-        return as_json(self._info(parts, self._existing(parts)))
+        return as_json(self._info(parts, self._existing(parts), request))
 
     def list(self, request: Request) -> Answer:
         """GET workspace/list: of an object that is no directory, the object."""
         parts = parts_of(request.query.get("path"))
         node = self._existing(parts)
         if isinstance(node, File):
-            return as_json({"objects": [self._info(parts, node)]})
+            return as_json({"objects": [self._info(parts, node, request)]})
         children = in_some_order(self.tree.children(parts) or [], self._habits)
-        found = [self._info((*parts, name), child) for name, child in children]
+        found = [self._info((*parts, name), child, request) for name, child in children]
         return as_json({"objects": found} if found else {})
 
     def mkdirs(self, request: Request) -> Answer:
@@ -180,12 +180,14 @@ class Workspace:
             raise invalid("content is not valid base64") from None
 
     @staticmethod
-    def _info(parts: Parts, node: Node) -> dict[str, Any]:
+    def _info(parts: Parts, node: Node, request: Request) -> dict[str, Any]:
         info: dict[str, Any] = {"path": spelled(parts), "object_type": _kind(node), "object_id": node.number}
         info["resource_id"] = str(node.number)
         if isinstance(node, File):
             info |= {"created_at": node.created_ms, "modified_at": node.modified_ms}
             info |= {"size": node.content.size} if node.language is None else {"language": node.language}
+            if node.language is not None and request.query.get("return_export_info") == "true":
+                info["repos_export_format"] = "JUPYTER" if notebooks.is_jupyter(node.content.read()) else "SOURCE"
         return info
 
 

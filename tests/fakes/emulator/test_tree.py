@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from tests.fakes.databricks import Emulator
+from tests.fakes.databricks.faults import lose_before
 from tests.fakes.databricks.tree import MEMORY_BYTES, Content, Directory, FileInTheWayError, Joined, Tree
 
 
@@ -96,3 +98,18 @@ def test_a_tree_makes_what_a_path_needs_and_nothing_through_files():
     assert [parts for parts, _ in tree.walk()] == [("a",), ("a", "b"), ("a", "b", "c")]
     tree.remove(("a", "b", "c"), prune=True)
     assert list(tree.walk()) == []
+
+
+def test_all_can_be_as_it_was():
+    with Emulator() as emulator:
+        for path in ("dbfs:/a", "/Volumes/c/s/v/a", "/Workspace/Shared/a"):
+            emulator.put(path, b"old")
+        before, kept = emulator.tree(), emulator.kept()
+        emulator.faults.add(lose_before())
+        for _ in range(2):
+            emulator.remove("dbfs:/a")
+            emulator.put("/Volumes/c/s/v/a", b"new")
+            emulator.put("/Volumes/c/s/v/b/c", b"new")
+            emulator.restore(kept)
+            assert emulator.tree() == before
+        assert list(emulator.log) == []

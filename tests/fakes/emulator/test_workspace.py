@@ -18,6 +18,8 @@ import requests
 HOME = "/Users/someone@example.com"
 HEADER = b"# Databricks notebook source\n"
 MIB = 1 << 20
+EXPORT = {"return_export_info": "true"}
+"""As databricks/cli libs/filer/workspace_files_client.go asks, to tell a Jupyter notebook from others."""
 
 
 def kept(emulator, path):
@@ -175,6 +177,8 @@ def test_the_status_of_objects(bring, client):
     assert folder.object_type == ObjectType.DIRECTORY
     assert notebook.modified_at
     assert file.modified_at
+    said = client.api_client.do("GET", "/api/2.0/workspace/get-status", query={"path": f"{HOME}/n", **EXPORT})
+    assert said["repos_export_format"] == "SOURCE"
     before = file.object_id, file.created_at
     bring(f"{HOME}/f", b"4", overwrite=True)
     after = client.workspace.get_status(f"{HOME}/f")
