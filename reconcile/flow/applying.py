@@ -156,7 +156,7 @@ class _Apply:
             reader = Stoppable(wired.reader, self._hooks.stop)
             step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)
-            confirm(wired, self._house.state, self._held.lease)
+            confirm(wired, self._house.state, self._held.lease, self._hooks.clock)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
         return self._on_failure(wired) != "continue" and ledger.failed.get(wired.name, 0) > 0

@@ -25,14 +25,14 @@ from reconcile.stores.patience import Ask, once
 from reconcile.stores.tree_list import Bounds, Page, Whole, list_tree
 
 NAME_BYTES: Final = 255
-FEW: Final = 3
-"""Up to here the files of a directory are asked for one by one, not listed."""
 
 
 class DatabricksStore(ABC):
     """Files below one path of one workspace. Listings come in no order, several directories at a time."""
 
     traits: Traits
+    few = 3
+    """Up to so many files of a directory are asked for one by one, where that tells as much as a listing."""
 
     def __init__(self, root: str, options: StoreOptions, *, url: str) -> None:
         self.url = url
@@ -142,15 +142,16 @@ class DatabricksStore(ABC):
     def _shown_among(self, keys: Sequence[str]) -> dict[str, Version]:
         """What files of one directory show; a look that fails shows nothing."""
         try:
-            if len(keys) <= FEW:
+            if len(keys) <= self.few:
                 entries = [entry for key in keys if (entry := self.ask(lambda key=key: self.find(key, "stat")))]  # type: ignore[misc]
             else:
-                entries = [*self._files(_directory(keys[0]))]
+                entries = [*self.files(_directory(keys[0]))]
         except StoreError:
             return {}
         return {entry.key: entry.version for entry in entries if not entry.kind}
 
-    def _files(self, directory: str) -> Iterator[Entry]:
+    def files(self, directory: str) -> Iterator[Entry]:
+        """The files of one directory."""
         mark = ""
         while True:
             page = self._asked(directory, mark)

@@ -29,7 +29,7 @@ from reconcile.stores.databricks import Headers, Reply
 from reconcile.stores.databricks_errors import DirectoryThereError, NoPartsError
 from reconcile.stores.databricks_place import canonical, root_of
 from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number, quoted
-from reconcile.stores.databricks_versions import fits, shown_version, told_version
+from reconcile.stores.databricks_versions import fits, seen_version, shown_version, told_version
 from reconcile.stores.object_body import parts, whole
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.sealed import sealed
@@ -61,6 +61,8 @@ TRAITS: Final = Traits(
 class VolumeStore(DatabricksStore):
     """One directory of one volume."""
 
+    few = 0
+
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """The store at `volume:/Volumes/catalog/schema/volume/path`; asks no network yet."""
@@ -90,8 +92,7 @@ class VolumeStore(DatabricksStore):
             if item.get("is_directory"):
                 directories.append(key)
             else:
-                seconds = number(item, "last_modified") // 1000
-                found.append(_entry(key, number(item, "file_size"), seconds))
+                found.append(_entry(key, item))
         return Page(found, directories, token)
 
     def _key_of(self, item: Any, directory: str) -> str:
@@ -107,6 +108,12 @@ class VolumeStore(DatabricksStore):
         except NotFoundError:
             return None
         return _described(key, reply.headers, op)
+
+    def stat(self, key: str) -> Entry | None:
+        """The entry under `key`, as its directory lists it: a head tells whole seconds only."""
+        if super().stat(key) is None:
+            return None
+        return next((entry for entry in self.files(key.rpartition("/")[0]) if entry.key == key), None)
 
     def require_container(self) -> None:
         """Asks the catalog for the volume."""
@@ -270,9 +277,9 @@ def _lowered(path: str) -> str:
     return "/".join([*parts[:2], *(part.lower() for part in parts[2:5]), *parts[5:]])
 
 
-def _entry(key: str, size: int, seconds: int) -> Entry:
-    """Heads tell whole seconds, so versions have no more."""
-    return Entry(key, size, shown_version(size, seconds * 1000), seconds * 1_000_000_000)
+def _entry(key: str, item: dict[str, Any]) -> Entry:
+    size, mtime_ms = number(item, "file_size"), number(item, "last_modified")
+    return Entry(key, size, shown_version(size, mtime_ms), mtime_ms * 1_000_000)
 
 
 def _described(key: str, told: Headers, op: str) -> Entry:
@@ -287,7 +294,7 @@ def _described(key: str, told: Headers, op: str) -> Entry:
         seconds = int(parsedate_to_datetime(modified).timestamp())
     except ValueError as error:
         raise DamagedError(f"the answer tells a time that is none: {modified}", op=op, path=key) from error
-    return _entry(key, int(size), seconds)
+    return Entry(key, int(size), seen_version(int(size), seconds), seconds * 1_000_000_000)
 
 
 def _only(chunks: Iterator[bytes], span: tuple[int, int]) -> Iterator[bytes]:
