@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,12 +17,13 @@ from urllib.parse import quote
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import why_not_key
-from reconcile.ports import Hashes, Traits
+from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Client
 from reconcile.stores.databricks_versions import fits, has_passed, matching
 from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
+from reconcile.stores.sealed import reader
 from reconcile.stores.tree_list import Bounds, Page, Whole, list_tree
 
 NAME_BYTES: Final = 255
@@ -92,12 +94,50 @@ class DatabricksStore(ABC):
     # --- changing
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
-        """Not here: no call of theirs copies."""
-        raise RefusedError(f"cannot copy ({entry.key}, {expect})", op="copy", path=key)
+        """Through here: read, and written anew. Dear, so `traits` do not offer it to plans."""
+        body = Body(size_bytes=entry.size, open=lambda: reader(self.read(entry.key, version=entry.version)))
+        self.write(key, body, expect=expect)
+        return self._arrived(entry, key, "copy")
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
-        """Not here, unless said otherwise."""
-        raise RefusedError(f"cannot move ({entry.key}, {expect})", op="move", path=key)
+        """As `copy`, and then the old name goes."""
+        moved = self.copy(entry, key, expect=expect)
+        [error] = self.delete([(entry.key, entry.version)])
+        if error is not None:
+            raise error
+        return moved
+
+    def _arrived(self, entry: Entry, key: str, op: str) -> Entry:
+        """What was copied or moved, as it is shown."""
+        there = self.stat(key)
+        if there is None or there.size != entry.size:
+            raise ChangedError("was changed as soon as it was there", op=op, path=key)
+        return there
+
+    def make_way(self, directory: str, op: str) -> None:
+        """Removes a directory that holds nothing but such, most often what deletes left; with any file it stays."""
+        waiting, found = [directory], []
+        while waiting:
+            found.append(waiting.pop())
+            for page in self._pages(found[-1]):
+                if page.found:
+                    raise ChangedError("a directory is in the way", op=op, path=directory)
+                waiting += page.directories
+        for empty in reversed(found):
+            with suppress(NotFoundError):
+                self.remove_directory(empty)
+
+    @abstractmethod
+    def remove_directory(self, key: str) -> None:
+        """Removes a directory that is empty; `RefusedError` when it is not."""
+
+    @abstractmethod
+    def write(self, key: str, body: Body, *, expect: Version) -> Entry:
+        """See the port."""
+
+    @abstractmethod
+    def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
+        """See the port."""
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Looks at each key and deletes it if it is what was expected; side by side."""
@@ -152,10 +192,14 @@ class DatabricksStore(ABC):
 
     def files(self, directory: str) -> Iterator[Entry]:
         """The files of one directory."""
+        for page in self._pages(directory):
+            yield from (item for item in page.found if isinstance(item, Entry))
+
+    def _pages(self, directory: str) -> Iterator[Page]:
         mark = ""
         while True:
             page = self._asked(directory, mark)
-            yield from (item for item in page.found if isinstance(item, Entry))
+            yield page
             if not (mark := page.next):
                 return
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, Entry, Kind, Leftover, Problem, Version
-from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import TEMP_PREFIX
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
@@ -146,10 +146,7 @@ class DbfsStore(DatabricksStore):
             raise NotFoundError("does not exist", op="move", path=entry.key)
         self.post("mkdirs", key.rpartition("/")[0], op="move")
         self._place(entry.key, key, expect, "move")
-        moved = self.find(key, "move")
-        if moved is None or moved.size != entry.size:
-            raise ChangedError("was changed as soon as it was moved", op="move", path=key)
-        return moved
+        return self._arrived(entry, key, "move")
 
     def _place(self, source: str, key: str, expect: Version, op: str) -> Reply:
         """Moves `source` to a name where nothing is expected, or in the place of what is."""
@@ -159,15 +156,14 @@ class DbfsStore(DatabricksStore):
         return self._take_place(source, key, op) if there is None else self._replace(source, key, op)
 
     def _take_place(self, source: str, key: str, op: str) -> Reply:
-        """An empty directory, most often what our own deletes left, makes way; any other one stays."""
+        """Where nothing is, or only directories that hold nothing."""
         try:
             return self._moved(source, key, op)
         except ChangedError:
             there = self.find(key, op)
             if there is None or not there.kind:
                 raise
-            with suppress(RefusedError):
-                self.remove(key)
+            self.make_way(key, op)
             return self._moved(source, key, op)
 
     def _replace(self, source: str, key: str, op: str) -> Reply:
@@ -203,8 +199,12 @@ class DbfsStore(DatabricksStore):
         return self.ask(once)
 
     def remove(self, key: str) -> None:
-        """Deletes a file, or an empty directory; what is not there is deleted already."""
+        """Deletes a file; what is not there is deleted already."""
         self.post("delete", key, op="delete", recursive=False)
+
+    def remove_directory(self, key: str) -> None:
+        """The same call: it refuses a directory that holds anything."""
+        self.remove(key)
 
     # --- what dead writes left
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Final
+import io
+from typing import Any, BinaryIO, Final
 
 from reconcile.core.errors import UnstableError
 from reconcile.ports import Body
@@ -30,3 +31,27 @@ def sealed(body: Body, path: str, chunk_bytes: int = CHUNK_BYTES) -> Iterator[by
         raise UnstableError(f"gave {size} bytes, not {body.size_bytes}", op="write", path=path)
     if held:
         yield held
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks, read like a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+        given = self._rest[: len(buffer)]
+        buffer[: len(given)] = given
+        self._rest = self._rest[len(given) :]
+        return len(given)
+
+
+def reader(chunks: Iterator[bytes]) -> BinaryIO:
+    """What a store gives in chunks, as a stream that another write can send."""
+    return io.BufferedReader(_Chunks(chunks), CHUNK_BYTES)

@@ -163,15 +163,12 @@ class VolumeStore(DatabricksStore):
         try:
             return once()
         except DirectoryThereError:
-            self._clear(key)
+            self.make_way(key, "write")
             return once()
 
-    def _clear(self, key: str) -> None:
-        """An empty directory, most often what our own deletes left, makes way for the file; any other one stays."""
-        try:
-            self.client.call("DELETE", DIRECTORIES + quoted(self.path(key)), op="write", key=key)
-        except RefusedError as error:
-            raise ChangedError("a directory is in the way", op="write", path=key) from error
+    def remove_directory(self, key: str) -> None:
+        """Deletes an empty directory."""
+        self.client.call("DELETE", DIRECTORIES + quoted(self.path(key)), op="write", key=key)
 
     def _write_in_parts(self, key: str, body: Body, expect: Version, overwrite: str) -> Entry:
         """The first look spares sending what would be refused at the end, or is there since a lost reply."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 import binascii
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, Self
 
@@ -18,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Version
-from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
@@ -192,7 +191,7 @@ class WorkspaceStore(DatabricksStore):
         becomes_another = old is not None and (old.kind == "NOTEBOOK") != form.is_notebook
         self._import(key, data, form, overwrite=expect != ABSENT and not becomes_another)
         if old is not None and becomes_another:
-            self._remove(old, "write")
+            self._delete(old.name, "write")
         made = self._status(form.name, "write")
         if made is None or (not form.is_notebook and number(made.told, "size") != body.size_bytes):
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
@@ -227,19 +226,22 @@ class WorkspaceStore(DatabricksStore):
             there = self._status(form.name, "write")
             if there is None or there.kind not in _DIRECTORIES:
                 raise
-            with suppress(RefusedError):  # an empty directory makes way; any other one stays
-                self._remove(there, "write")
+            self.make_way(form.name, "write")
             once()
 
     def remove(self, key: str) -> None:
         """Deletes the file, or the notebook, of this key."""
         there = self._find(key, "delete")
         if there is not None and there.kind not in _DIRECTORIES:
-            self._remove(there, "delete")
+            self._delete(there.name, "delete")
 
-    def _remove(self, one: _Object, op: str) -> None:
-        said = {"path": self.path(one.name), "recursive": False}
-        self.client.call("POST", f"{API}/delete", op=op, key=one.name, said=said)
+    def remove_directory(self, key: str) -> None:
+        """Deletes an empty directory."""
+        self._delete(key, "write")
+
+    def _delete(self, name: str, op: str) -> None:
+        said = {"path": self.path(name), "recursive": False}
+        self.client.call("POST", f"{API}/delete", op=op, key=name, said=said)
 
     def _get(self, what: str, path: str, *, op: str, key: str, query: dict[str, str] | None = None) -> Reply:
         asked = {"path": path, **(query or {"return_export_info": "true"})}
