@@ -22,7 +22,8 @@ _OLD_BOOL: Final = {"yes": True, "on": True, "y": True, "no": False, "off": Fals
 _FOUR: Final = ("or", "and", "nor", "nand")
 
 _AUTOSYNC: Final = """\
-# Made from an Autosync config. Look first: reconcile plan    Then, like Autosync: reconcile watch
+# Made from an Autosync config. Look first: reconcile plan    Then: reconcile apply, which prints the notebook cells
+# Like Autosync, until it is stopped: reconcile watch
 version: 1
 
 stores:
@@ -32,13 +33,10 @@ mappings:
   {name}:
     source: {source}
     target: databricks:FileStore/packages/${{user}}/${{source.name}}
+    # target: /Volumes/CATALOG/SCHEMA/VOLUME/${{user}}/${{source.name}}    # with `profile:` in a store of its own
+    # target: /Workspace/Users/NAME/${{source.name}}
     recursive: {recursive}
-{patterns}
-# In the notebook:
-#   %load_ext autoreload
-#   %autoreload 2
-#   import sys; sys.path.insert(0, "/dbfs/FileStore/packages/<user>/<folder>/")
-"""
+{patterns}"""
 
 _S3SYNCHRONY: Final = """\
 # Made from an s3synchrony.json. Look first: reconcile plan    Then: reconcile apply --select
