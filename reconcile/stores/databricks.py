@@ -48,13 +48,13 @@ class Reply(Struct, frozen=True):
     ended_s: int = 0
 
     def object(self, op: str, path: str) -> dict[str, Any]:
-        """The JSON object that the answer is."""
+        """The JSON object that the answer is. An empty directory is `{}`; no answer at all, or an error, is not."""
         try:
-            said = json.loads(self.data or b"{}")
+            said = json.loads(self.data)
         except ValueError as error:
             raise garbled("the answer is no JSON", op, path) from error
-        if not isinstance(said, dict):
-            raise garbled("the answer is no object", op, path)
+        if not isinstance(said, dict) or "error_code" in said:
+            raise garbled("the answer is none of what was asked", op, path)
         return said
 
 

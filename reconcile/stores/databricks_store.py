@@ -19,7 +19,7 @@ from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, Sto
 from reconcile.core.path import why_not_key
 from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Client
-from reconcile.stores.databricks_versions import fits, has_passed, matching
+from reconcile.stores.databricks_versions import fits, has_passed, is_fine
 from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
@@ -41,6 +41,7 @@ class DatabricksStore(ABC):
         self.ask: Ask = once
         self.client = Client(url, options)
         self._root = root
+        self._fine = False  # until a time with milliseconds was seen, storage may keep whole seconds
         self._lanes = options.concurrency
         self._threads = ThreadPoolExecutor(options.concurrency, thread_name_prefix="databricks")
 
@@ -168,7 +169,8 @@ class DatabricksStore(ABC):
 
     def is_settled(self, version: Version) -> bool:
         """Whether the time in a version has passed for good: whoever writes there now gets a later one."""
-        return has_passed(version, self.client.now_s)
+        self._fine = self._fine or is_fine(version)
+        return has_passed(version, self.client.now_s, fine=self._fine)
 
     def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
         """The version each key shows, if it is what the write made that told this one; directory by directory."""
@@ -177,7 +179,9 @@ class DatabricksStore(ABC):
         with ThreadPoolExecutor(self._lanes, thread_name_prefix="confirm") as threads:
             for entries in threads.map(self._shown_among, grouped):
                 shown.update(entries)
-        return [matching(version, shown.get(key, ABSENT), self.client.now_s) for key, version in told]
+        self._fine = self._fine or any(map(is_fine, shown.values()))
+        told_and_shown = [(version, shown.get(key, ABSENT)) for key, version in told]
+        return [now if fits(version, now) and self.is_settled(now) else None for version, now in told_and_shown]
 
     def _shown_among(self, keys: Sequence[str]) -> dict[str, Version]:
         """What files of one directory show; a look that fails shows nothing."""

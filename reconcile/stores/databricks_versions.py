@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import re
 from typing import Final
 
-from reconcile.core.entry import ABSENT, Version
+from reconcile.core.entry import Version
 from reconcile.stores.databricks import Reply
 
 SKEW_S: Final = 1
@@ -51,21 +51,22 @@ def fits(expect: Version, there: Version) -> bool:
     return bool(is_coarse) and found is not None and found == _size_and_second(expect)
 
 
-def has_passed(version: Version, now_s: int) -> bool:
+def is_fine(version: Version) -> bool:
+    """Whether a time that is shown is none of a storage that keeps whole seconds."""
+    shown = _SHOWN.fullmatch(version)
+    return shown is not None and int(shown[2]) % 1000 > 0
+
+
+def has_passed(version: Version, now_s: int, *, fine: bool) -> bool:
     """Whether the time in a version is over by the server's clock: whoever writes there now gets a later one.
 
-    A storage that keeps whole seconds only shows times that end in `000`; any other time is over as soon as it is told.
+    `fine` where the storage is known to keep milliseconds: then a time is over as soon as it is told.
     """
     shown = _SHOWN.fullmatch(version)
     if shown is None:
         return False
-    second, ms = divmod(int(shown[2]), 1000)
-    return second <= now_s + SKEW_S if ms else second + 1 + SKEW_S <= now_s
-
-
-def matching(told: Version, shown: Version, now_s: int) -> Version | None:
-    """The version that is shown, if it is what was told, and for good."""
-    return shown if shown != ABSENT and fits(told, shown) and has_passed(shown, now_s) else None
+    second = int(shown[2]) // 1000
+    return second <= now_s + SKEW_S if fine else second + 1 + SKEW_S <= now_s
 
 
 def _size_and_second(version: Version) -> tuple[int, int] | None:

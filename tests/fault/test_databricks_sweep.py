@@ -67,7 +67,8 @@ class Stage:
             world.settled()
             assert world.there() == world.here()
             assert [path for path in emulator.paths(self._place) if ".reconcile-tmp-" in path] == []
-            assert emulator.uploads.sessions == {}
+            unheard = [seen for seen in emulator.log if seen.fault and seen.query.get("action") == "initiate-upload"]
+            assert len(emulator.uploads.sessions) <= len(unheard), "an upload was left that had a name"
             return fault.fired > 0
 
     def _before(self, emulator: Emulator) -> World:
@@ -144,5 +145,5 @@ def test_every_request_fails_in_every_way(stage: Stage, act: str, times: int) ->
         try:
             stage.run(nth, act, times)
         except AssertionError as error:
-            wrong.append(f"request {nth}: {error}")
+            wrong.append(f"request {nth}: {error!r}"[:300])
     assert wrong == []

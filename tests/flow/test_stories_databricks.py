@@ -40,12 +40,12 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def at(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A world whose target is in one of the places; nobody waits there."""
+    """A world whose target is in one of the places."""
     monkeypatch.setenv("DATABRICKS_HOST", emulator.url)
     monkeypatch.setenv("DATABRICKS_TOKEN", emulator.token)
 
     def make(place: str, **options: object) -> World:
-        return World(tmp_path, PLACES[place].format(uuid.uuid4().hex[:8]), options, clock=OwnClock())
+        return World(tmp_path, PLACES[place].format(uuid.uuid4().hex[:8]), options)
 
     return make
 
@@ -137,6 +137,7 @@ def test_whole_seconds_are_waited_out(emulator: Emulator, at, monkeypatch: pytes
     passed, and what cannot be told apart is not settled."""
     monkeypatch.setattr("tests.fakes.databricks.tree.Tree.now_ms", lambda tree: int(tree._clock()) * 1000)
     world = at("volume")
+    world.clock = OwnClock()
     world.put(a="1")
     assert world.apply().exit_code == 0
     assert world.clock.slept == [2.0]
