@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
+from tests.cli.test_watch import stopped_when
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks.faults import refuse
 from tests.flow.databricks_desk import desk_at, until
@@ -151,11 +149,9 @@ def test_edits_arrive_within_two_seconds_until_it_is_stopped(switched):
 
 
 def test_ctrl_c_ends_it_with_0(switched):
-    watching = subprocess.Popen([sys.executable, "-m", "reconcile", "watch"], stdout=subprocess.PIPE, text=True)
-    assert "in sync, 3 paths" in watching.stdout.readline()
-    watching.send_signal(signal.SIGINT)
-    watching.communicate(timeout=60)
-    assert watching.returncode == 0
+    path = switched.write("repo/new.py", "1\n")
+    with stopped_when(lambda: path.name in switched.holds(ROOT)):
+        assert switched("watch").code == 0
 
 
 # --- what it did to them
