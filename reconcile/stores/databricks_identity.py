@@ -14,7 +14,7 @@ from reconcile.stores.options import StoreOptions
 WORDS: Final = ("host", "token", "client_id", "client_secret", "auth_type")
 """Words of a connection that the SDK knows under the same name; `profile` is another."""
 
-_PATIENCE_S: Final = 30
+_PATIENCE_S: Final = 5
 """So long the SDK tries to reach a workspace for its configuration; its own measure is five minutes."""
 
 

@@ -21,7 +21,7 @@ from reconcile.stores.patience import Ask
 
 PART_BYTES: Final = 8 << 20
 PARTS: Final = 10_000
-AT_ONCE: Final = 5
+AT_ONCE: Final = 4
 """Parts in memory at once, of all uploads of a store together."""
 
 URL_LASTS: Final = timedelta(hours=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
+import shutil
 import uuid
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
 from tests.flow import test_stories
+from tests.flow.undo_kit import became, undo
 from tests.flow.world import World
 from tests.stores.fakes import OwnClock
 
@@ -204,3 +207,27 @@ def test_where_nothing_is_signed_large_files_go_in_one_piece(at, emulator: Emula
     world.write("large", b"l" * 10_500)
     world.settled()
     assert emulator.read(f"{world.target}/large") == b"l" * 10_500
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_state_itself_may_lie_there(at, place: str) -> None:
+    world = at(place)
+    world.state = PLACES[place].format("state")
+    world.put(a="1", b="2")
+    world.settled()
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])  # as on another machine
+    assert world.told() == []
+    world.put(a="one")
+    world.settled()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_run_is_undone_as_far_as_bytes_are_kept(at, place: str) -> None:
+    world = at(place, keep="auto")
+    world.put(a="1", b="2")
+    world.settled()
+    world.put(a="one", c="3")
+    world.settled()
+    result = undo(world)
+    assert became(result) == {"a": "cannot", "c": "removed"}
+    assert world.there() == {"a": "one", "b": "2"}
