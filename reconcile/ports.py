@@ -153,6 +153,17 @@ class Marked(Protocol):
 
 
 @runtime_checkable
+class Dated(Protocol):
+    """A store whose writes tell no version: what they made is known by its size, and by when it came there."""
+
+    def is_settled(self, version: Version) -> bool:
+        """Whether whoever writes that key from now on is sure to get another version."""
+
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
+        """For each key the version it shows, if that is what was told of it, and settled; else None."""
+
+
+@runtime_checkable
 class Tidy(Protocol):
     """A store whose writes leave something behind when they die, and that can take it away."""
 
@@ -272,6 +283,9 @@ class StateStore(Protocol):
 
     def fold(self, run: int, folds: Sequence[Fold], outcomes: Sequence[Outcome], lease: Lease) -> None:
         """Commits finished actions: records, outcomes, closed intents in one transaction; `FencedError` if fenced."""
+
+    def confirm(self, scope: str, versions: Sequence[tuple[str, Version, Version]], lease: Lease) -> None:
+        """Settles records (key, version it has, version the target shows); one that changed since is left alone."""
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""

@@ -143,8 +143,8 @@ class Draft:
 
     def _note_move(self, row: Row, change: Change) -> None:
         traits = self._wired.target.traits
-        if "none" in (traits.copy, traits.move):
-            return
+        if traits.move == "none" or (traits.copy == "none" and change.action is not Action.DELETE):
+            return  # what is overwritten can only be copied from
         record = row.record
         if record is None or record.accepted:  # what stands there is not what the record tells of the source
             return

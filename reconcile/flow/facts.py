@@ -121,22 +121,31 @@ class Judge:
     def _compare(self, row: Row, facts: Facts) -> Facts:
         """Whether the target still has the recorded content, whatever its version says, or else the source's."""
         assert row.target is not None
+        there, record, here = row.target, row.record, row.source
         facts = replace(facts, target_asked=True, target_equal=False)
-        if row.record is not None and row.record.size == row.target.size and self._is_recorded(row.target, row.record):
+        read = self._read(there, record)
+        if record is not None and record.size == there.size and self._is_recorded(there, record, read):
             return replace(facts, target_recorded=True)
-        here = row.source
-        if here is None or here.kind is not Kind.FILE or here.size != row.target.size:
+        if here is None or here.kind is not Kind.FILE or here.size != there.size:
             return facts
         hashes = self._digest(row)
-        equal = self._wired.target.prove(row.target, hashes)
+        equal = self._wired.target.prove(there, hashes) if read is None else read == hashes.sha256
         return replace(facts, source_digest=hashes.sha256, target_equal=equal)
 
-    def _is_recorded(self, there: Entry, record: Record) -> bool:
+    def _read(self, there: Entry, record: Record | None) -> Digest | None:
+        """The digest of what is there, read back where its store proves nothing: the same content may be there anew.
+
+        Only of a path we know; what was never met is for apply to read.
+        """
+        target = self._wired.target
+        return None if record is None or target.traits.proves else digest_of(target, there)
+
+    def _is_recorded(self, there: Entry, record: Record, read: Digest | None) -> bool:
         """Proven, or for a version that is ours but not settled, read back. An accepted content was never recorded."""
         if record.accepted:
             return False
         target = self._wired.target
-        proven = target.prove(there, Hashes(record.digest))
+        proven = target.prove(there, Hashes(record.digest)) if read is None else read == record.digest
         if proven is None and there.version == record.version:
             return digest_of(target, there) == record.digest
         return bool(proven)

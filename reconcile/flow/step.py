@@ -16,6 +16,7 @@ from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
 from reconcile.core.record import Record
 from reconcile.flow.bodies import large_body, small_body, source_digest
+from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body, Fold, Intent, Journal, Versioned
@@ -201,7 +202,9 @@ class Step:
 
     def _moves_by_sending(self, change: Change) -> bool:
         """Where a copy cannot be bound to the version it copies, a rename is an upload and a delete."""
-        return change.action is Action.MOVE and self.wired.target.traits.copy == "none"
+        traits = self.wired.target.traits
+        cannot = traits.move if change.vacates else traits.copy
+        return change.action is Action.MOVE and cannot == "none"
 
     def _move_by_sending(self, prepared: Prepared, body: Body, expect: Version) -> Done:
         change, target = prepared.change, self.wired.target
@@ -282,7 +285,7 @@ class Step:
             digest,
             entry.version,
             path=change.path,
-            settled=self.wired.target.traits.returns_version,
+            settled=is_settled(self.wired.target, entry.version),
             executable=executable,
             run=self.run,
         )

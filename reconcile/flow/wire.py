@@ -74,10 +74,8 @@ def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
 
 
 def _refuse_unbuilt_state(place: Location) -> None:
-    if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
-        raise UsageError(
-            f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
-        )
+    if place.is_table:
+        raise UsageError(f"a state in {place.scheme} is not built yet", op="state", hint="a file, or a file store")
 
 
 def _refuse_to_delete_the_state(spec: Spec) -> None:
@@ -233,11 +231,10 @@ def _refuse_unbuilt(mapping: Mapping, source: Location, target: Location) -> Non
         (mapping.direction != "one-way", "direction: two-way"),
         (not source.is_local or source.is_table, f"a source in {source.scheme}"),
         (target.is_table, f"tables in {target.scheme}"),
-        (target.scheme in ("dbfs", "volume", "workspace"), f"a target in {target.scheme}"),
         (mapping.policy.conflict == "both", "conflict: both"),
     ):
         if used:
-            hint = "this version does local sources to directories, S3, GCS and Azure"
+            hint = "this version does local sources to directories, object stores and Databricks"
             raise UsageError(f"{what} is not built yet", op="mapping", path=mapping.name, hint=hint)
 
 

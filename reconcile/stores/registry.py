@@ -26,6 +26,9 @@ _ADAPTERS: Final = {
     "s3": ("reconcile.stores.object:ObjectStore", "Amazon S3 and everything S3-compatible"),
     "gs": ("reconcile.stores.object:ObjectStore", "Google Cloud Storage"),
     "az": ("reconcile.stores.object:ObjectStore", "Azure Blob Storage"),
+    "dbfs": ("reconcile.stores.dbfs:DbfsStore", "Databricks File System"),
+    "volume": ("reconcile.stores.volume:VolumeStore", "volumes of Unity Catalog (/Volumes/…)"),
+    "workspace": ("reconcile.stores.workspace:WorkspaceStore", "workspace files and notebooks (/Workspace/…)"),
 }
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
