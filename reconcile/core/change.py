@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from reconcile.core.entry import ABSENT, Digest, Version
+from reconcile.core.inside import Inside
 
 
 class Action(StrEnum):
@@ -51,6 +52,7 @@ class Reason(StrEnum):
     ACCEPTED = "accepted"
     DESTROYED = "destroyed"
     RESENT = "resent"
+    REMADE = "remade"
     CONFLICT_SOURCE = "conflict-source"
     CONFLICT_NEWEST = "conflict-newest"
     BOTH_CHANGED = "both-changed"
@@ -71,7 +73,8 @@ class Change(Struct, frozen=True, gc=False):
     that of the content it replaces.
     `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
     content from the target key `from_key` at `from_version`, and `vacates` it unless another change writes there.
-    `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate.
+    `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate. `inside` is
+    told of what has columns and rows.
     """
 
     id: int
@@ -92,6 +95,7 @@ class Change(Struct, frozen=True, gc=False):
     drift: bool = False
     after: tuple[int, ...] = ()
     group: int = 0
+    inside: Inside | UnsetType = UNSET
 
     @property
     def source_path(self) -> str:
