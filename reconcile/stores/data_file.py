@@ -115,8 +115,13 @@ class DataFile(Protocol):
     def batches(self) -> pa.RecordBatchReader:
         """The good rows from the first, in the order of the file; each call starts anew, and ends the call before.
 
-        A bad row raises `DataError` and ends the stream, or with `on_bad_rows: quarantine` is put aside.
+        A bad row raises `DataError` and ends the stream, or with `on_bad_rows: quarantine` is put aside. Who hands the
+        stream on to a library gets that library's error instead; `failure` then has ours.
         """
+
+    @property
+    def failure(self) -> DataError | None:
+        """What ended the last stream before its end, None while nothing did."""
 
     @property
     def row_count(self) -> int:
