@@ -8,10 +8,11 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from reconcile.stores.data_engine import literal
-from reconcile.stores.data_file import DataError, Dialect, Reject
+from reconcile.stores.data_file import DataError, Dialect, Reading, Reject
 from reconcile.stores.data_lines import Line, Lines
 from reconcile.stores.data_plain import Plain
 from reconcile.stores.data_relation import MAX_REJECTS, Cell
+from reconcile.stores.data_sniff import Sniffed
 
 MAX_LINE_BYTES: Final = 1 << 21
 if TYPE_CHECKING:
@@ -21,19 +22,21 @@ NOWHERE: Final = "\x01no cell is this\x01"
 
 
 class CsvRelation:
-    """A CSV file as a relation of texts `c0`, `c1`, …, in which nulls are those of `nulls` that are not quoted.
+    """A CSV file as a relation of texts `c0`, `c1`, …, in which nulls are those of `null_values` that are not quoted.
 
     `rejects` are the records that are none; they are left out.
     """
 
-    def __init__(self, plain: Plain, dialect: Dialect, name: str, *, newline: str, nulls: Sequence[str]) -> None:
+    def __init__(self, plain: Plain, dialect: Dialect, name: str, *, reading: Reading, sniffed: Sniffed) -> None:
         self.width = len(dialect.names)
         self.name = name
         self.rejects: list[Reject] = []
-        self._nulls = tuple(nulls)
+        self._nulls = reading.null_values
+        self._quarantine = reading.on_bad_rows == "quarantine"
         self._plain = plain
         self._dialect = dialect
-        self._newline = newline
+        self._newline = sniffed.newline
+        self._readable = sniffed.readable
         self._copy: IO[bytes] | None = None
         self._longest_bytes = 0
 
@@ -48,6 +51,8 @@ class CsvRelation:
 
     def source(self, _connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:
         """What stands behind FROM. Only the strict form, which tells no nulls, minds a null too much in a row."""
+        if self._copy is None and (not self._readable or (self.width == 1 and self._plain.has_empty_lines())):
+            self.mend()  # of empty lines DuckDB takes some for rows of nothing, where there is one column
         copied = self._copy is not None
         newline = "\n" if copied else self._newline
         options = {
@@ -70,7 +75,7 @@ class CsvRelation:
         path = f"/proc/self/fd/{self._copy.fileno()}" if self._copy else self._plain.path
         return f"read_csv({literal(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
 
-    def mend(self, *, quarantine: bool) -> bool:
+    def mend(self) -> bool:
         """Makes the file readable where DuckDB says that it is not; False if that was done before.
 
         Raises `DataError` at the first record that is broken, or puts it aside.
@@ -84,7 +89,7 @@ class CsvRelation:
                 if fault is None:
                     self._longest_bytes = max(self._longest_bytes, copy.write(line.text.encode() + b"\n"))
                 else:
-                    self._put_aside(line, fault, quarantine=quarantine)
+                    self._put_aside(line, fault)
             copy.flush()
         except BaseException:
             copy.close()
@@ -92,8 +97,8 @@ class CsvRelation:
         self._copy = copy
         return True
 
-    def _put_aside(self, line: Line, fault: DataError, *, quarantine: bool) -> None:
-        if not quarantine or len(self.rejects) >= MAX_REJECTS:
+    def _put_aside(self, line: Line, fault: DataError) -> None:
+        if not self._quarantine or len(self.rejects) >= MAX_REJECTS:
             raise fault
         text = line.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.rejects.append(Reject(line.number, "", fault.message, text))

@@ -64,11 +64,13 @@ class Shape(Struct, frozen=True):
     """Everything that was found out about a file, to be pinned for its next reading.
 
     `columns` are those of the table, in its order (the index column, where one is asked for, is the first of them); an
-    empty file has none, and then there is no table.
+    empty file has none, and then there is no table. `empty` names the columns in which there is nothing: they are text
+    only until there is something, so whoever pins them pins their emptiness.
     """
 
     columns: tuple[Column, ...]
     dialect: Dialect
+    empty: tuple[str, ...] = ()
 
 
 class Reading(Struct, frozen=True, kw_only=True):

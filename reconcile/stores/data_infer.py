@@ -30,10 +30,11 @@ Ask = Callable[[Sequence[str]], tuple[Any, ...]]
 
 
 class Found(NamedTuple):
-    """The types of the asked columns, and how many rows there are."""
+    """The types of the asked columns, how many rows there are, and the columns in which there is nothing."""
 
     types: dict[int, str]
     rows: int
+    empty: frozenset[int] = frozenset()
 
 
 def hinted(cells: Iterable[str]) -> tuple[str, ...]:
@@ -54,32 +55,33 @@ def infer(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[
     Its first candidate is tried alone, and should that fail, all that are left at once: two passes at most. A column
     that fits none, or in which there is nothing, is `otherwise`.
     """
-    fits, rows = _fitting(ask, cells, {i: words[:1] for i, words in candidates.items()})
+    found = _fitting(ask, cells, {i: words[:1] for i, words in candidates.items()})
+    fits = found.types
     again = {i: words[1:] for i, words in candidates.items() if not fits[i] and len(words) > 1}
     if again:
-        fits |= _fitting(ask, cells, again)[0]
-    return Found({i: fits[i] or otherwise for i in candidates}, rows)
+        fits |= _fitting(ask, cells, again).types
+    return Found({i: fits[i] or otherwise for i in candidates}, found.rows, found.empty)
 
 
-def _fitting(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[str]]) -> tuple[dict[int, str], int]:
-    """For each column the type of the first candidate that all its cells fit, "" if there is none; and how many rows.
+def _fitting(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[str]]) -> Found:
+    """For each column the type of the first candidate that all its cells fit, "" if there is none.
 
     A column in which there is nothing fits none.
     """
-    asked = {i: words for i, words in candidates.items() if words}
     questions = ["count(*)"]
-    for i, words in asked.items():
+    for i, words in candidates.items():
         questions.append(f"count({cells[i]})")
         for word in words:
             questions += scale_and_digits(cells[i]) if word == "decimal" else [_any_bad(word, cells[i])]
     answers = iter(ask(questions))
     rows = next(answers)
-    fits = dict.fromkeys(candidates, "")
-    for i, words in asked.items():
-        filled = next(answers)
+    fits, empty = dict.fromkeys(candidates, ""), set[int]()
+    for i, words in candidates.items():
+        if not next(answers):
+            empty.add(i)
         types = [_answered(word, answers) for word in words]
-        fits[i] = next((made for made in types if made and filled), "")
-    return fits, rows
+        fits[i] = next((made for made in types if made and i not in empty), "")
+    return Found(fits, rows, frozenset(empty))
 
 
 def _any_bad(word: str, cell: str) -> str:
@@ -91,6 +93,11 @@ def _answered(word: str, answers: Iterator[Any]) -> str:
     if word != "decimal":
         return "" if next(answers) else word
     others, least, most, digits = (next(answers) for _ in range(4))
-    if others or least is None or least != most or digits > MAX_DIGITS:
+    return "" if others or least is None or least != most else made_decimal(digits, least)
+
+
+def made_decimal(digits: int, scale: int) -> str:
+    """The type of decimals with at most so many digits, "" if there is none."""
+    if digits > MAX_DIGITS:
         return ""
-    return decimal(EXACT_DIGITS if digits <= EXACT_DIGITS else MAX_DIGITS, least)
+    return decimal(EXACT_DIGITS if digits <= EXACT_DIGITS else MAX_DIGITS, scale)

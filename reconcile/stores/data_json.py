@@ -16,11 +16,12 @@ import msgspec
 from msgspec import Raw
 
 from reconcile.stores.data_engine import cursor, failures, literal
-from reconcile.stores.data_file import DataError, Format, Reject
+from reconcile.stores.data_file import DataError, Dialect, Format, Reading, Reject, Shape, ShapeError
 from reconcile.stores.data_lines import Line
 from reconcile.stores.data_names import column_names
 from reconcile.stores.data_plain import Plain
-from reconcile.stores.data_relation import MAX_REJECTS, Cell
+from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened
+from reconcile.stores.data_types import declared
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 NUMBER_TYPES: Final = ("integer", "double", "decimal")
 BATCH_OBJECTS: Final = 1 << 13
+NUMBER: Final = "number"
 KINDS: Final = {ord('"'): "text", ord("t"): "boolean", ord("f"): "boolean", ord("{"): "json", ord("["): "json"}
 NULL: Final = b"null"
 
@@ -37,7 +39,7 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 class JsonRelation:
-    """A JSON file as a relation of texts. `kinds` are what its columns hold: text, boolean, json, or "" for numbers.
+    """A JSON file as a relation of texts. A column holds one kind of values: text, boolean, number; or json.
 
     In an array the number of a `Line` is that of its element.
     """
@@ -70,12 +72,14 @@ class JsonRelation:
     @property
     def cells(self) -> list[Cell]:
         """Columns of which JSON tells the type, but for numbers."""
-        return [Cell(f"c{i}", f"c{i}", self.kind(i)) for i in range(len(self._keys))]
+        kinds = enumerate(map(self.kind, range(len(self._keys))))
+        types = {NUMBER: "", "": "text"}
+        return [Cell(f"c{i}", f"c{i}", types.get(kind, kind), empty=not kind) for i, kind in kinds]
 
     def kind(self, position: int) -> str:
-        """The type of a column, "" if it holds numbers; text if there is nothing but nulls in it."""
+        """What a column holds, "" if there is nothing in it."""
         kinds = self._kinds.get(self._keys[position], set()) - {"null"}
-        return "json" if len(kinds) > 1 else next(iter(kinds), "text")
+        return "json" if len(kinds) > 1 else next(iter(kinds), "")
 
     def source(self, connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:  # noqa: ARG002 - of the port
         """What stands behind FROM; JSON is always read strictly."""
@@ -85,7 +89,7 @@ class JsonRelation:
         connection.register("objects", pa.RecordBatchReader.from_batches(schema, self._batches(schema)))
         return "objects"
 
-    def mend(self, *, quarantine: bool) -> bool:  # noqa: ARG002 - of the port
+    def mend(self) -> bool:
         """Raises what ended the stream, if it was ours."""
         if self._failure is not None:
             raise self._failure
@@ -167,7 +171,7 @@ class JsonRelation:
 
 def _kind(value: Raw) -> str:
     first = memoryview(value)[0]
-    return "null" if first == NULL[0] else KINDS.get(first, "")
+    return "null" if first == NULL[0] else KINDS.get(first, NUMBER)
 
 
 def _plainly_unique(members: Object, data: bytes) -> bool:
@@ -182,3 +186,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
     for key in keys:
         if keys.count(key) > 1:
             raise ValueError(f"the key {key!r} stands there twice")
+
+
+def open_json(plain: Plain, found: Format, name: str, reading: Reading, pinned: Shape | None) -> Opened:
+    """Opens a file of JSON objects. Pinned columns that are in none of them are nulls."""
+    relation = JsonRelation(plain, found, name, quarantine=reading.on_bad_rows == "quarantine")
+    types = {column: relation.kind(position) for position, column in enumerate(relation.names)}
+    names = relation.names
+    if pinned is not None:
+        known = {column.name: column.type for column in pinned.columns if not column.declared}
+        if any(not _holds(known[column], kind) for column, kind in types.items() if column in known and kind):
+            raise ShapeError("the values are of other kinds than before", op="read", path=name)
+        names = pinned.dialect.names if set(names) <= set(pinned.dialect.names) else names
+        types |= known
+    types |= {column: declared(column, words).type for column, words in reading.types.items()}
+    relation.arrange(names, [column for column in names if types.get(column) == "json"])
+    dialect = Dialect(format=found, compression=plain.compression, encoding=plain.encoding, names=names)
+    notes = (f"the text is {plain.encoding}",) if plain.encoding != "utf-8" else ()
+    return Opened(relation, dialect, notes, candidates=lambda _: NUMBER_TYPES, otherwise="json")
+
+
+def _holds(type_name: str, kind: str) -> bool:
+    """Whether a column of that type was made of values of this kind."""
+    return type_name in ("json", kind) or (kind == NUMBER and type_name.startswith(NUMBER_TYPES))

@@ -7,10 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from reconcile.stores.data_engine import cursor, failures, literal
-from reconcile.stores.data_file import DataError, Reject
+from reconcile.stores.data_file import DataError, Dialect, Reject
 from reconcile.stores.data_lines import Line
+from reconcile.stores.data_names import column_names
 from reconcile.stores.data_plain import Plain
-from reconcile.stores.data_relation import Cell
+from reconcile.stores.data_relation import Cell, Opened
 from reconcile.stores.data_types import sql_type
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ParquetRelation:
         """What stands behind FROM."""
         return self._source
 
-    def mend(self, *, quarantine: bool) -> bool:  # noqa: ARG002 - of the port
+    def mend(self) -> bool:
         """There is nothing to mend."""
         return False
 
@@ -96,3 +97,10 @@ def _cell(cell: str, native: str, finer: set[str]) -> Cell:
     if native == "TIMESTAMP_NS" and cell not in finer:
         known = "timestamp"
     return Cell(text, text, known, f"CAST({cell} AS {sql_type(known)})") if known else Cell(text, text, "text")
+
+
+def open_parquet(plain: Plain, name: str) -> Opened:
+    """Opens a Parquet file."""
+    relation = ParquetRelation(plain, name)
+    names = column_names(relation.columns)
+    return Opened(relation, Dialect(format="parquet", compression=plain.compression, names=names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import re
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from reconcile.stores.data_file import (
     Column,
@@ -17,10 +17,10 @@ from reconcile.stores.data_file import (
     ShapeError,
     arrow_type,
 )
-from reconcile.stores.data_formats import Opened, open_format
-from reconcile.stores.data_infer import infer
+from reconcile.stores.data_formats import open_format
+from reconcile.stores.data_infer import Found, infer
 from reconcile.stores.data_names import index_name
-from reconcile.stores.data_relation import asked
+from reconcile.stores.data_relation import Opened, asked
 from reconcile.stores.data_stream import RowStream, numbers
 from reconcile.stores.data_types import CANDIDATES, PANDAS_CANDIDATES, declared, is_value
 
@@ -41,27 +41,25 @@ def read_data(
 
     Raises `DataError` for a file that is not what it should be, and an error of the store for one that cannot be read.
     """
-    opened = open_format(path, name, reading, pinned=pinned.dialect if pinned else None, grown=grown)
+    opened = open_format(path, name, reading, pinned=pinned, grown=grown)
     try:
-        columns = _held(opened, reading, pinned) if pinned else _found(opened, reading)
+        shape = _held(opened, reading, pinned) if pinned else _found(opened, reading)
     except BaseException:
         opened.relation.close()
         raise
-    return _File(opened, columns, reading, pinned=pinned is not None, first=grown.rows if grown else 0)
+    return _File(opened, shape, reading, pinned=pinned is not None, first=grown.rows if grown else 0)
 
 
 class _File:
     """The `DataFile` of every format."""
 
-    def __init__(
-        self, opened: Opened, columns: tuple[Column, ...], reading: Reading, *, pinned: bool, first: int
-    ) -> None:
-        self.shape = Shape(columns, opened.dialect)
+    def __init__(self, opened: Opened, shape: Shape, reading: Reading, *, pinned: bool, first: int) -> None:
+        self.shape = shape
         self.notes = opened.notes
         self.failure: DataError | None = None
         self._opened = opened
         self._quarantine = reading.on_bad_rows == "quarantine"
-        self._indexed = reading.index_column and bool(columns)
+        self._indexed = reading.index_column and bool(shape.columns)
         self._pinned = pinned
         self._first = first
         self._stream = self._new_stream()
@@ -99,7 +97,8 @@ class _File:
 
     def _new_stream(self) -> RowStream:
         columns = self.shape.columns[1:] if self._indexed else self.shape.columns
-        return RowStream(self._opened.relation, columns, pinned=self._pinned, quarantine=self._quarantine)
+        pinned = frozenset(self.shape.empty) if self._pinned else None
+        return RowStream(self._opened, columns, pinned_empty=pinned, quarantine=self._quarantine)
 
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa  # noqa: PLC0415 - heavy
@@ -120,32 +119,35 @@ class _File:
             close()
 
 
-def _found(opened: Opened, reading: Reading) -> tuple[Column, ...]:
-    """The columns of a file that nothing is known of."""
+def _found(opened: Opened, reading: Reading) -> Shape:
+    """The shape of a file that nothing is known of."""
     names = opened.dialect.names
     if not names:
-        return ()
-    relation = opened.relation
+        return Shape((), opened.dialect)
+    cells = opened.relation.cells
     columns = [
         declared(name, reading.types[name]) if name in reading.types else Column(name, cell.type)
-        for name, cell in zip(names, relation.cells, strict=True)
+        for name, cell in zip(names, cells, strict=True)
     ]
-    open_cells = {i: relation.cells[i].other for i, column in enumerate(columns) if not column.type}
-
-    def ask(questions: Sequence[str]) -> tuple[Any, ...]:
-        return asked(relation, questions, quarantine=reading.on_bad_rows == "quarantine")
-
-    allowed = PANDAS_CANDIDATES if reading.index_column else CANDIDATES
-    candidates = {i: [word for word in opened.candidates(i) if word in allowed] for i in open_cells}
-    found = infer(ask, open_cells, candidates, opened.otherwise)
+    found = _inferred(opened, [i for i, column in enumerate(columns) if not column.type], reading)
     columns = [
-        Column(column.name, found.types.get(i, column.type)) if i in found.types else column
-        for i, column in enumerate(columns)
+        Column(column.name, found.types.get(i, "")) if not column.type else column for i, column in enumerate(columns)
     ]
     _refuse_doubtful_header(opened, columns, found.rows)
-    if not reading.index_column:
-        return tuple(columns)
-    return (Column(index_name(names), "integer" if found.rows else "text"), *columns)
+    empty = tuple(name for i, name in enumerate(names) if i in found.empty or cells[i].empty)
+    if reading.index_column:
+        columns.insert(0, Column(index_name(names), "integer" if found.rows else "text"))
+    return Shape(tuple(columns), opened.dialect, empty)
+
+
+def _inferred(opened: Opened, positions: Sequence[int], reading: Reading) -> Found:
+    """The types of columns that neither the spec nor the format tells."""
+    allowed = PANDAS_CANDIDATES if reading.index_column else CANDIDATES
+    candidates = {i: [word for word in opened.candidates(i) if word in allowed] for i in positions}
+    if opened.small is not None:
+        return opened.small.infer(candidates)
+    cells = {i: opened.relation.cells[i].other for i in positions}
+    return infer(lambda questions: asked(opened.relation, questions), cells, candidates, opened.otherwise)
 
 
 def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int) -> None:
@@ -170,8 +172,8 @@ def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int
         )
 
 
-def _held(opened: Opened, reading: Reading, pinned: Shape) -> tuple[Column, ...]:
-    """The pinned columns, if they are still those of the file and of what is declared."""
+def _held(opened: Opened, reading: Reading, pinned: Shape) -> Shape:
+    """The pinned shape, if its columns are still those of the file and of what is declared."""
     names = opened.dialect.names
     index = (index_name(names),) if reading.index_column and names else ()
     columns = pinned.columns
@@ -184,6 +186,6 @@ def _held(opened: Opened, reading: Reading, pinned: Shape) -> tuple[Column, ...]
             raise ShapeError(message, op="read", path=opened.relation.name)
     if index and columns[0].type != "integer":
         raise ShapeError("there were no rows before", op="read", path=opened.relation.name)
-    if names:
-        asked(opened.relation, ["count(*)"], quarantine=reading.on_bad_rows == "quarantine")
-    return columns
+    if names and opened.small is None:
+        asked(opened.relation, ["count(*)"])  # no row may be given before all were seen to be rows
+    return Shape(columns, opened.dialect, pinned.empty)

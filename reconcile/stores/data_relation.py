@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from reconcile.stores.data_engine import cursor, failures
-from reconcile.stores.data_file import DataError, Reject
+from reconcile.stores.data_file import DataError, Dialect, Reject
 from reconcile.stores.data_lines import Line
+from reconcile.stores.data_small import SmallTable
 
 if TYPE_CHECKING:
     import duckdb
-
-T = TypeVar("T")
 
 MAX_REJECTS: Final = 100_000
 """More bad rows than this are no bad rows: the file is another than it is taken for, and reading ends."""
@@ -24,13 +23,31 @@ class Cell(NamedTuple):
 
     `text` is what a column of text keeps, `other` what one of another type is read from (a quoted null is text, and
     nothing there). `type` is what the format says, "" if it does not; `value` is then the typed value, "" if it is the
-    text that has the type.
+    text that has the type. `empty`: it is known that there is nothing in the column.
     """
 
     text: str
     other: str
     type: str = ""
     value: str = ""
+    empty: bool = False
+
+
+class Opened(NamedTuple):
+    """A file of a known format, ready to be asked for its rows.
+
+    `header` are the cells of a first record that was taken for a header without being told; `candidates(i)` are the
+    types that column `i` may have whose type the format does not tell, and `otherwise` is the one it has then.
+    `small` holds all cells of a small file.
+    """
+
+    relation: Relation
+    dialect: Dialect
+    notes: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    candidates: Callable[[int], Sequence[str]] = lambda _: ()
+    otherwise: str = "text"
+    small: SmallTable | None = None
 
 
 class Relation(Protocol):
@@ -49,7 +66,7 @@ class Relation(Protocol):
     def source(self, connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:
         """What stands behind FROM; `strict` finds every broken row, and may not tell a null from an empty text."""
 
-    def mend(self, *, quarantine: bool) -> bool:
+    def mend(self) -> bool:
         """Called when DuckDB cannot read it: makes it readable and is True, or raises; False if there is no more to do.
 
         What DuckDB gave before that are then the first rows of what it will give.
@@ -62,7 +79,7 @@ class Relation(Protocol):
         """Gives back what is held."""
 
 
-def asked(relation: Relation, questions: Sequence[str], *, quarantine: bool) -> tuple[Any, ...]:
+def asked(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
     """The one row of aggregates over the relation."""
 
     def answer() -> tuple[Any, ...]:
@@ -72,20 +89,15 @@ def asked(relation: Relation, questions: Sequence[str], *, quarantine: bool) -> 
         assert row is not None, "aggregates make one row"
         return tuple(row)
 
-    return mending(relation, answer, quarantine=quarantine)
+    while True:
+        try:
+            return answer()
+        except failures() as error:
+            mend(relation, error)
 
 
-def mending(relation: Relation, read: Callable[[], T], *, quarantine: bool) -> T:
-    """What `read` reads, if need be after the relation was mended."""
-    try:
-        return read()
-    except failures() as error:
-        mend(relation, error, quarantine=quarantine)
-        return mending(relation, read, quarantine=quarantine)
-
-
-def mend(relation: Relation, error: BaseException, *, quarantine: bool) -> None:
+def mend(relation: Relation, error: BaseException) -> None:
     """Mends the relation after `error`, or raises."""
-    if not relation.mend(quarantine=quarantine):
+    if not relation.mend():
         first = str(error).partition("\n")[0].partition(": ")[2] or str(error)
         raise DataError(first, op="read", path=relation.name) from error

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from reconcile.stores.data_engine import BATCH_ROWS, cursor, failures
 from reconcile.stores.data_file import Column, DataError, Reject, ShapeError, arrow_type
 from reconcile.stores.data_lines import Line
-from reconcile.stores.data_relation import MAX_REJECTS, Relation, mend
-from reconcile.stores.data_types import Judged, certain, judge
+from reconcile.stores.data_relation import MAX_REJECTS, Opened, mend
+from reconcile.stores.data_types import Judged, certain, judge, sql_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,18 +22,22 @@ BAD: Final = "bad"
 class RowStream:
     """One pass over a relation. `columns` are those of the file, in its order.
 
-    `pinned` says that their types were not found in this very content: what does not fit an undeclared one is then no
-    bad row but another shape.
+    Where the types were pinned and not found in this very content, `pinned_empty` are the columns that are pinned as
+    empty: what does not fit an undeclared type, or stands in an empty column, is then no bad row but another shape.
     """
 
-    def __init__(self, relation: Relation, columns: Sequence[Column], *, pinned: bool, quarantine: bool) -> None:
+    def __init__(
+        self, opened: Opened, columns: Sequence[Column], *, pinned_empty: frozenset[str] | None, quarantine: bool
+    ) -> None:
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
         self.row_count = 0
         self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
-        self._relation = relation
+        self._relation = opened.relation
+        self._small = opened.small
         self._columns = columns
-        self._pinned = pinned
+        self._pinned = pinned_empty is not None
+        self._empty = pinned_empty or frozenset()
         self._quarantine = quarantine
         self._bad: list[tuple[int, int]] = []
 
@@ -47,7 +51,7 @@ class RowStream:
                     self.row_count += good.num_rows
                     yield good
             except failures() as error:
-                mend(self._relation, error, quarantine=self._quarantine)
+                mend(self._relation, error)
             else:
                 return
 
@@ -61,6 +65,13 @@ class RowStream:
         return sorted([*self._relation.rejects, *own], key=lambda reject: reject.line)
 
     def _ask(self, offset: int) -> Iterator[pa.RecordBatch]:
+        """The rows from `offset` on, typed, and for each the position of a cell that does not fit."""
+        unusual = (
+            column.name in self._empty or (column.declared and column.type != "text") for column in self._columns
+        )
+        if self._small is not None and not any(unusual):
+            yield self._small.batch(self._columns)
+            return
         judged = [self._judged(position) for position in range(len(self._columns))]
         values = [f"{one.value} AS v{position}" for position, one in enumerate(judged)]
         bad = "".join(f" WHEN {one.bad} THEN {position}" for position, one in enumerate(judged) if one.bad)
@@ -73,6 +84,8 @@ class RowStream:
 
     def _judged(self, position: int) -> Judged:
         column, cell = self._columns[position], self._relation.cells[position]
+        if column.name in self._empty:
+            return Judged(f"CAST(NULL AS {sql_type(column.type)})", f"{cell.other} IS NOT NULL")
         if cell.value and cell.type == column.type:
             return Judged(cell.value, "")
         text = cell.text if column.type == "text" else cell.other
@@ -92,7 +105,8 @@ class RowStream:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _put_aside(self, row: int, at: int) -> None:
-        retyped = self._pinned and self._columns[at].type != "text" and not self._columns[at].declared
+        column = self._columns[at]
+        retyped = self._pinned and not column.declared and (column.type != "text" or column.name in self._empty)
         if retyped or not self._quarantine or len(self._bad) + len(self._relation.rejects) >= MAX_REJECTS:
             line = next(self._relation.find([row]))
             number, character = line.where(at)

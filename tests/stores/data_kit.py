@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from reconcile.stores import data_sniff
 from reconcile.stores.data_file import Grown, Reading, Reject, Shape
 from reconcile.stores.data_reading import read_data
 
@@ -30,3 +33,14 @@ def read(path, data: bytes | None, name: str = "x.csv", *, pinned=None, grown: G
         rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         columns = {column.name: column.type for column in file.shape.columns}
         return Table(columns, rows, file.rejects, file.shape, file.notes)
+
+
+@contextmanager
+def as_large() -> Iterator[None]:
+    """Every file is read as one that does not fit into a sample."""
+    usual = data_sniff.SAMPLE_RECORDS
+    data_sniff.SAMPLE_RECORDS = 1
+    try:
+        yield
+    finally:
+        data_sniff.SAMPLE_RECORDS = usual
