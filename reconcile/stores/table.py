@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
 import re
@@ -22,11 +23,11 @@ from reconcile.core.inside import Inside
 from reconcile.core.path import has_control, is_control_area
 from reconcile.ports import Body, Hashes, Leftover, Traits
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_content import content_of
+from reconcile.stores.table_content import Content, content_of
 from reconcile.stores.table_csv import csv_chunks
 from reconcile.stores.table_engine import Engine
 from reconcile.stores.table_inside import inside_of_delete, inside_of_write
-from reconcile.stores.table_ledger import LOADING, Ledger
+from reconcile.stores.table_ledger import LOADING, Ledger, Row
 from reconcile.stores.table_loading import Loader
 from reconcile.stores.table_recipe import Recipe
 from reconcile.stores.table_room import EditedError, Room, is_current
@@ -128,23 +129,37 @@ class TableStore:
     # --- changing
 
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
-        """Loads beside, then swaps."""
+        """Loads beside, then swaps; a small file in one transaction, where that keeps the others out anyway."""
         load = body.token if _LOAD_ID.fullmatch(body.token) else token_hex(8)
         with self._room() as room:
             room.check_name("write", key)
             room.expect("write", key, expect)
             before = room.row(key)
+        at_once = self._engine.exclusive and body.data is not None
         if body.begun is not None:
             body.begun(load)
         try:
             with content_of(body) as content:
+                if at_once:
+                    work = partial(self._write_at_once, key, content, body, (expect, load, before))
+                    return self._loader.trying(work, before)
                 staged = self._loader.load(content, body, load, before)
             with self._room(write=True) as room:
                 room.expect("write", key, expect)
                 return room.put(key, staged)
         except BaseException:
-            self._loader.abandon(load)
+            if not at_once:
+                self._loader.abandon(load)
             raise
+
+    def _write_at_once(
+        self, key: str, content: Content, body: Body, plan: tuple[Version, str, Row | None], *, pin: bool
+    ) -> Entry:
+        expect, load, before = plan
+        with self._loader.opened(content, body, before, pin=pin) as data, self._room(write=True) as room:
+            free = room.expect("write", key, expect) is None and not has_control(key)
+            row = self._loader.filled(room.session, data, before, load, name=key if free else "")
+            return room.put(key, self._loader.finished(row, content, body))
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """Into our own directory only a second key for the table, as long as both stand for the same rows."""

@@ -61,6 +61,7 @@ class DuckdbEngine:
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.url = f"duckdb:///{path}"
         self.traits = TRAITS
+        self.exclusive = True
         self._path = path
         self._given = connection
         self._connection = connection

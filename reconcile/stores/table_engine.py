@@ -101,6 +101,10 @@ class Engine(Protocol):
     def traits(self) -> Traits:
         """What a store of its tables can do."""
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether a transaction that writes keeps all other writers out from its beginning."""
+
     def type_of(self, column: Column) -> str:
         """The type a column is given here, as `Session.columns` would name it."""
 

@@ -72,6 +72,9 @@ class Ledger:
 
     def make(self) -> None:
         """Makes it where it is missing."""
+        if LEDGER in self._session.names(LEDGER):
+            return
+        self._session.lock()
         self._session.run(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_COLUMNS})")
 
     def rows(self) -> list[Row]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from secrets import token_hex
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from reconcile.stores.table_steps import create, drop, fill
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Made = TypeVar("Made")
 
 _REJECT_COLUMNS: Final = (
     Column("line", "integer"),
@@ -50,12 +52,24 @@ class Loader:
 
     def load(self, content: Content, body: Body, load: str, before: Row | None) -> Row:
         """A row of the ledger for the filled table, which has no key yet. `before` is what it will replace."""
+
+        def staged(*, pin: bool) -> Row:
+            with self.opened(content, body, before, pin=pin) as data, self._engine.session(write=True) as session:
+                return self.filled(session, data, before, load)
+
+        return self.finished(self.trying(staged, before), content, body)
+
+    def trying(self, work: Callable[..., Made], before: Row | None) -> Made:
+        """`work(pin=True)`; where the pinned types turn out not to hold, `work(pin=False)`."""
         with _keeping(before):
             try:
-                staged = self._staged(content, body, load, before)
+                return work(pin=True)
             except ShapeError:
-                staged = self._staged(content, body, load, before, pin=False)
-        return msgspec.structs.replace(staged, digest=content.finish().hex(), size=body.size_bytes)
+                return work(pin=False)
+
+    def finished(self, row: Row, content: Content, body: Body) -> Row:
+        """The row, with what stands only when the source has proven that it held still."""
+        return msgspec.structs.replace(row, digest=content.finish().hex(), size=body.size_bytes)
 
     @contextmanager
     def opened(self, content: Content, body: Body, before: Row | None, *, pin: bool = True) -> Iterator[DataFile]:
@@ -109,36 +123,35 @@ class Loader:
         seen = session.settle(name, load)
         return msgspec.structs.replace(copy, mark=seen.mark, checksum=session.checksum(name), rows=seen.rows)
 
-    def _staged(self, content: Content, body: Body, load: str, before: Row | None, *, pin: bool = True) -> Row:
-        with self.opened(content, body, before, pin=pin) as data, self._engine.session(write=True) as session:
-            return self._filled(session, data, load, self.columns(data, before))
-
-    def _filled(self, session: Session, data: DataFile, load: str, columns: tuple[Column, ...]) -> Row:
-        name, ledger = staging(load), Ledger(session)
+    def filled(self, session: Session, data: DataFile, before: Row | None, load: str, *, name: str = "") -> Row:
+        """A table with the rows of a file: one that nobody looks at, or at once under its `name`."""
+        columns, ledger = self.columns(data, before), Ledger(session)
         ledger.make()
-        drop_with_rejects(session, name)  # of an earlier, killed try of this very load
-        row = Row(LOADING + load, name, load, made_ns=time.time_ns())
-        ledger.put(row)
-        create(session, name, self.typed(columns))
-        fill(session, name, aligned(data, columns))
+        row = Row(LOADING + load, name or staging(load), load, made_ns=time.time_ns())
+        if not name:
+            drop_with_rejects(session, row.name)  # of an earlier, killed try of this very load
+            ledger.put(row)
+        create(session, row.name, self.typed(columns))
+        fill(session, row.name, aligned(data, columns))
         if data.rejects:
-            create(session, name + REJECTED, self.typed(_REJECT_COLUMNS))
-            fill(session, name + REJECTED, _rejected(data.rejects))
-        seen = session.settle(name, load)
+            create(session, row.name + REJECTED, self.typed(_REJECT_COLUMNS))
+            fill(session, row.name + REJECTED, _rejected(data.rejects))
+        seen = session.settle(row.name, load)
         if seen.rows != data.row_count:
             message = f"holds {seen.rows:,} rows, not the {data.row_count:,} that were read"
-            raise DamagedError(message, op="load", path=name)
-        staged = msgspec.structs.replace(
+            raise DamagedError(message, op="load", path=row.name)
+        row = msgspec.structs.replace(
             row,
             rows=seen.rows,
             rejected=len(data.rejects),
             mark=seen.mark,
-            checksum=session.checksum(name),
+            checksum=session.checksum(row.name),
             recipe=self._recipe.digest,
             shape=msgspec.json.encode(Shape(columns, data.shape.dialect)).decode(),
         )
-        ledger.put(staged)
-        return staged
+        if not name:
+            ledger.put(row)
+        return row
 
 
 def staging(load: str) -> str:

@@ -72,6 +72,7 @@ class PostgresEngine:
         host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
         self.traits = TRAITS
+        self.exclusive = False
         self._parts = parts
         self._password = password
         self._schema = schema

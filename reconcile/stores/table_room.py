@@ -134,13 +134,14 @@ class Room:
         """Whether two keys are spellings of one name."""
         return same_name(key, other, self._traits.key)
 
-    def expect(self, op: str, key: str, expect: Version) -> None:
-        """`ChangedError` unless what is there is as expected, in its content too where only reading tells."""
+    def expect(self, op: str, key: str, expect: Version) -> Entry | None:
+        """What is there; `ChangedError` unless it is as expected."""
         there = self.entry(key)
         if there is not None and there.kind is not Kind.FILE:
             raise RefusedError("something that is no table has this name", op=op, path=key)
         if expect not in (ANY, ABSENT if there is None else there.version):
             raise ChangedError("is not what was expected there", op=op, path=key)
+        return there
 
     def require(self, op: str, key: str, version: Version | None) -> Row:
         """What stands under `key`, at that very version; a stranger's table gets a row that says nothing of it."""
@@ -166,21 +167,21 @@ class Room:
 
     def put(self, key: str, row: Row) -> Entry:
         """The table of `row` gets to stand under `key`; its old key is free. What stood there goes, or is kept."""
-        self.ledger.make()
-        name = self._free_name() if has_control(key) else key
-        old_name, _ = (None, True) if self.is_same(key, row.key) else self._standing(key)
-        old = self.row(key) if old_name is not None else None
-        marks = row.mark, ""
-        if old_name is None:
-            self._rename(row, name, leaves=has_control(key))
-        else:
-            marks = self._replace(row, name, old_name, old)
-        self.ledger.drop(row.key)
-        self.ledger.renamed(row.name, name)
-        self.ledger.put(replace(row, key=key, name=name, mark=marks[0], made_ns=time.time_ns()))
-        entry = self.entry(key)
-        assert entry is not None, "it was put there in this very transaction"
-        return entry
+        name = row.name if row.name == key else _free_name() if has_control(key) else key
+        mark = row.mark
+        if name != row.name:
+            self.ledger.make()
+            old_name = None if self.is_same(key, row.key) else self._standing(key)[0]
+            if old_name is None:
+                self._rename(row, name, leaves=has_control(key))
+            else:
+                mark = self._replace(row, name, old_name, self.row(key))
+            self.ledger.drop(row.key)
+            self.ledger.renamed(row.name, name)
+        put = replace(row, key=key, name=name, mark=mark, made_ns=time.time_ns())
+        self.ledger.put(put)
+        seen = self.session.look({name: _noted(put)})[name]
+        return self._entry(key, put, seen)
 
     def _rename(self, row: Row, name: str, *, leaves: bool) -> None:
         if leaves:
@@ -189,11 +190,11 @@ class Room:
         if row.rejected:
             rename(self.session, row.name + REJECTED, name + REJECTED)
 
-    def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> tuple[str, str]:
+    def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> str:
         """What stood there is aside while another key stands for it."""
         self._check_content("write", old)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
-        aside = self._free_name() if kept else ""
+        aside = _free_name() if kept else ""
         if old is not None and old.rejected:
             if aside:
                 rename(self.session, old_name + REJECTED, aside + REJECTED)
@@ -204,7 +205,7 @@ class Room:
             rename(self.session, row.name + REJECTED, name + REJECTED)
         for each in kept:
             self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
-        return marks
+        return marks[0]
 
     def share(self, key: str, row: Row) -> Entry:
         """Another key for the same table, one of ours."""
@@ -230,7 +231,7 @@ class Room:
             self._check_nothing_hangs("delete", row.name)
             drop_with_rejects(self.session, row.name)
         elif not has_control(key):
-            self._rename(row, aside := self._free_name(), leaves=True)
+            self._rename(row, aside := _free_name(), leaves=True)
             self.ledger.renamed(row.name, aside)
         self.ledger.drop(row.key)
 
@@ -244,8 +245,9 @@ class Room:
             told = f"others hang on it: {', '.join(hanging)}"
             raise RefusedError(told, op=op, path=name, hint="drop them first, or keep the file")
 
-    def _free_name(self) -> str:
-        return f"{RESERVED}kept_{token_hex(8)}"
+
+def _free_name() -> str:
+    return f"{RESERVED}kept_{token_hex(8)}"
 
 
 def _noted(row: Row | None) -> tuple[str, int]:

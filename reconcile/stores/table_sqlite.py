@@ -4,9 +4,9 @@ There must be one SQLite library to a file in a process: file locks belong to th
 each other's, and both would write at once. A program that calls `reconcile.apply` may have the file open through
 `sqlite3` itself; so data and ledger go through `sqlite3` too, though another driver binds rows faster.
 
-Every edit by hand is noticed for free: three triggers on a loaded table count edits in the ledger, and take no part in
-our own loads, which end before the triggers are made. Readers are never kept waiting and see one moment: the file is in
-WAL mode.
+Every edit by hand is noticed cheaply: a small table is read whole; on a larger one three triggers count edits in the
+ledger, and take no part in our own loads, which end before the triggers are made. Readers are never kept waiting and
+see one moment: the file is in WAL mode.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ _TYPES: Final = {
 }
 """Of what SQLite has no type for, the text is kept: decimals would be rounded as numbers."""
 
+SMALL_ROWS: Final = 200
+"""A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
+
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
@@ -71,6 +74,7 @@ class SqliteEngine:
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
         self.url = f"sqlite:///{path}"
         self.traits = TRAITS
+        self.exclusive = True
         self._path = path
         self._given = connection
         self._connection = connection
@@ -170,35 +174,58 @@ class SqliteSession:
         return {name: kind == "table" and not _is_virtual(sql) for name, kind, sql in rows}
 
     def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
-        """Without reading a row of a table whose triggers saw no edit."""
+        """A small table is read; of a larger one no row is, while its triggers saw no edit."""
         only = next(iter(made)) if len(made) == 1 else None
+        watched = self._watched(only)
         seen = {}
-        for name, mark in self._marks(only).items():
+        for name, shape in self._shapes(only).items():
             if name in made:
                 noted, rows = made[name]
-                seen[name] = Seen(rows if noted in ("", mark) else self._count(name), mark)
+                seen[name] = self._seen(name, shape, noted, rows, watched.get(name, ""))
         return seen
 
-    def _marks(self, only: str | None) -> dict[str, str]:
-        """By table: how often it was edited, whether our triggers are in place, and its columns."""
-        shapes: dict[str, str] = {}
-        for name, column in self.run(
-            "SELECT t.name, c.name || ' ' || c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
+    def _seen(self, name: str, shape: str, noted: str, rows: int, edits: str) -> Seen:
+        if not noted:
+            return Seen(-1, f"-.{shape}")
+        if noted.startswith("c"):
+            return self._small(name, shape) or Seen(self._count(name), f"grown.{shape}")
+        mark = f"{edits or 'loose'}.{shape}"
+        return Seen(rows if mark == noted else self._count(name), mark)
+
+    def _small(self, name: str, shape: str) -> Seen | None:
+        """A table of few rows with a sum over them; None when there are more."""
+        rows = self._connection.execute(f"SELECT * FROM {quoted(name)} LIMIT {SMALL_ROWS + 1}").fetchall()
+        return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
+
+    def _shapes(self, only: str | None) -> dict[str, str]:
+        """By table: what stands for its columns."""
+        columns: dict[str, list[str]] = {}
+        for name, column, kind in self.run(
+            "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
             "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
             only,
         ):
-            shapes[name] = f"{shapes.get(name, '')}{column}\0"
+            columns.setdefault(name, []).append(f"{column} {kind}")
+        return {name: _sum("\0".join(told)) for name, told in columns.items()}
+
+    def _watched(self, only: str | None) -> dict[str, str]:
+        """By table with all our triggers in place: how many edits they saw."""
         watched: dict[str, list[str]] = {}
         for name, trigger in self.run(
-            "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' "
-            "AND ($1 IS NULL OR tbl_name = $1) AND substr(name, 1, $3) = $2 ORDER BY name",
-            only,
+            "SELECT tbl_name, substr(name, $2 + 1) FROM sqlite_schema WHERE type = 'trigger' "
+            "AND substr(name, 1, $2) = $1 AND ($3 IS NULL OR tbl_name = $3)",
             RESERVED,
             len(RESERVED),
+            only,
         ):
-            watched.setdefault(name, []).append(trigger)
-        edits = dict(self.run(f"SELECT load, edits FROM {LEDGER}")) if watched and self.names(LEDGER) else {}
-        return {name: _mark(shape, watched.get(name, []), edits) for name, shape in shapes.items()}
+            watched.setdefault(name, []).append(trigger.rpartition("_")[0])
+        if not watched or not self.names(LEDGER):
+            return {}
+        loads = {name: loads[0] for name, loads in watched.items() if loads == loads[:1] * len(_ON_EDIT)}
+        one = loads.get(only or "")
+        found = self.run(f"SELECT load, edits FROM {LEDGER} WHERE $1 IS NULL OR load = $1", one)
+        edits = {load: str(count) for load, count in found}
+        return {name: edits[load] for name, load in loads.items() if load in edits}
 
     def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
         """By rowid."""
@@ -251,28 +278,24 @@ class SqliteSession:
         return [(str(kind), str(own), str(sql)) for kind, own, sql in found]
 
     def settle(self, name: str, load: str) -> Seen:
-        """From here on every edit is counted."""
+        """From here on every edit of a table that is not small is counted."""
+        shape = self._shapes(name)[name]
+        if (small := self._small(name, shape)) is not None:
+            return small
         for short, edit in _ON_EDIT.items():
-            trigger = quoted(f"{RESERVED}{load}_{short}")
-            self.run(f"DROP TRIGGER IF EXISTS {trigger}")
             self.run(
-                f"CREATE TRIGGER {trigger} AFTER {edit} ON {quoted(name)} BEGIN "
+                f"CREATE TRIGGER {quoted(f'{RESERVED}{load}_{short}')} AFTER {edit} ON {quoted(name)} BEGIN "
                 f"UPDATE {LEDGER} SET edits = edits + 1 WHERE load = '{load}'; END"
             )
-        shape = "".join(f"{column} {kind}\0" for column, kind in self.columns(name))
-        mark = _mark(shape, [f"{RESERVED}{load}_{short}" for short in sorted(_ON_EDIT)], {load: 0})
-        return Seen(self._count(name), mark)
+        return Seen(self._count(name), f"0.{shape}")
 
     def _count(self, name: str) -> int:
         [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
         return int(rows)
 
 
-def _mark(shape: str, triggers: list[str], edits: dict[str, int]) -> str:
-    loads = {trigger[len(RESERVED) :].rpartition("_")[0] for trigger in triggers}
-    if len(triggers) < len(_ON_EDIT) or len(loads) != 1:
-        return f"loose.{crc32(shape.encode('utf-8', 'replace')):08x}"
-    return f"{edits.get(loads.pop(), -1)}.{crc32(shape.encode('utf-8', 'replace')):08x}"
+def _sum(text: str) -> str:
+    return f"{crc32(text.encode('utf-8', 'replace')):08x}"
 
 
 def _is_virtual(sql: str | None) -> bool:
