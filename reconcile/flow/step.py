@@ -258,8 +258,12 @@ class Step:
         return kept.key, kept.version if target.traits.keeps == "link" else change.expect
 
     def _is_too_long_to_keep(self, key: str) -> bool:
-        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails."""
-        most_bytes = self.wired.target.traits.max_key_bytes
+        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails.
+
+        Where a kept copy is a link, the store names it as it can.
+        """
+        traits = self.wired.target.traits
+        most_bytes = traits.max_key_bytes if traits.keeps != "link" else 0
         name = undo_key(self.run, key, token_hex(4)).encode(errors="surrogateescape")
         return bool(most_bytes) and len(name) > most_bytes and self.wired.policy.keep == "auto"
 

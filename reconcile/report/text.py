@@ -84,6 +84,7 @@ def group_lines(group: Group, paint: Paint) -> Iterator[str]:
     for line in chain(ahead, group.lines):
         if isinstance(line, Line):
             yield _line(line, width, paint)
+            yield from (f"      {shown(detail)}" for detail in line.details)
             if line.hint:
                 yield f"    {shown(line.hint)}"
         else:

@@ -20,7 +20,10 @@ class ReadOnly(Wrapper):
     """A store that cannot be changed: planning has no other, so that it need not promise to leave it alone."""
 
     _LOOKS = frozenset(
-        {"list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"}
+        (
+            *("list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"),
+            *("made_from", "inside"),
+        )
     )
 
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:
