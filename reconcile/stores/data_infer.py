@@ -11,11 +11,15 @@ from reconcile.stores.data_types import CANDIDATES, MAX_DIGITS, decimal, scale_a
 EXACT_DIGITS: Final = 15
 """A double holds every decimal of so many digits; decimals are given this many, or all 38."""
 
+PART_COLUMNS: Final = 256
+"""The time that a query takes to be understood grows with the square of what it asks."""
+
 HINTS: Final = {
     re.compile(pattern, re.ASCII | re.IGNORECASE): candidates
     for pattern, candidates in {
         "true|false": ("boolean",),
         "-?[0-9]+": ("integer", "double", "decimal"),
+        r"-?[0-9]+\.[0-9]+0": ("decimal",),
         r"-?[0-9]+\.[0-9]+": ("double", "decimal"),
         r"-?[0-9]+(\.[0-9]+)?e[-+][0-9]+": ("double",),
         "[0-9]{4}-[0-9]{2}-[0-9]{2}": ("date",),
@@ -52,9 +56,18 @@ def hinted(cells: Iterable[str]) -> tuple[str, ...]:
 def infer(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[str]], otherwise: str) -> Found:
     """The type of each column of `cells`, which are expressions over the rows that give its text, or null.
 
-    Its first candidate is tried alone, and should that fail, all that are left at once: two passes at most. A column
-    that fits none, or in which there is nothing, is `otherwise`.
+    A column that fits none of its candidates, or in which there is nothing, is `otherwise`. Very wide files are asked
+    in parts.
     """
+    positions = list(candidates)
+    parts = [positions[start : start + PART_COLUMNS] for start in range(0, len(positions), PART_COLUMNS)] or [[]]
+    found = [_infer_part(ask, cells, {i: candidates[i] for i in part}, otherwise) for part in parts]
+    types = {i: word for part in found for i, word in part.types.items()}
+    return Found(types, found[0].rows, frozenset().union(*(part.empty for part in found)))
+
+
+def _infer_part(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[str]], otherwise: str) -> Found:
+    """The first candidate of a column is tried alone, and if it fails, all others at once: two passes at most."""
     found = _fitting(ask, cells, {i: words[:1] for i, words in candidates.items()})
     fits = found.types
     again = {i: words[1:] for i, words in candidates.items() if not fits[i] and len(words) > 1}

@@ -147,7 +147,7 @@ def _unpacker(plain: Plain) -> Any:
     if plain.compression == "zst":
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
-        return pa.CompressedInputStream(pa.PythonFile(plain.file, mode="r"), "zstd")
+        return pa.CompressedInputStream(pa.OSFile(plain.path), "zstd")
     return plain.file
 
 

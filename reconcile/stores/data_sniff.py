@@ -11,7 +11,7 @@ from reconcile.stores.data_lines import Fault, Line, Lines
 from reconcile.stores.data_plain import HEAD_BYTES
 
 DELIMITERS: Final = ",\t;|"
-SAMPLE_RECORDS: Final = 200
+SAMPLE_RECORDS: Final = 500
 GLANCE_BYTES: Final = 1 << 16
 
 

@@ -16,18 +16,23 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table import TableStore
 from reconcile.stores.table_recipe import Recipe
 from reconcile.testing.samples import body_of
-from tests.postgres import postgres  # noqa: F401 - a fixture
+from tests.flow.world import World
+from tests.postgres import PASSWORD, postgres  # noqa: F401 - a fixture
 
 ENGINES = ("sqlite", "duckdb", "postgresql")
 
 
 @dataclass
 class Database:
-    """One empty database. `sql` is a client of another making than the store, as far as there is one."""
+    """One empty database. `sql` is a client of another making than the store, as far as there is one.
+
+    `place` is how a spec names it: target, stores, and what `table:` must say.
+    """
 
     engine: str
     opened: Callable[[Recipe], TableStore]
     client: Callable[[], Any]
+    place: tuple[str, dict[str, dict[str, str]], dict[str, str]]
     stores: list[Store] = field(default_factory=list)
 
     def store(self, **words: Any) -> TableStore:
@@ -62,7 +67,15 @@ def made(engine: str, tmp_path: Any, request: Any) -> Iterator[Database]:
     if engine == "postgresql":
         server = request.getfixturevalue("postgres")
         schema = server.schema()
-        one = Database(engine, lambda recipe: server.store(schema, recipe), lambda: server.connect(schema=schema))
+        stores = {"pg": {"url": server.url, "password": PASSWORD}}
+        one = Database(
+            engine,
+            lambda recipe: server.store(schema, recipe),
+            lambda: server.connect(schema=schema),
+            ("pg", stores, {"schema": schema}),
+        )
+        with server.connect() as client:
+            client.execute(f"CREATE SCHEMA {schema}")
     else:
         path = tmp_path / f"tables.{engine}"
 
@@ -71,7 +84,7 @@ def made(engine: str, tmp_path: Any, request: Any) -> Iterator[Database]:
             store.ensure()
             return store
 
-        one = Database(engine, opened, lambda: _connect(engine, str(path)))
+        one = Database(engine, opened, lambda: _connect(engine, str(path)), (f"{engine}:///{path}", {}, {}))
     try:
         yield one
     finally:
@@ -90,3 +103,10 @@ def _connect(engine: str, path: str) -> Any:
 def load(store: Store, key: str, text: str | bytes, *, expect: Version = ABSENT) -> Entry:
     """Loads a CSV."""
     return store.write(key, body_of(text.encode() if isinstance(text, str) else text), expect=expect)
+
+
+def world_of(database: Database, root: Any, **options: Any) -> World:
+    """A directory of data files kept as the tables of a database; `options` are those of the mapping."""
+    target, stores, table = database.place
+    table = {**table, **options.pop("table", {})}
+    return World(root, target, options={"table": table, **options}, stores=stores, mapping="tables")
