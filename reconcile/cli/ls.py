@@ -16,7 +16,8 @@ def command(face: Face, target: str) -> int:
     from reconcile.report.tables import ls_lines  # noqa: PLC0415
 
     with face.place(target) as store:
-        found = [item for item in store.list() if isinstance(item, Problem) or item.kind is not Kind.DIRECTORY]
+        shown = [item for item in store.list() if isinstance(item, Problem) or item.kind is not Kind.DIRECTORY]
+    found = sorted(shown, key=lambda item: item.key)
     entries = [item for item in found if isinstance(item, Entry)]
     problems = [item for item in found if isinstance(item, Problem)]
     told = {

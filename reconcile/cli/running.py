@@ -73,4 +73,4 @@ def _tell_result(face: Face, plan: Plan | None, result: Result) -> None:
     from reconcile.report.text import result_lines  # noqa: PLC0415 - only where a person looks
 
     seen = plan is not None and _is_shown(face, plan)
-    face.say(result_lines(plan, result, color=face.color, seen=seen))
+    face.say(result_lines(plan, result, color=face.color, seen=seen, cells=not face.quiet))

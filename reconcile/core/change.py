@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import UNSET, Struct, UnsetType
 
 from reconcile.core.entry import ABSENT, Digest, Version
+from reconcile.core.inside import Inside
 
 
 class Action(StrEnum):
@@ -51,6 +52,7 @@ class Reason(StrEnum):
     ACCEPTED = "accepted"
     DESTROYED = "destroyed"
     RESENT = "resent"
+    REMADE = "remade"
     CONFLICT_SOURCE = "conflict-source"
     CONFLICT_NEWEST = "conflict-newest"
     BOTH_CHANGED = "both-changed"
@@ -72,7 +74,8 @@ class Change(Struct, frozen=True, gc=False):
     `source_version` pins the source, `expect` the target: `ABSENT`, or the version the plan saw. A move takes its
     content from the target key `from_key` at `from_version`, and `vacates` it unless another change writes there.
     `after` holds the ids of changes that must have succeeded first; those of one `group` share their fate. `since` is
-    the run that recorded the path, where the reason tells of it (left out of what is encoded where it does not).
+    the run that recorded the path, where the reason tells of it; `inside` is told of what has columns and rows. (Both
+    are left out of what is encoded where they tell nothing.)
     """
 
     id: int
@@ -94,6 +97,7 @@ class Change(Struct, frozen=True, gc=False):
     after: tuple[int, ...] = ()
     group: int = 0
     since: int | UnsetType = UNSET
+    inside: Inside | UnsetType = UNSET
 
     @property
     def source_path(self) -> str:

@@ -22,7 +22,7 @@ class MappingPlan(Struct, frozen=True):
     `scope` is the id its records hang on; `serial` the state's at planning. `conditions` says how the store keeps its
     promises (`unproven` before any apply probed it); `window`: the store tells no version, so a change made while we
     write may go unseen. `creates` names the containers that apply will make. `notices` are facts worth a line. `whole`:
-    every path was looked at and may be acted on; applying anything less completes nothing.
+    every path was looked at and may be acted on; applying anything less completes nothing. `mount` is the store's.
     """
 
     name: str
@@ -42,6 +42,7 @@ class MappingPlan(Struct, frozen=True):
     records: int = 0
     last_run: int = 0
     whole: bool = True
+    mount: str = ""
 
     @property
     def refused(self) -> bool:
@@ -69,7 +70,8 @@ class Plan:
     """A header, and a cursor over the changes in order of mapping and key; a million changes take no more memory.
 
     `rows(mapping)` reads the changes of one mapping, or of all. `pinned`: every content has its digest, so that it can
-    be applied later, exactly. `origin` is whatever the maker needs to find its way back.
+    be applied later, exactly. `origin` is whatever the maker needs to find its way back. `plan_id`: the id of a saved
+    plan, which stays what it was when later versions have more to say.
     """
 
     def __init__(
@@ -79,10 +81,11 @@ class Plan:
         *,
         pinned: bool = False,
         origin: Any = None,
+        plan_id: str = "",
     ) -> None:
         self.header = header
         self._rows = rows
-        self._id = ""
+        self._id = plan_id
         self.pinned = pinned
         self.origin = origin
 

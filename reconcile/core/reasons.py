@@ -23,6 +23,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.ACCEPTED: "changed in the target{since}, accepted as it is",
     Reason.DESTROYED: "ours, and all that is ours goes",
     Reason.RESENT: "unchanged, sent again as asked",
+    Reason.REMADE: "unchanged, but read in another way now",
     Reason.CONFLICT_SOURCE: "both sides differ, the source wins",
     Reason.CONFLICT_NEWEST: "both sides differ, the source is newer",
     Reason.BOTH_CHANGED: "both sides changed{since}",

@@ -27,6 +27,9 @@ class Traits(Struct, frozen=True):
     executable    the executable bit exists there
     max_size_bytes, max_key_bytes, max_name_bytes  limits of one object, of a whole key, of one segment (0: none)
     refused_characters  what no name there may hold
+    mount         the path under which programs beside the store (on its cluster) see its root; "" where they see none
+    reserved_prefixes   what no name there may begin with, in whatever case
+    rows          a key holds the rows of a file, not its bytes: what is read is not what was written
     """
 
     order: Literal["bytes", "none"] = "none"
@@ -47,3 +50,6 @@ class Traits(Struct, frozen=True):
     max_key_bytes: int = 0
     max_name_bytes: int = 0
     refused_characters: str = ""
+    mount: str = ""
+    reserved_prefixes: tuple[str, ...] = ()
+    rows: bool = False

@@ -16,6 +16,7 @@ from reconcile.core.errors import StoreError, UsageError
 from reconcile.core.events import Start
 from reconcile.core.outcome import Result, Run
 from reconcile.core.plan import MappingPlan, Plan
+from reconcile.flow.confirming import confirm
 from reconcile.flow.engine import Engine, Ledger
 from reconcile.flow.held import Held
 from reconcile.flow.ordering import is_late, run_early
@@ -155,6 +156,7 @@ class _Apply:
             reader = Stoppable(wired.reader, self._hooks.stop)
             step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)
+            confirm(wired, self._house.state, self._held.lease, self._hooks.clock)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
         return self._on_failure(wired) != "continue" and ledger.failed.get(wired.name, 0) > 0

@@ -9,6 +9,7 @@ import mimetypes
 from reconcile.core.change import Change
 from reconcile.core.entry import Digest, Entry, Version
 from reconcile.core.errors import StalePlanError, UnstableError
+from reconcile.flow.layout import needs_digest
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body, Hashes
 
@@ -16,10 +17,14 @@ from reconcile.ports import Body, Hashes
 def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> tuple[Body, Version]:
     """Reads the source once; the body, and the version that was read.
 
-    A file edited since it was planned is sent as it is now, unless the plan was saved: then `StalePlanError`.
+    A file edited since it was planned is sent as it is now, unless the plan was saved: then `StalePlanError`; or its
+    key holds the hash of what it was: then `UnstableError`.
     """
     data, hashes, entry = _read(wired, change)
     _check_pin(change, hashes.sha256, pinned=pinned)
+    if needs_digest(wired.layout) and hashes.sha256 != change.digest:
+        message = "was edited since it was planned, and its name there holds the hash of what it was"
+        raise UnstableError(message, op="apply", path=change.source_path, hint="reconcile apply sends it as it is now")
     if pinned and entry.executable != change.executable:
         raise _changed(change)
     body = Body(
@@ -30,6 +35,7 @@ def small_body(wired: Wired, change: Change, token: str, *, pinned: bool) -> tup
         md5=hashes.md5,
         executable=entry.executable,
         token=token,
+        origin=change.source_path,
         content_type=_content_type(wired, change.key),
         attributes=wired.sending.attributes,
         tags=wired.sending.tags,
@@ -50,6 +56,7 @@ def large_body(wired: Wired, change: Change, token: str, sealed: Callable[[Diges
         open=lambda: wired.reader.stream(change.source_path, version, seal),
         executable=change.executable,
         token=token,
+        origin=change.source_path,
         content_type=_content_type(wired, change.key),
         attributes=wired.sending.attributes,
         tags=wired.sending.tags,

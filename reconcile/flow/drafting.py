@@ -18,6 +18,7 @@ from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
+from reconcile.flow.insides import Insides
 from reconcile.flow.names import why_not_portable, why_refused
 from reconcile.flow.wired import Wired
 from reconcile.ports import Spill
@@ -143,8 +144,8 @@ class Draft:
 
     def _note_move(self, row: Row, change: Change) -> None:
         traits = self._wired.target.traits
-        if "none" in (traits.copy, traits.move):
-            return
+        if traits.move == "none" or (traits.copy == "none" and change.action is not Action.DELETE):
+            return  # what is overwritten can only be copied from
         record = row.record
         if record is None or record.accepted:  # what stands there is not what the record tells of the source
             return
@@ -161,7 +162,7 @@ class Draft:
         final, counts, entangled, number = make_spill(), Counts(), [], first_id
         readers = {holder.key for holder in paired.values()}
         clashing = {key for clash in self._clashes for key in (clash.above, clash.key)}
-        for change in self._settled(paired, digests, held):
+        for change in self._looked_into(self._settled(paired, digests, held)):
             numbered = replace(change, id=number)
             number += 1
             counts.add(numbered)
@@ -175,6 +176,16 @@ class Draft:
             final.put(change.key, _encode(change))
         self._rows.close()
         return final, counts, number
+
+    def _looked_into(self, changes: Iterator[Change]) -> Iterator[Change]:
+        """The changes with what they do inside; what a store of rows refuses is a problem, and not done."""
+        look = Insides(self._wired).look
+        for change in changes:
+            found = look(change)
+            if isinstance(found, Problem):
+                self.problems.append(found)
+            else:
+                yield found
 
     def _pair(self) -> tuple[dict[str, Holder], dict[str, Digest]]:
         """Who takes whose content, and the digests that were read to find out."""

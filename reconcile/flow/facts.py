@@ -17,7 +17,7 @@ from reconcile.core.march import Row
 from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
-from reconcile.ports import Hashes
+from reconcile.ports import Hashes, Tabular
 
 SMALL_BYTES = 1 << 20
 """Below this, hashing side by side costs more than it gains."""
@@ -90,9 +90,16 @@ class Judge:
         accepted = row.record is not None and row.record.accepted
         if self._resend and not accepted and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
+        if decision is not None and decision.action is Action.ADOPT and self._is_outdated(row):
+            decision = replace(decision, action=Action.UPDATE, reason=Reason.REMADE)
         if self._destroy and decision is not None:
             decision = replace(decision, reason=_DESTROYING.get(decision.reason, decision.reason))
         return Judged(row, decision, facts, source)
+
+    def _is_outdated(self, row: Row) -> bool:
+        """Whether the same bytes stand there, but as rows that were read from them in another way."""
+        target = self._wired.target
+        return row.target is not None and isinstance(target, Tabular) and not target.is_current(row.target)
 
     def _first_facts(self, row: Row) -> Facts:
         if self._destroy and row.record is not None:
@@ -121,22 +128,31 @@ class Judge:
     def _compare(self, row: Row, facts: Facts) -> Facts:
         """Whether the target still has the recorded content, whatever its version says, or else the source's."""
         assert row.target is not None
+        there, record, here = row.target, row.record, row.source
         facts = replace(facts, target_asked=True, target_equal=False)
-        if row.record is not None and row.record.size == row.target.size and self._is_recorded(row.target, row.record):
+        read = self._read(there, record)
+        if record is not None and record.size == there.size and self._is_recorded(there, record, read):
             return replace(facts, target_recorded=True)
-        here = row.source
-        if here is None or here.kind is not Kind.FILE or here.size != row.target.size:
+        if here is None or here.kind is not Kind.FILE or here.size != there.size:
             return facts
         hashes = self._digest(row)
-        equal = self._wired.target.prove(row.target, hashes)
+        equal = self._wired.target.prove(there, hashes) if read is None else read == hashes.sha256
         return replace(facts, source_digest=hashes.sha256, target_equal=equal)
 
-    def _is_recorded(self, there: Entry, record: Record) -> bool:
+    def _read(self, there: Entry, record: Record | None) -> Digest | None:
+        """The digest of what is there, read back where its store proves nothing: the same content may be there anew.
+
+        Only of a path we know; what was never met is for apply to read.
+        """
+        target = self._wired.target
+        return None if record is None or target.traits.proves else digest_of(target, there)
+
+    def _is_recorded(self, there: Entry, record: Record, read: Digest | None) -> bool:
         """Proven, or for a version that is ours but not settled, read back. An accepted content was never recorded."""
         if record.accepted:
             return False
         target = self._wired.target
-        proven = target.prove(there, Hashes(record.digest))
+        proven = target.prove(there, Hashes(record.digest)) if read is None else read == record.digest
         if proven is None and there.version == record.version:
             return digest_of(target, there) == record.digest
         return bool(proven)

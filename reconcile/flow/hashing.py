@@ -6,11 +6,16 @@ from hashlib import sha256
 
 from reconcile.core.entry import Digest, Entry
 from reconcile.core.errors import UnstableError
-from reconcile.ports import Store
+from reconcile.ports import Store, Tabular
 
 
 def digest_of(store: Store, entry: Entry) -> Digest:
-    """Reads `entry` once. `ChangedError` or `UnstableError` when it is no longer, or not steadily, that version."""
+    """Reads `entry` once, or asks a store of rows.
+
+    `ChangedError` or `UnstableError` when it is no longer, or not steadily, that version.
+    """
+    if isinstance(store, Tabular):
+        return store.made_from(entry)
     strong, left = sha256(), entry.size
     for chunk in store.read(entry.key, version=entry.version):
         left -= len(chunk)

@@ -12,8 +12,9 @@ from reconcile.core.entry import Digest, Entry, Kind, Problem
 from reconcile.core.errors import PlanError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.flow.wired import Wired
+from reconcile.stores.table_recipe import data_stem
 
-_PLACEHOLDER: Final = re.compile(r"\{(path|dir|name|stem|suffix|sha256)(?::(\d+))?\}")
+_PLACEHOLDER: Final = re.compile(r"\{(path|dirs?|name|stem|suffix|sha256)(?::(\d+))?\}")
 
 
 def needs_digest(layout: str) -> bool:
@@ -21,14 +22,19 @@ def needs_digest(layout: str) -> bool:
     return "{sha256" in layout
 
 
-def render(layout: str, path: str, digest: Digest | None) -> str:
-    """The target key of a path: for `sub/a.b.tar.gz`, `{dir}` is `sub/`, `{stem}` `a.b.tar`, `{suffix}` `.gz`."""
+def render(layout: str, path: str, digest: Digest | None, *, rows: bool = False) -> str:
+    """The target key of a path: for `sub/a.b.tar.gz`, `{dir}` is `sub/`, `{stem}` `a.b.tar`, `{suffix}` `.gz`.
+
+    `rows`: it is the name of a table. Then `{dirs}` is `sub__`, and for `a.csv.gz` the stem is `a`.
+    """
     directory, slash, name = path.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
     if not stem:
         stem, dot, suffix = name, "", ""
     parts = {"path": path, "dir": directory + slash, "name": name, "stem": stem, "suffix": dot + suffix}
     parts["sha256"] = digest.hex() if digest is not None else ""
+    if rows:
+        parts |= {"stem": data_stem(name), "dirs": (directory + slash).replace("/", "__")}
 
     def fill(found: re.Match[str]) -> str:
         value = parts[found[1]]
@@ -65,7 +71,7 @@ def _laid(wired: Wired, entry: Entry) -> Entry | Problem:
             digest = wired.reader.hashes(entry.key, entry.version).sha256
         except StoreError as error:
             return Problem(entry.key, error.message, hint=error.hint)
-    key = render(wired.layout, entry.key, digest)
+    key = render(wired.layout, entry.key, digest, rows=wired.target.traits.rows)
     if (why := why_not_key(key)) is not None:
         message = f"{entry.key} would become `{key}`: {why} (layout {wired.layout})"
         raise PlanError(message, op="plan", path=wired.name, hint="give the layout a {name} or {stem}")

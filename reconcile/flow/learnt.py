@@ -25,8 +25,13 @@ class Learnt:
     conditions: str = ""
 
     def recall(self) -> None:
-        """Takes over what was found out before; a store that can be probed and never was is `unproven`."""
+        """Takes over what was found out before; a store that can be probed and never was is `unproven`.
+
+        Of one that need not be asked, its own word is known.
+        """
         if not isinstance(self.store, Probed):
+            traits = self.store.traits
+            self.conditions = traits.write if traits.waits and traits.write != "match" else ""
             return
         raw = self.cache.get(f"conditions:{self.store.url}")
         if raw is None:

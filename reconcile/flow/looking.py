@@ -135,7 +135,7 @@ class _Asked:
         key = change.key if change is not None and change.source_path == self.path else self.path
         record = self.house.state.record(self.wired.scope.id, key)
         source = record.path if record is not None and record.path is not None else self.path
-        notes = self._notes()
+        notes = self._notes(source)
         return Why(
             mapping=self.wired.name,
             key=key,
@@ -153,9 +153,9 @@ class _Asked:
     def _concerns(self, change: Change) -> bool:
         return self.path in (change.key, change.source_path, change.from_key)
 
-    def _notes(self) -> list[str]:
+    def _notes(self, source: str) -> list[str]:
         notes = []
-        if not self.wired.selection.file(self.path):
+        if not self.wired.selection.file(source):
             notes.append("left out by the mapping's filters or an ignore file: it is not ours, on either side")
         if self.wired.protected(self.path):
             notes.append("protected: never overwritten or deleted")

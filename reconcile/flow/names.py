@@ -25,6 +25,8 @@ def _reasons(key: str, size_bytes: int, wired: Wired) -> Iterator[str]:
     if (why := why_not_key(key)) is not None:
         yield why
     yield from (f"the store takes no `{char}` in a name" for char in traits.refused_characters if char in key)
+    reserved = (prefix for prefix in traits.reserved_prefixes if key.casefold().startswith(prefix))
+    yield from (f"the store keeps names that begin with `{prefix}` for itself" for prefix in reserved)
     if traits.max_key_bytes and len(encoded) > traits.max_key_bytes:
         yield f"the key is {len(encoded):,} bytes long, the store takes {traits.max_key_bytes:,}"
     if traits.max_name_bytes and (longest := max(map(len, encoded.split(b"/")))) > traits.max_name_bytes:

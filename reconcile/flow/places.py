@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from reconcile.flow.tables import recipe_of
 from reconcile.flow.wire import EVERYTHING
 from reconcile.ports import Clock, Store
 from reconcile.scan.walk import walk
@@ -17,7 +18,9 @@ def open_place(text: str, spec: Spec | None, directory: str, *, clock: Clock, wr
     """The store that `text` names; relative paths hang on `directory`, STORE:path on the spec's connections."""
     mapping = spec.mappings.get(text) if spec is not None else None
     place = locate(mapping.target if mapping is not None else text, spec.stores if spec is not None else {}, directory)
-    words = place.store.revealed() if place.store is not None else {}
+    words: dict[str, object] = {**(place.store.revealed() if place.store is not None else {})}
+    if mapping is not None and mapping.table is not None:
+        words["recipe"] = recipe_of(mapping.table)
     where = place.path if place.scheme == "file" else place.connect or place.url
     store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
     patient = Retrying(store, clock=clock) if store.traits.waits else store

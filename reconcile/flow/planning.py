@@ -170,7 +170,7 @@ class _PlanOne:
         overlay = self._options.overlay.get(wired.scope.id, {})
         rows = meet(
             wired,
-            () if self._destroy else source_stream(wired, unsorted=unsorted),
+            self._source(unsorted=unsorted),
             self._records(overlay),
             self._target(unsorted=unsorted),
             tally,
@@ -190,6 +190,15 @@ class _PlanOne:
                 waiting = []
         self._look_into(waiting, draft, tally)
         return tally, draft
+
+    def _source(self, *, unsorted: bool) -> Iterator[Entry | Problem]:
+        """What is here. To send all again nothing may be settled before it was judged, so no digest is known yet."""
+        if self._destroy:
+            return iter(())
+        stream = source_stream(self._wired, unsorted=unsorted)
+        if not self._options.resend:
+            return stream
+        return (item if isinstance(item, Problem) else msgspec.structs.replace(item, digest=None) for item in stream)
 
     def _records(self, overlay: dict[str, Record | None]) -> Iterator[Record]:
         records = record_stream(self._house, self._wired, overlay)
@@ -257,6 +266,7 @@ class _PlanOne:
             records=tally.records,
             last_run=next((run.id for run in self._house.state.runs() if wired.name in run.mappings and run.ended), 0),
             whole=self._options.kind == "apply" and not wired.narrow,
+            mount=wired.target.traits.mount,
         )
 
     def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:

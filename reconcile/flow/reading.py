@@ -76,6 +76,10 @@ class _Broken(io.RawIOBase):
             raise StoreError("stopped before all of it was sent", op="read", path=self._path)
         return self._inner.read(-1 if size is None else size)
 
+    def fileno(self) -> int:
+        """Of the stream inside, where it has one."""
+        return self._inner.fileno()
+
     def close(self) -> None:
         """Both."""
         self._inner.close()

@@ -14,6 +14,7 @@ from reconcile.core.errors import BusyError, StoreError
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.path import same_name, undo_key
 from reconcile.core.record import Record
+from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
 from reconcile.flow.wired import House, Wired, is_file
@@ -130,7 +131,7 @@ def _verdicts(wired: Wired, intent: Intent) -> Iterable[Fold]:
         Digest(intent.digest),
         entry.version,
         path=intent.path,
-        settled=wired.target.traits.returns_version,
+        settled=is_settled(wired.target, entry.version),
         executable=intent.executable,
         run=intent.run,
     )

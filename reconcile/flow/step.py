@@ -16,6 +16,7 @@ from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
 from reconcile.core.record import Record
 from reconcile.flow.bodies import large_body, small_body, source_digest
+from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body, Fold, Intent, Journal, Versioned
@@ -201,7 +202,9 @@ class Step:
 
     def _moves_by_sending(self, change: Change) -> bool:
         """Where a copy cannot be bound to the version it copies, a rename is an upload and a delete."""
-        return change.action is Action.MOVE and self.wired.target.traits.copy == "none"
+        traits = self.wired.target.traits
+        cannot = traits.move if change.vacates else traits.copy
+        return change.action is Action.MOVE and cannot == "none"
 
     def _move_by_sending(self, prepared: Prepared, body: Body, expect: Version) -> Done:
         change, target = prepared.change, self.wired.target
@@ -255,8 +258,12 @@ class Step:
         return kept.key, kept.version if target.traits.keeps == "link" else change.expect
 
     def _is_too_long_to_keep(self, key: str) -> bool:
-        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails."""
-        most_bytes = self.wired.target.traits.max_key_bytes
+        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails.
+
+        Where a kept copy is a link, the store names it as it can.
+        """
+        traits = self.wired.target.traits
+        most_bytes = traits.max_key_bytes if traits.keeps != "link" else 0
         name = undo_key(self.run, key, token_hex(4)).encode(errors="surrogateescape")
         return bool(most_bytes) and len(name) > most_bytes and self.wired.policy.keep == "auto"
 
@@ -282,7 +289,7 @@ class Step:
             digest,
             entry.version,
             path=change.path,
-            settled=self.wired.target.traits.returns_version,
+            settled=is_settled(self.wired.target, entry.version),
             executable=executable,
             run=self.run,
         )

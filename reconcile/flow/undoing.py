@@ -16,6 +16,7 @@ from reconcile.core.entry import Digest, Entry, Version
 from reconcile.core.errors import DamagedError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.record import Record
+from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.step import QUIET, Done, Prepared, Step
 from reconcile.flow.wired import Wired
@@ -114,7 +115,7 @@ class UndoStep(Step):
             return Fold(self.wired.scope.id, change.id, drop=key, there=there)
         record = before.record
         if entry is not None and (before.accepted or digest == record.digest):
-            record = replace(record, version=entry.version, settled=self.wired.target.traits.returns_version)
+            record = replace(record, version=entry.version, settled=is_settled(self.wired.target, entry.version))
         return Fold(self.wired.scope.id, change.id, put=record, there=there)
 
     def _outcome(self, change: Change, ending: Ending, error: str = "") -> Outcome:

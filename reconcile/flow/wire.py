@@ -20,6 +20,7 @@ from reconcile.flow.clock import RealClock
 from reconcile.flow.learnt import Learnt, known_order
 from reconcile.flow.memory import Memory
 from reconcile.flow.reading import LocalReader
+from reconcile.flow.tables import recipe_of
 from reconcile.flow.wired import House, Sending, Wired
 from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
@@ -33,6 +34,7 @@ from reconcile.state.files import write as write_file
 from reconcile.state.place import is_local
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
+from reconcile.stores.table_recipe import data_patterns
 from reconcile.stores.wrap import ReadOnly, Retrying
 
 EVERYTHING: Final = Filter(Rules())
@@ -70,14 +72,12 @@ def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
     _refuse_unbuilt_state(resolve_url(spec, spec.state))
     _refuse_to_delete_the_state(spec)
     for mapping in mappings:
-        _refuse_unbuilt(mapping, resolve_url(spec, mapping.source), resolve_url(spec, mapping.target))
+        _refuse_unbuilt(mapping, resolve_url(spec, mapping.source))
 
 
 def _refuse_unbuilt_state(place: Location) -> None:
-    if place.is_table or place.scheme in ("dbfs", "volume", "workspace"):
-        raise UsageError(
-            f"a state in {place.scheme} is not built yet", op="state", hint="a file, or s3://, gs://, az://"
-        )
+    if place.is_table:
+        raise UsageError(f"a state in {place.scheme} is not built yet", op="state", hint="a file, or a file store")
 
 
 def _refuse_to_delete_the_state(spec: Spec) -> None:
@@ -148,7 +148,8 @@ class _Wire:
             )
         there = self._target(mapping, target, reach, write=write)
         written = mapping.source_as_written if source.is_local else source.canonical
-        scope = Scope(mapping.name, written, there.url, mapping.layout, mapping.direction)
+        layout = mapping.layout if mapping.table is None else mapping.table.name
+        scope = Scope(mapping.name, written, there.url, layout, mapping.direction)
         learnt = Learnt(self.cache, there, target.connect or target.url)
         learnt.recall()
         prints = self.cache.fingerprints(f"file://{root}")
@@ -177,6 +178,8 @@ class _Wire:
         where = place.path if place.scheme == "file" else place.connect or place.url
         if place.scheme in OBJECT_SCHEMES and (order := known_order(self.cache, where)):
             words["order"] = order
+        if mapping.table is not None:
+            words["recipe"] = recipe_of(mapping.table)
         listed = Filter(Rules(excluded_keys=_inside(place.path, self._own()))) if place.is_local else EVERYTHING
         store = open_store(where, options=words, walk=partial(walk, place.path, selection=listed))
         patient = Retrying(store, clock=self.clock) if store.traits.waits else store
@@ -185,7 +188,7 @@ class _Wire:
     def _filters(self, mapping: Mapping, source: Location, root: str) -> Selection:
         return Filter(
             Rules(
-                include=mapping.include,
+                include=mapping.include or (data_patterns() if mapping.table is not None else ()),
                 exclude=mapping.exclude,
                 ignore_files=mapping.ignore_files,
                 or_=mapping.patterns.any_of,
@@ -227,17 +230,15 @@ def _inside(root: str, paths: Iterable[str | Path]) -> tuple[str, ...]:
     return tuple(sorted(os.path.relpath(path, root) for path in real if is_under(path, root)))
 
 
-def _refuse_unbuilt(mapping: Mapping, source: Location, target: Location) -> None:
+def _refuse_unbuilt(mapping: Mapping, source: Location) -> None:
     """What the schema knows and this version does not do yet is refused, never ignored."""
     for used, what in (
         (mapping.direction != "one-way", "direction: two-way"),
         (not source.is_local or source.is_table, f"a source in {source.scheme}"),
-        (target.is_table, f"tables in {target.scheme}"),
-        (target.scheme in ("dbfs", "volume", "workspace"), f"a target in {target.scheme}"),
         (mapping.policy.conflict == "both", "conflict: both"),
     ):
         if used:
-            hint = "this version does local sources to directories, S3, GCS and Azure"
+            hint = "this version does local sources, to directories, object stores, Databricks and tables"
             raise UsageError(f"{what} is not built yet", op="mapping", path=mapping.name, hint=hint)
 
 

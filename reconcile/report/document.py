@@ -9,6 +9,7 @@ from typing import Final
 from reconcile.core.change import SYMBOLS, Change, Conflict, Reason, Refusal
 from reconcile.core.counts import plural
 from reconcile.core.entry import Cover, Problem
+from reconcile.core.inside import inside_lines
 from reconcile.core.plan import Header, MappingPlan, Plan
 from reconcile.core.reasons import conflict_sentence, sentence
 from reconcile.report.model import CUT, Document, Group, Line, More, Refused, Section, cut
@@ -117,6 +118,7 @@ def _changes(changes: Iterator[Change], last_run: int, most: int | None) -> Iter
                 change.key,
                 sentence(change, last_run=last_run),
                 change.size,
+                details=tuple(inside_lines(change.inside)) if change.inside else (),
             )
             for change in changes
         ),

@@ -101,9 +101,10 @@ def _group(group: Group) -> Iterator[str]:
 def _row(line: Line) -> str:
     size = size_text(line.size) if line.size is not None else ""
     hint = f'<br><span class="soft">{_text(line.hint)}</span>' if line.hint else ""
+    details = "".join(f"<br>{_text(detail)}" for detail in line.details)
     return (
         f'<tr class="{line.kind}"><td><code>{_text(line.symbol)}</code><td><code>{_text(line.key)}</code>'
-        f"<td>{size}<td>{_text(line.reason)}{hint}\n"
+        f"<td>{size}<td>{_text(line.reason)}{details}{hint}\n"
     )
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct, to_builtins
 
 from reconcile.core.change import Change, Conflict, Refusal
 from reconcile.core.entry import Problem
+from reconcile.core.inside import UNCOUNTED, Inside
 from reconcile.core.outcome import Outcome, Result
 from reconcile.core.path import shown
 from reconcile.core.plan import FORMAT_VERSION, MappingPlan, Plan
@@ -142,7 +143,26 @@ def _action(change: Change, last_run: int) -> dict[str, Any]:
     }
     if change.path is not None:
         told["source_path"] = change.path
+    if change.inside:
+        told["inside"] = _inside(change.inside)
     return told
+
+
+def _inside(inside: Inside) -> dict[str, Any]:
+    """Numbers that nobody found out are null."""
+    rows = {
+        "was": inside.rows_was,
+        "now": inside.rows_now,
+        "added": inside.added,
+        "changed": inside.changed,
+        "removed": inside.removed,
+        "rejected": inside.rejected,
+    }
+    return {
+        "columns": [{"name": each.name, "was": each.was, "now": each.now} for each in inside.columns],
+        "rows": {name: None if count == UNCOUNTED else count for name, count in rows.items()},
+        "notes": inside.notes,
+    }
 
 
 def _mapping(mapping: MappingPlan) -> dict[str, Any]:

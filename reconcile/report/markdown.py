@@ -116,7 +116,9 @@ def _group(group: Group, page: _Page) -> None:
 
 def _row(line: Line) -> str:
     size = size_text(line.size) if line.size is not None else ""
-    return f"| {code(line.symbol)} | {code(line.key)} | {size} | {prose(line.reason)} |"
+    return (
+        f"| {code(line.symbol)} | {code(line.key)} | {size} | {'<br>'.join(map(prose, (line.reason, *line.details)))} |"
+    )
 
 
 def code(text: str) -> str:

@@ -15,7 +15,10 @@ CUT = 50
 
 
 class Line(Struct, frozen=True, gc=False):
-    """One path: what happens to it and why. `size` in bytes, None where it says nothing; `hint`: what to do next."""
+    """One path: what happens to it and why. `size` in bytes, None where it says nothing; `hint`: what to do next.
+
+    `details` are sentences of what happens inside.
+    """
 
     symbol: str
     kind: str
@@ -23,6 +26,7 @@ class Line(Struct, frozen=True, gc=False):
     reason: str
     size: int | None = None
     hint: str = ""
+    details: tuple[str, ...] = ()
 
 
 class More(Struct, frozen=True):

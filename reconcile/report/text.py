@@ -13,6 +13,7 @@ from reconcile.core.plan import Plan
 from reconcile.report import ended
 from reconcile.report.document import document
 from reconcile.report.model import Group, Line, Refused, Section
+from reconcile.report.notebook import notebook_lines
 from reconcile.report.paint import Paint
 from reconcile.report.undone import own_lines
 from reconcile.report.words import more_text
@@ -36,12 +37,19 @@ def plan_lines(plan: Plan, *, full: bool = False, color: bool = False) -> Iterat
 
 
 def result_lines(
-    plan: Plan | None, result: Result, *, full: bool = False, color: bool = False, seen: bool = False
+    plan: Plan | None,
+    result: Result,
+    *,
+    full: bool = False,
+    color: bool = False,
+    seen: bool = False,
+    cells: bool = False,
 ) -> Iterator[str]:
     """What became of a plan: everything that is not done with its next command; the last line is the summary.
 
     `plan` (if there is one) tells since which run a path is in conflict, and whether it was a `destroy`; `seen`: it was
-    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted.
+    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted; `cells`: with
+    what a notebook needs to use what was sent.
     """
     paint = Paint(color)
     for group in ended.groups(plan, result, full=full, seen=seen):
@@ -52,6 +60,8 @@ def result_lines(
         yield ""
     if result.rollback is not None:
         yield from own_lines(result.rollback)
+    if cells and plan is not None:
+        yield from notebook_lines(plan, result)
     yield paint.bold(shown(ended.summary(result)))
 
 
@@ -74,6 +84,7 @@ def group_lines(group: Group, paint: Paint) -> Iterator[str]:
     for line in chain(ahead, group.lines):
         if isinstance(line, Line):
             yield _line(line, width, paint)
+            yield from (f"      {shown(detail)}" for detail in line.details)
             if line.hint:
                 yield f"    {shown(line.hint)}"
         else:

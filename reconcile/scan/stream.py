@@ -42,6 +42,10 @@ class StableStream(io.RawIOBase):
         """Always."""
         return True
 
+    def fileno(self) -> int:
+        """The handle that is read, for who reads the very same file in another way; open until the stream is closed."""
+        return self._fd
+
     def read(self, size: int | None = -1, /) -> bytes:
         """Exactly `size` bytes, or all that is left."""
         if self.closed:

@@ -18,7 +18,19 @@ from reconcile.spec.model import Spec, StoreSpec
 OBJECT_SCHEMES: Final = frozenset({"s3", "gs", "az"})
 DATABRICKS_SCHEMES: Final = frozenset({"dbfs", "volume", "workspace"})
 TABLE_SCHEMES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
-WRITTEN_SCHEMES: Final = ("s3", "gs", "az", "dbfs", "workspace", "file", "memory", "sqlite", "duckdb", "postgresql")
+WRITTEN_SCHEMES: Final = (
+    "s3",
+    "gs",
+    "az",
+    "dbfs",
+    "volume",
+    "workspace",
+    "file",
+    "memory",
+    "sqlite",
+    "duckdb",
+    "postgresql",
+)
 
 # Two letters at least: `C:\data` is a path.
 _SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
@@ -202,12 +214,19 @@ def _workspace(rest: str, _root: str) -> Location:
     return _databricks(inner if re.match(r"/Workspace(/|$)", inner) else "/Workspace" + inner.rstrip("/"))
 
 
+def _volume(rest: str, _root: str) -> Location:
+    place = _databricks("/" + _segments(rest))
+    if place.scheme != "volume":
+        raise UsageError(f"`volume:{rest}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
+    return place
+
+
 def _databricks(path: str) -> Location:
     inner = "/" + _segments(path)
     scheme = "volume" if inner.startswith("/Volumes") else "workspace"
     if scheme == "volume" and inner.count("/") < 4:
         raise UsageError(f"`{inner}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
-    return Location(scheme=scheme, url=inner, path=inner, connect=inner)
+    return Location(scheme=scheme, url=inner, path=inner, connect=f"{scheme}:{inner}")
 
 
 def _memory(rest: str, _root: str) -> Location:
@@ -278,6 +297,7 @@ _PARSERS: Final[dict[str, Callable[[str, str], Location]]] = {
     **{scheme: _database_file(scheme) for scheme in ("sqlite", "duckdb")},
     "postgresql": _postgresql,
     "dbfs": _dbfs,
+    "volume": _volume,
     "workspace": _workspace,
     "file": _file,
     "memory": _memory,

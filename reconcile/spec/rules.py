@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from reconcile.core.errors import UsageError
 from reconcile.core.path import expression, shown
 from reconcile.spec.document import Findings, Steps
-from reconcile.spec.location import WRITTEN_SCHEMES, Location, is_within, locate, realm, trail
+from reconcile.spec.location import OBJECT_SCHEMES, WRITTEN_SCHEMES, Location, is_within, locate, realm, trail
 from reconcile.spec.model import StoreSpec
 from reconcile.spec.shape import did_you_mean
 from reconcile.spec.units import size_bytes
@@ -20,6 +20,13 @@ Table = dict[str, Any]
 
 _TEMPLATE: Final = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS: Final = ("path", "dir", "name", "stem", "suffix", "sha256")
+_VOLUME_DEPTH: Final = len(("Volumes", "catalog", "schema", "volume"))
+_OF_ALL: Final = frozenset(
+    {"/", "/FileStore", "/FileStore/packages", "/mnt", "/user", "/Users"}
+    | {f"/Workspace{below}" for below in ("", "/Users", "/Shared", "/Repos")}
+)
+"""Directories of DBFS and of the workspace that everybody shares: what is not ours there is others'."""
+
 _SHORT_DIGEST: Final = re.compile(r"sha256:([1-9]|[1-5][0-9]|6[0-4])")
 
 
@@ -134,9 +141,13 @@ def _too_much(target: Location) -> str:
             return "the whole file system"
         home = Path(os.path.realpath(locate("~", {}, "").path))
         return "the home directory" if home.is_relative_to(path) else ""
-    if target.scheme in ("s3", "gs", "az") and not target.path:
-        return "the whole bucket"
-    return f"all of {target.url}" if target.path in ("/", "/Workspace") else ""
+    if target.scheme in OBJECT_SCHEMES:
+        return "" if target.path else "the whole bucket"
+    if target.scheme == "volume":
+        return "the whole volume" if len(trail(target)) == _VOLUME_DEPTH else ""
+    if re.fullmatch(r"/Workspace/(Users|Repos)/[^/]+", target.path):
+        return "the home directory"
+    return f"all of {target.url}" if target.path in _OF_ALL else ""
 
 
 def _nested(targets: list[_Target]) -> Iterator[tuple[_Target, _Target]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 import re
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from reconcile.core.errors import SpecError
 from reconcile.core.path import shown
 from reconcile.spec.document import Mark, problem_line
 from reconcile.spec.init import literal, mapping_name, quoted
+from reconcile.spec.searched import differences, files_of, folder_of, is_windows
 from reconcile.spec.yaml import parse
 
 Translation = tuple[str, list[str]]
@@ -19,7 +22,8 @@ _OLD_BOOL: Final = {"yes": True, "on": True, "y": True, "no": False, "off": Fals
 _FOUR: Final = ("or", "and", "nor", "nand")
 
 _AUTOSYNC: Final = """\
-# Made from an Autosync config. Look first: reconcile plan    Then, like Autosync: reconcile watch
+# Made from an Autosync config. Look first: reconcile plan    Then: reconcile apply, which prints the notebook cells
+# Like Autosync, until it is stopped: reconcile watch
 version: 1
 
 stores:
@@ -29,13 +33,10 @@ mappings:
   {name}:
     source: {source}
     target: databricks:FileStore/packages/${{user}}/${{source.name}}
+    # target: /Volumes/CATALOG/SCHEMA/VOLUME/${{user}}/${{source.name}}    # with `profile:` in a store of its own
+    # target: /Workspace/Users/NAME/${{source.name}}
     recursive: {recursive}
-{patterns}
-# In the notebook:
-#   %load_ext autoreload
-#   %autoreload 2
-#   import sys; sys.path.insert(0, "/dbfs/FileStore/packages/<user>/<folder>/")
-"""
+{patterns}"""
 
 _S3SYNCHRONY: Final = """\
 # Made from an s3synchrony.json. Look first: reconcile plan    Then: reconcile apply --select
@@ -60,15 +61,17 @@ def from_autosync(text: str, file: str = "config.yaml") -> Translation:
     warnings: list[str] = []
     config = _table(_parsed_autosync(text, file, warnings), file)
     source = _required(config, "local_root", file)
+    lists, recursive = _patterns(config.get("patterns"), warnings), _old_bool(config.get("recursive"))
     if "dbfs_root" in config:
         warnings.append("dbfs_root: Autosync never used it; the target is dbfs:/FileStore/packages/<user>/<folder>")
     translated = _AUTOSYNC.format(
         profile=literal(str(config.get("profile") or "DEFAULT")),
         name=mapping_name(source),
         source=literal(source.replace("\\", "/")),
-        recursive=str(_old_bool(config.get("recursive"))).lower(),
-        patterns=_patterns(config.get("patterns"), warnings),
+        recursive=str(recursive).lower(),
+        patterns=_patterns_text(lists),
     )
+    warnings += _moved(lists, source, file, recursive=recursive)
     warnings += [
         f"{shown(key)}: not known to Autosync, left out"
         for key in config
@@ -84,26 +87,64 @@ def _parsed_autosync(text: str, file: str, warnings: list[str]) -> object:
     try:
         return parse(text, file).value
     except SpecError:
-        mended = [line + "'" if line.count("'") % 2 and '"' not in line else line for line in text.splitlines()]
-        if mended == text.splitlines():
+        lines = text.splitlines()
+        mended = [line + "'" if line.count("'") % 2 and '"' not in line else line for line in lines]
+        closed = [new.strip() for old, new in zip(lines, mended, strict=True) if new != old]
+        if not closed:
             raise
         value = parse("\n".join(mended), file).value
-        warnings.append("a missing closing quote was added")
+        warnings += [f"a missing closing quote was added: {shown(line)}" for line in closed if line[0] != "#"]
         return value
 
 
-def _patterns(patterns: object, warnings: list[str]) -> str:
+def _patterns(patterns: object, warnings: list[str]) -> dict[str, list[str]]:
+    """The four lists, those left out that ask for nothing."""
     lists = patterns if isinstance(patterns, dict) else {}
-    given = {word: lists[word] for word in _FOUR if isinstance(lists.get(word), list) and lists[word]}
+    given: dict[str, list[str]] = {}
+    for word, regexes in lists.items():
+        if word not in _FOUR:
+            warnings.append(f"patterns.{shown(str(word))}: not known to Autosync, left out")
+        elif isinstance(regexes, str):
+            warnings.append(f"patterns.{word}: one text, which Autosync took letter by letter; taken as one pattern")
+            given[word] = [regexes]
+        elif isinstance(regexes, list):
+            given[word] = [_any(regex) for regex in regexes if regex is not None]
+    given = {word: regexes for word, regexes in given.items() if regexes}
     if not given:
         warnings.append("patterns: none, so every file is taken")
+    return given
+
+
+def _any(regex: object) -> str:
+    """A pattern as text that is not empty: a spec takes no empty one, which matches everything."""
+    return str(regex) or "(?:)"
+
+
+def _patterns_text(lists: dict[str, list[str]]) -> str:
+    if not lists:
         return ""
-    warnings.append("patterns are searched in /<folder>/<path>, no longer in the whole path of this machine")
     lines = ["    patterns:"]
-    for word, regexes in given.items():
+    for word, regexes in lists.items():
         lines.append(f"      {word}:")
-        lines += [f"        - {literal(str(regex))}" for regex in regexes]
+        lines += [f"        - {literal(regex)}" for regex in regexes]
     return "\n".join(lines) + "\n"
+
+
+def _moved(lists: dict[str, list[str]], source: str, file: str, *, recursive: bool) -> list[str]:
+    """What the folder's place has to do with the spec: a path of another system, patterns that matched above it."""
+    folder = folder_of(source, str(Path(file).parent))
+    here = Path(folder.path).is_dir()
+    warnings = []
+    if is_windows(source) and os.path.sep == "/":
+        warnings.append(f"local_root: {shown(folder.path)} is a path of Windows; on this machine `source:` is another")
+    if lists:
+        warnings += differences(lists, folder, files_of(folder, recursive=recursive) if here else [])
+        if not here:
+            warnings.append(
+                f"patterns are searched in /{shown(folder.name)}/<path>, no longer in the whole path of a machine; "
+                "the files are not here to try them on"
+            )
+    return warnings
 
 
 def _old_bool(value: object) -> bool:

@@ -12,11 +12,12 @@ import sqlite3
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconcile.core.entry import Version
 from reconcile.core.errors import UsageError
 from reconcile.core.path import why_not_key
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Holder, Intent, Outcome, Run
-from reconcile.state import past, runs, scopes
+from reconcile.state import past, records, runs, scopes
 from reconcile.state.fence import write_row
 
 
@@ -97,13 +98,31 @@ class Folded(Struct, frozen=True, tag=True):
                 wanted.setdefault(fold.scope, {})[fold.put.key] = fold.put
         touched = {fold.scope for fold in self.folds}
         past.reach(connection, self.run, [row.number for row in scopes.every(connection) if row.id in touched])
-        for scope, records in wanted.items():
+        for scope, changed in wanted.items():
             found = {fold.key: fold.there for fold in reversed(self.folds) if fold.scope == scope and fold.key}
             past.keep(connection, self.run, scopes.known(connection, scope).number, found)
-            scopes.change(connection, scope, records)
+            scopes.change(connection, scope, changed)
         runs.close_intents(connection, self.run, [fold.seq for fold in self.folds])
         runs.add_outcomes(connection, self.run, self.outcomes)
         return sum(map(len, wanted.values()))
+
+
+class Confirmed(Struct, frozen=True, tag=True):
+    """The target was seen to show what was written there: (key, version as it was told, version that is shown)."""
+
+    scope: str
+    versions: Sequence[tuple[str, Version, Version]]
+
+    def do(self, connection: sqlite3.Connection) -> int:
+        """Settles the records that still have the version that was told; no run changed them, so none keeps a past."""
+        number = scopes.known(connection, self.scope).number
+        wanted: dict[str, Record | None] = {}
+        for key, told, shown in self.versions:
+            record = records.read_one(connection, number, key)
+            if record is not None and record.version == told:
+                wanted[key] = replace(record, version=shown, settled=True)
+        scopes.change(connection, self.scope, wanted)
+        return len(wanted)
 
 
 class Ended(Struct, frozen=True, tag=True):
@@ -192,7 +211,8 @@ def strange_name(deed: Deed) -> str | None:
         names += (intent.key, intent.path, intent.from_key)
     for fold in deed.folds if isinstance(deed, Folded) else ():
         names += (fold.drop, *((fold.put.key, fold.put.path) if fold.put else ()))
+    names += [key for key, _, _ in deed.versions] if isinstance(deed, Confirmed) else []
     return next((name for name in names if name is not None and why_not_key(name)), None)
 
 
-Deed = Founded | Leased | Opened | Begun | Intended | Folded | Ended | Renamed | Removed | Reset | Pruned
+Deed = Founded | Leased | Opened | Begun | Intended | Folded | Confirmed | Ended | Renamed | Removed | Reset | Pruned

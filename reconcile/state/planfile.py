@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 import sqlite3
 from typing import Final
@@ -65,14 +67,16 @@ def load_plan(path: str) -> Plan:
     if not Path(path).is_file():
         raise UsageError("there is no such plan", op="plan", path=path, hint="make one: reconcile plan --out FILE")
     try:
-        header, told = _header(path)
-        plan = Plan(header, lambda mapping: _changes(path, mapping), pinned=True)
-        plan_id = plan.id
+        document, told = _header(path)
+        header = msgspec.json.decode(document, type=Header)
+        digest = sha256(document.encode())
+        for text, _ in _documents(path, None):
+            digest.update(text.encode())
     except _UNREADABLE as error:
         raise _unfit("is no saved plan of this version, or was cut, damaged or edited", path) from error
-    if plan_id != told:
+    if digest.hexdigest() != told:
         raise _unfit("was edited after it was saved", path)
-    return plan
+    return Plan(header, partial(_changes, path), pinned=True, plan_id=told)
 
 
 def _unfit(why: str, path: str) -> StalePlanError:
@@ -83,7 +87,8 @@ def _open(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
 
 
-def _header(path: str) -> tuple[Header, str]:
+def _header(path: str) -> tuple[str, str]:
+    """The document of the header, and the id the plan was saved under."""
     database = _open(path)
     try:
         _check_tables(database)
@@ -92,7 +97,14 @@ def _header(path: str) -> tuple[Header, str]:
         database.close()
     if row is None:
         raise _unfit("has no header", path)
-    return msgspec.json.decode(row[0], type=Header), row[1]
+    return _text(row[0]), row[1]
+
+
+def _text(document: object) -> str:
+    """A column of SQLite holds what it is given, bytes too."""
+    if not isinstance(document, str):
+        raise TypeError("a document is no text")
+    return document
 
 
 def _check_tables(database: sqlite3.Connection) -> None:
@@ -104,6 +116,11 @@ def _check_tables(database: sqlite3.Connection) -> None:
 
 
 def _changes(path: str, mapping: str | None) -> Iterator[Change]:
+    return (change for _, change in _documents(path, mapping))
+
+
+def _documents(path: str, mapping: str | None) -> Iterator[tuple[str, Change]]:
+    """The changes, each with the document it stands in: the id is of the documents, as they were written."""
     decode = msgspec.json.Decoder(Change).decode
     database = _open(path)
     try:
@@ -112,9 +129,9 @@ def _changes(path: str, mapping: str | None) -> Iterator[Change]:
         )
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             for document, filed in rows:
-                change = decode(document)
-                if change.mapping != filed:  # the id is of the documents, rows are found by their mapping
+                change = decode(_text(document))
+                if change.mapping != filed:  # rows are found by their mapping, which no digest covers
                     raise _unfit("was edited after it was saved", path)
-                yield change
+                yield document, change
     finally:
         database.close()

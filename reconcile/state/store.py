@@ -10,12 +10,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, StateError
 from reconcile.core.record import Record, Scope
 from reconcile.ports import Fold, Intent, Lease, Outcome, Past, Run
 from reconcile.state import past, records, runs, scopes
 from reconcile.state.database import Database, translated
-from reconcile.state.deeds import Begun, Deed, Ended, Folded, Intended, Opened, Pruned
+from reconcile.state.deeds import Begun, Confirmed, Deed, Ended, Folded, Intended, Opened, Pruned
 from reconcile.state.fence import check_fence
 from reconcile.state.files import unlink
 from reconcile.state.generations import due, keep_generation
@@ -114,6 +115,10 @@ class SqliteState:
         """Commits finished actions: their records, their outcomes, their intents closed; all or nothing."""
         changed = self.commit(Folded(run, folds, outcomes), lease)
         self._changed = self._changed or changed > 0
+
+    def confirm(self, scope: str, versions: Sequence[tuple[str, Version, Version]], lease: Lease) -> None:
+        """Settles records by what the target shows of them."""
+        self.commit(Confirmed(scope, versions), lease)
 
     def end(self, run: Run, completed: Sequence[str], lease: Lease) -> None:
         """Ends a run; `completed` are the scopes with nothing left to do."""

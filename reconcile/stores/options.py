@@ -9,14 +9,16 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from reconcile.ports import Store, Walk
+from reconcile.stores.table_recipe import Recipe
 
 
 class StoreOptions(Struct, frozen=True, kw_only=True):
     """What a connection says beside its URL; "" means "as the environment has it". Never printed: it holds secrets.
 
     `concurrency` is how many calls may be under way at once. `walk` is how a local store lists, `client` a ready client
-    of the adapter's library that replaces the one it would make. `extra` holds the words only some adapters know, among
-    them further secrets; an adapter refuses those it does not know with `UsageError`.
+    of the adapter's library that replaces the one it would make, `recipe` how a database reads the files it is to hold.
+    `extra` holds the words only some adapters know, among them further secrets; an adapter refuses those it does not
+    know with `UsageError`.
     """
 
     region: str = ""
@@ -29,6 +31,7 @@ class StoreOptions(Struct, frozen=True, kw_only=True):
     concurrency: int = 16
     walk: Walk | None = None
     client: Any = None
+    recipe: Recipe | None = None
     extra: dict[str, Any] = {}
 
     def __repr__(self) -> str:

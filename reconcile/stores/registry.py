@@ -26,6 +26,12 @@ _ADAPTERS: Final = {
     "s3": ("reconcile.stores.object:ObjectStore", "Amazon S3 and everything S3-compatible"),
     "gs": ("reconcile.stores.object:ObjectStore", "Google Cloud Storage"),
     "az": ("reconcile.stores.object:ObjectStore", "Azure Blob Storage"),
+    "dbfs": ("reconcile.stores.dbfs:DbfsStore", "Databricks File System"),
+    "volume": ("reconcile.stores.volume:VolumeStore", "volumes of Unity Catalog (/Volumes/…)"),
+    "workspace": ("reconcile.stores.workspace:WorkspaceStore", "workspace files and notebooks (/Workspace/…)"),
+    "sqlite": ("reconcile.stores.table:TableStore", "tables in a SQLite file, from CSV, TSV, JSON(L) and Parquet"),
+    "duckdb": ("reconcile.stores.table:TableStore", "tables in a DuckDB file, from the same"),
+    "postgresql": ("reconcile.stores.table:TableStore", "tables in PostgreSQL, from the same"),
 }
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")

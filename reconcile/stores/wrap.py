@@ -19,7 +19,12 @@ T = TypeVar("T")
 class ReadOnly(Wrapper):
     """A store that cannot be changed: planning has no other, so that it need not promise to leave it alone."""
 
-    _LOOKS = frozenset({"list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers"})
+    _LOOKS = frozenset(
+        (
+            *("list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"),
+            *("made_from", "inside"),
+        )
+    )
 
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:
         if verb not in self._LOOKS:

@@ -12,9 +12,9 @@ from reconcile.ports import Body, Hashes, Store, Traits
 T = TypeVar("T")
 
 
-_CALLS: Final = ("token", "version_id", "restore", "probe", "discard")
+_CALLS: Final = ("token", "version_id", "restore", "probe", "discard", "confirmed", "made_from", "inside")
 _STREAMS: Final = ("versions", "leftovers")
-_NO_CALLS: Final = ("trust",)
+_NO_CALLS: Final = ("trust", "is_settled", "is_current")
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""
 
 

@@ -38,12 +38,13 @@ class Contender:
 
 @dataclass(frozen=True)
 class Case:
-    """Contenders for one piece of work of `count` paths; the ratios are to `yardstick`."""
+    """Contenders for one piece of work of `count` paths (or other units); the ratios are to `yardstick`."""
 
     title: str
     count: int
     contenders: Sequence[Contender]
     yardstick: str
+    unit: str = "path"
 
 
 def without(case: Case, names: Sequence[str]) -> Case:
@@ -144,7 +145,7 @@ def table(case: Case, samples: Mapping[str, Sequence[Sample]]) -> str:
     lines = [
         f"**{case.title}**",
         "",
-        "| command | wall s (min to max) | ratio | CPU s | paths per CPU s | µs per path | peak MiB |",
+        f"| command | wall s (min to max) | ratio | CPU s | {case.unit}s per CPU s | µs per {case.unit} | peak MiB |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for contender in case.contenders:

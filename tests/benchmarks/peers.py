@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+import subprocess
 import sys
 
 from tests.benchmarks.measure import Argv, BenchmarkError
@@ -17,6 +18,13 @@ WORKERS = 32
 def reconcile(folder: Path, *words: str) -> Argv:
     """Our command, on the spec in `folder`."""
     return [tool("reconcile"), "-C", folder, *words]
+
+
+def run_quietly(argv: Argv) -> None:
+    """Runs what makes the ground ready; it must end well."""
+    done = subprocess.run([str(part) for part in argv], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchmarkError(f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def write_spec(folder: Path, source: Path, target: str, *, endpoint: str = "") -> None:

@@ -25,7 +25,16 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks import guarantees, measure, noop_local, noop_s3, startup, upload_large, upload_small  # noqa: E402
+from tests.benchmarks import (  # noqa: E402
+    guarantees,
+    measure,
+    noop_local,
+    noop_s3,
+    startup,
+    table_load,
+    upload_large,
+    upload_small,
+)
 
 README = Path(__file__).with_name("README.md")
 Stage = Callable[[Path, int], AbstractContextManager[measure.Case]]
@@ -49,6 +58,8 @@ BENCHMARKS = {
     "upload_small": Benchmark(upload_small.stage, upload_small.SIZES),
     "guarantees": Benchmark(guarantees.stage, guarantees.SIZES, rounds=7),
     "upload_large": Benchmark(upload_large.stage, upload_large.SIZES, rounds=3),
+    "table_sqlite": Benchmark(table_load.stage_sqlite, table_load.SIZES, rounds=3),
+    "table_postgres": Benchmark(table_load.stage_postgres, table_load.SIZES, rounds=3),
 }
 
 

@@ -12,6 +12,12 @@ import socket
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+from tests.servers import stop
+
+if TYPE_CHECKING:
+    from tests.postgres import Postgres
 
 BUCKET = "bench"
 REGION = "us-east-1"
@@ -93,6 +99,18 @@ def seaweedfs(room: Path) -> Iterator[str]:
             yield endpoint
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, as the tests have it. Its files go with it."""
+    from tests import postgres as server
+
+    started = server._start()
+    try:
+        yield server.Postgres(started["port"])
+    finally:
+        stop(started["pid"])
 
 
 @contextmanager

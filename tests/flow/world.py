@@ -28,7 +28,8 @@ class World:
     """`root/src` is the source, `target` where it goes (`root/out`, or a URL). Options are those of the mapping.
 
     `around` puts something around the target, `more` are further mappings, `clock` is what a busy store is waited by,
-    `state` is where it is remembered (`root/state`, or the place of a shared one), `mapping` what it is called.
+    `state` is where it is remembered (`root/state`, or the place of a shared one), `mapping` what it is called,
+    `stores` are named connections.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class World:
     clock: Clock = field(default_factory=RealClock)
     state: str = ""
     mapping: str = "docs"
+    stores: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.src.mkdir(parents=True, exist_ok=True)
@@ -75,6 +77,7 @@ class World:
     def house(self, *, write: bool, reach: Reach | None = None) -> House:
         document = {
             "state": self.state,
+            "stores": self.stores,
             "mappings": {self.mapping: {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
         house = wire(build(document, root=self.root), write=write, clock=self.clock, reach=reach or Reach())

@@ -63,6 +63,8 @@ HARM = {
     "no header": "DELETE FROM header",
     "numbers for text": "UPDATE header SET document = 17",
     "bytes for text": "UPDATE changes SET document = x'ff00'",
+    "a header in bytes": "UPDATE header SET document = CAST(document AS BLOB)",
+    "a change in bytes": "UPDATE changes SET document = CAST(document AS BLOB)",
     "nothing for text": "UPDATE header SET id = x''",
     "a deep document": "UPDATE header SET document = replace(hex(zeroblob(50000)), '00', '[')",
     "a path upwards": "UPDATE changes SET document = replace(document, 'old.txt', '../../etc/passwd')",

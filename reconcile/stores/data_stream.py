@@ -1,0 +1,131 @@
+"""The stream of typed rows: asks DuckDB for them, looks at every batch, and says which row is bad, where and why."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from reconcile.stores.data_engine import BATCH_ROWS, cursor, failures
+from reconcile.stores.data_file import Column, DataError, Reject, ShapeError, arrow_type
+from reconcile.stores.data_lines import Line
+from reconcile.stores.data_relation import MAX_REJECTS, Opened, mend
+from reconcile.stores.data_types import Judged, certain, judge, sql_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BAD: Final = "bad"
+
+
+class RowStream:
+    """One pass over a relation. `columns` are those of the file, in its order.
+
+    Where the types were pinned and not found in this very content, `pinned_empty` are the columns that are pinned as
+    empty: what does not fit an undeclared type, or stands in an empty column, is then no bad row but another shape.
+    """
+
+    def __init__(
+        self, opened: Opened, columns: Sequence[Column], *, pinned_empty: frozenset[str] | None, quarantine: bool
+    ) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+
+        self.row_count = 0
+        self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+        self._relation = opened.relation
+        self._small = opened.small
+        self._columns = columns
+        self._pinned = pinned_empty is not None
+        self._empty = pinned_empty or frozenset()
+        self._quarantine = quarantine
+        self._bad: list[tuple[int, int]] = []
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        seen = 0
+        while True:
+            try:
+                for batch in self._ask(seen):
+                    good = self._good(batch, seen)
+                    seen += batch.num_rows
+                    self.row_count += good.num_rows
+                    yield good
+            except failures() as error:
+                mend(self._relation, error)
+            else:
+                return
+
+    def rejects(self) -> list[Reject]:
+        """The rows that were put aside, by line."""
+        rows = sorted(self._bad)
+        found = zip(rows, self._relation.find([row for row, _ in rows]), strict=True)
+        own = [
+            Reject(line.number, self._columns[at].name, self._reason(at, line), line.text) for (_, at), line in found
+        ]
+        return sorted([*self._relation.rejects, *own], key=lambda reject: reject.line)
+
+    def _ask(self, offset: int) -> Iterator[pa.RecordBatch]:
+        """The rows from `offset` on, typed, and for each the position of a cell that does not fit."""
+        unusual = (
+            column.name in self._empty or (column.declared and column.type != "text") for column in self._columns
+        )
+        if self._small is not None and not any(unusual):
+            yield self._small.batch(self._columns)
+            return
+        judged = [self._judged(position) for position in range(len(self._columns))]
+        values = [f"{one.value} AS v{position}" for position, one in enumerate(judged)]
+        bad = "".join(f" WHEN {one.bad} THEN {position}" for position, one in enumerate(judged) if one.bad)
+        values.append(f"CASE{bad} END AS {BAD}" if bad else f"NULL::INTEGER AS {BAD}")
+        skip = f" OFFSET {offset}" if offset else ""
+        with closing(cursor()) as connection:
+            source = self._relation.source(connection)
+            query = f"SELECT {', '.join(values)} FROM {source}{skip}"  # noqa: S608
+            yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
+
+    def _judged(self, position: int) -> Judged:
+        column, cell = self._columns[position], self._relation.cells[position]
+        if column.name in self._empty:
+            return Judged(f"CAST(NULL AS {sql_type(column.type)})", f"{cell.other} IS NOT NULL")
+        if cell.value and cell.type == column.type:
+            return Judged(cell.value, "")
+        text = cell.text if column.type == "text" else cell.other
+        return judge(column, text) if self._pinned or column.declared else certain(column.type, text)
+
+    def _good(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
+        """The rows of a batch that fit; the others are put aside, or raised."""
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+
+        marks = batch.column(len(self._columns))
+        if marks.null_count < len(marks):
+            for row, at in enumerate(marks.to_pylist()):
+                if at is not None:
+                    self._put_aside(before + row, at)
+            batch = batch.filter(marks.is_null())
+        arrays = [array.cast(kind) for array, kind in zip(batch.columns, self.schema.types, strict=False)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _put_aside(self, row: int, at: int) -> None:
+        column = self._columns[at]
+        retyped = self._pinned and not column.declared and (column.type != "text" or column.name in self._empty)
+        if retyped or not self._quarantine or len(self._bad) + len(self._relation.rejects) >= MAX_REJECTS:
+            line = next(self._relation.find([row]))
+            number, character = line.where(at)
+            path = f"{self._relation.name}:{number}:{character}"
+            kind = ShapeError if retyped else DataError
+            hint = "fix the row, set types:, or on_bad_rows: quarantine"
+            raise kind(self._reason(at, line), op="read", path=path, hint=hint)
+        self._bad.append((row, at))
+
+    def _reason(self, at: int, line: Line) -> str:
+        column, cell = self._columns[at], line.cells[at]
+        if "\0" in cell:
+            return f"column `{column.name}` holds a NUL character"
+        shown = cell if len(cell) <= 80 else cell[:80] + "…"
+        return f'column `{column.name}` is {column.type.upper()}, found "{shown}"'
+
+
+def numbers(start: int, count: int) -> Any:
+    """An Arrow array of `count` whole numbers from `start` on."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(array("q", range(start, start + count)))])

@@ -1,0 +1,99 @@
+"""Who asks a Databricks workspace: the configuration and the credentials, both as the Databricks SDK finds them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+import logging
+from threading import Lock
+from typing import Any, Final
+
+from reconcile.core.errors import UsageError
+from reconcile.stores.databricks_errors import SignInError
+from reconcile.stores.options import StoreOptions
+
+WORDS: Final = ("host", "token", "client_id", "client_secret", "auth_type")
+"""Words of a connection that the SDK knows under the same name; `profile` is another."""
+
+_PATIENCE_S: Final = 5
+"""So long the SDK tries to reach a workspace for its configuration; its own measure is five minutes."""
+
+
+class Identity:
+    """The configuration of one workspace; thread-safe.
+
+    Without words it is the SDK's own chain: environment, profile, notebook, cloud identities. `client` of the options
+    may be a `Config` or a `WorkspaceClient` that is ready; only what was found here can be found anew.
+    """
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        if unknown := sorted(set(options.extra) - set(WORDS)):
+            raise UsageError(f"a Databricks place does not know {', '.join(unknown)}", op="open", path=url)
+        self._url = url
+        self._words: dict[str, Any] = {word: str(options.extra[word]) for word in WORDS if options.extra.get(word)}
+        if options.profile:
+            self._words["profile"] = options.profile
+        self._given = getattr(options.client, "config", options.client)
+        self._config: Any = self._given
+        self._lock = Lock()
+        self._renewed = self._proven = 0
+
+    @property
+    def config(self) -> Any:
+        """The SDK's configuration; `SignInError` where it finds no credentials."""
+        with self._lock:
+            if self._config is None:
+                self._config = self._found()
+            return self._config
+
+    def headers(self) -> tuple[int, dict[str, str]]:
+        """Headers that say who asks, renewed by the SDK before they expire; and how often they were found anew."""
+        renewed = self._renewed
+        config = self.config
+        try:
+            said = dict(config.authenticate())
+        except Exception as error:  # whatever a source of credentials raises: processes, files, other services
+            raise self.unknown(str(error)) from error
+        if config.workspace_id:
+            said["X-Databricks-Workspace-Id"] = str(config.workspace_id)
+        return renewed, said | {"User-Agent": _user_agent(config)}
+
+    def accepted(self, renewed: int) -> None:
+        """Credentials that were found anew so often have been accepted."""
+        self._proven = max(self._proven, renewed)
+
+    def renew(self, renewed: int, message: str) -> None:
+        """After a refusal of credentials found anew `renewed` times: finds them once more.
+
+        `SignInError` when that was tried, and those were refused as well.
+        """
+        with self._lock:
+            if self._renewed != renewed:  # somebody else was quicker
+                return
+            if self._given is not None or self._proven < renewed:
+                raise self.unknown(message)
+            self._config = self._found()
+            self._renewed += 1
+
+    def unknown(self, message: str) -> SignInError:
+        """The workspace does not take these credentials, or there are none."""
+        profile = self._words.get("profile") or getattr(self._config, "profile", None)
+        hint = f"databricks auth login -p {profile}" if profile else "databricks auth login, or give host and token"
+        return SignInError(f"not signed in: {message}", op="open", path=self._url, hint=hint)
+
+    def _found(self) -> Any:
+        from databricks.sdk.core import Config  # noqa: PLC0415 - a second, only for those who talk to Databricks
+
+        from reconcile import __version__  # noqa: PLC0415
+
+        logging.getLogger("databricks.sdk").addHandler(logging.NullHandler())
+        try:
+            return Config(
+                product="reconcile", product_version=__version__, retry_timeout_seconds=_PATIENCE_S, **self._words
+            )
+        except (ValueError, OSError) as error:
+            raise self.unknown(str(error)) from error
+
+
+@lru_cache(maxsize=8)
+def _user_agent(config: Any) -> str:
+    return str(config.user_agent)

@@ -1,0 +1,287 @@
+"""Tables in a DuckDB file. One process has the file to itself while it writes; several may read it meanwhile none does.
+
+DuckDB does not tell cheaply whether rows were edited; a sum over all of them, which takes it a second for a gigabyte,
+is noted with each load and compared before a table is replaced or dropped. Its hash may differ from release to release,
+so a sum made by another release says nothing, and only rows and columns are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+import os
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Self
+from zlib import crc32
+
+from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.traits import Traits
+from reconcile.stores.data_file import Column
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_steps import commit, put_in_place
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+TRAITS: Final = Traits(
+    key="casefold",
+    write="match",
+    delete="match",
+    copy="match",
+    move="match",
+    move_atomic=True,
+    returns_version=True,
+    proves=True,
+    keeps="link",
+    rows=True,
+    reserved_prefixes=(RESERVED,),
+)
+
+_TYPES: Final = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
+    "blob": "BLOB",
+    "json": "JSON",
+}
+_HERE: Final = "database_name = current_database() AND schema_name = 'main'"
+
+
+class DuckdbEngine:
+    """One DuckDB file. One connection, one transaction at a time; threads take turns."""
+
+    def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self.url = f"duckdb:///{path}"
+        self.traits = TRAITS
+        self.exclusive = True
+        self._path = path
+        self._given = connection
+        self._connection = connection
+        self._file: tuple[int, int] | None = None
+        self._writes = connection is not None
+        self._lock = RLock()
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        """`duckdb:///relative.db`, `duckdb:////absolute.db`; `client` is an open connection to use instead."""
+        return cls(url.removeprefix("duckdb:///"), connection=options.client)
+
+    def type_of(self, column: Column) -> str:
+        """Every type has its like."""
+        return _TYPES.get(column.type, column.type.upper())
+
+    @contextmanager
+    def session(self, *, write: bool) -> Iterator[DuckdbSession]:
+        """Opened for writing only once somebody writes: until then other processes may read as well."""
+        with self._lock, _translated(self._path):
+            connection = self._connected(write=write)
+            connection.execute("BEGIN")
+            try:
+                yield DuckdbSession(connection)
+                commit(lambda: connection.execute("COMMIT"))
+            except BaseException:
+                with _forgiving():
+                    connection.execute("ROLLBACK")
+                raise
+
+    def ensure(self, *, dry: bool) -> list[str]:
+        """The file, and the directories above it."""
+        path = Path(self._path)
+        if self._given is not None or path.exists():
+            return []
+        if not dry:
+            with self._lock, _translated(self._path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._open(write=True)
+        return [f"DuckDB file {self._path}"]
+
+    def close(self) -> None:
+        """A connection that was given stays open: it is not ours."""
+        with self._lock:
+            if self._connection is not None and self._given is None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self, *, write: bool) -> duckdb.DuckDBPyConnection:
+        """A connection to the file that has the name now: one that was deleted behind our back is gone."""
+        if self._given is not None:
+            return self._given
+        try:
+            seen = Path(self._path).stat()
+        except FileNotFoundError as error:
+            raise NotFoundError("there is no such database", op="open", path=self._path) from error
+        stale = self._file != (seen.st_dev, seen.st_ino)
+        if self._connection is None or stale or (write and not self._writes):
+            return self._open(write=write)
+        return self._connection
+
+    def _open(self, *, write: bool) -> duckdb.DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - heavy
+
+        self.close()
+        self._connection = duckdb.connect(self._path, read_only=not write)
+        self._writes = write
+        seen = Path(self._path).stat()
+        self._file = seen.st_dev, seen.st_ino
+        return self._connection
+
+
+class DuckdbSession:
+    """One transaction of DuckDB."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def lock(self) -> None:
+        """There is no other writer."""
+
+    def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """As it is."""
+        return self._connection.execute(sql, list(values)).fetchall()
+
+    def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """In the order of loading."""
+        cursor = self._connection.execute(f"SELECT * FROM {quoted(name)}")
+        while rows := cursor.fetchmany(SCAN_ROWS):
+            yield rows
+
+    def names(self, name: str | None = None) -> dict[str, bool]:
+        """Of the schema `main`."""
+        only = "" if name is None else " AND lower({0}) = lower($1)"
+        told = () if name is None else (name,)
+        found: dict[str, bool] = {}
+        for source, column, is_table in (("duckdb_tables", "table_name", True), ("duckdb_views", "view_name", False)):
+            where = f"{_HERE} AND NOT internal{only.format(column)}"
+            found |= {one: is_table for (one,) in self.run(f"SELECT {column} FROM {source}() WHERE {where}", *told)}
+        return found
+
+    def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
+        """Rows and columns; how many rows there are DuckDB knows without counting."""
+        there = self.names(next(iter(made)) if len(made) == 1 else None)
+        seen = {}
+        for name, (noted, _) in made.items():
+            if there.get(name):
+                shape = "".join(f"{column} {kind}\0" for column, kind in self.columns(name))
+                mark = f"{crc32(shape.encode('utf-8', 'replace')):08x}"
+                seen[name] = Seen(self._count(name) if noted else -1, mark + "+" * noted.count("+"))
+        return seen
+
+    def columns(self, name: str) -> tuple[tuple[str, str], ...]:
+        """In their order."""
+        sql = f"SELECT column_name, data_type FROM duckdb_columns() WHERE {_HERE} AND table_name = $1"
+        return tuple((str(column), str(kind)) for column, kind in self.run(f"{sql} ORDER BY column_index", name))
+
+    def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
+        """As a stream."""
+        self._connection.register(f"{RESERVED}batches", batches)
+        try:
+            self._connection.execute(f"INSERT INTO {quoted(name)} SELECT * FROM {RESERVED}batches")
+        finally:
+            self._connection.unregister(f"{RESERVED}batches")
+
+    def checksum(self, name: str) -> str:
+        """Of every row by itself, so that their order does not count."""
+        columns = ", ".join(quoted(column) for column, _ in self.columns(name))
+        [(version, total)] = self.run(f"SELECT version(), sum(hash({columns})::HUGEINT) FROM {quoted(name)}")
+        return f"{version} {total or 0}"
+
+    def settle(self, name: str, load: str) -> Seen:  # noqa: ARG002 - the database keeps no note of loads
+        """Rows and columns."""
+        return self.look({name: ("new", 0)})[name]
+
+    def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
+        """Views find their table by its name; indexes are made anew, constraints cannot be."""
+        told = [str(text) for (text,) in self.run(
+            f"SELECT constraint_text FROM duckdb_constraints() WHERE {_HERE} AND table_name = $1", name
+        )]  # fmt: skip
+        if told:
+            message = f"these constraints hang on the table and cannot be carried over: {'; '.join(told)}"
+            raise RefusedError(message, op="replace", path=name, hint="drop them first")
+        indexes = self.run(f"SELECT index_name, sql FROM duckdb_indexes() WHERE {_HERE} AND table_name = $1", name)
+        comments = self._comments(name)
+        for index, _ in indexes:
+            self.run(f"DROP INDEX {quoted(index)}")
+        put_in_place(self, new, name, aside)
+        kept = {column for column, _ in self.columns(name)}
+        for column, comment in comments:
+            what = f"COLUMN {quoted(name)}.{quoted(column)}" if column else f"TABLE {quoted(name)}"
+            if not column or column in kept:
+                self.run(f"COMMENT ON {what} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+        for index, sql in indexes:
+            self._indexed(name, index, sql)
+        return mark, ""
+
+    def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - a view waits until its table is back
+        """Nothing: a view works again when the table is back, and a foreign key refuses by itself."""
+        return []
+
+    def _indexed(self, name: str, index: str, sql: str) -> None:
+        import duckdb  # noqa: PLC0415 - heavy
+
+        try:
+            self.run(sql)
+        except duckdb.Error as error:
+            message = f"the new columns cannot bear the index {index} that hangs on the table ({error})"
+            raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
+
+    def _comments(self, name: str) -> list[tuple[str, str]]:
+        """(column, comment), "" for the table itself."""
+        table = f"SELECT '', comment FROM duckdb_tables() WHERE {_HERE} AND table_name = $1 AND comment IS NOT NULL"
+        column = table.replace("''", "column_name").replace("duckdb_tables", "duckdb_columns")
+        return [(str(one), str(text)) for one, text in (*self.run(table, name), *self.run(column, name))]
+
+    def _count(self, name: str) -> int:
+        [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
+        return int(rows)
+
+
+@contextmanager
+def _forgiving() -> Iterator[None]:
+    import duckdb  # noqa: PLC0415 - heavy
+
+    with suppress(duckdb.Error):
+        yield
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """DuckDB's errors, and the system's, as ours."""
+    import duckdb  # noqa: PLC0415 - heavy
+
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise _io_error(path, str(error)) from error
+    except (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException) as error:
+        raise DamagedError(_first_line(error), op="duckdb", path=path) from error
+    except duckdb.Error as error:
+        raise RefusedError(_first_line(error), op="duckdb", path=path) from error
+    except OSError as error:
+        kind = DeniedError if isinstance(error, PermissionError) else StoreError
+        raise kind(os.strerror(error.errno or 0).lower(), op="duckdb", path=path) from error
+
+
+def _io_error(path: str, told: str) -> StoreError:
+    """DuckDB has one error for all that goes wrong with files, so its words must be read."""
+    if "lock" in told:
+        hint = "close what has it open, and run it again"
+        return BusyError("is open in another process", op="duckdb", path=path, hint=hint)
+    if "No space left" in told:
+        return StoreError("the disk is full", op="duckdb", path=path)
+    if "Permission denied" in told or "read-only" in told.lower():
+        return DeniedError("may not be opened", op="duckdb", path=path)
+    if "not a valid DuckDB" in told:
+        return DamagedError("is no DuckDB file", op="duckdb", path=path)
+    return StoreError(told.partition("\n")[0], op="duckdb", path=path)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

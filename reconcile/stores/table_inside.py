@@ -1,0 +1,114 @@
+"""What loading a file would do to a table: its columns and rows before and after. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from reconcile.core.inside import UNCOUNTED, ColumnChange, Inside
+from reconcile.ports import Body
+from reconcile.stores.data_file import DataFile
+from reconcile.stores.table_content import content_of
+from reconcile.stores.table_ledger import Row
+from reconcile.stores.table_loading import Loader
+from reconcile.stores.table_room import Room
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COUNTED_BYTES: Final = 32 << 20
+"""Rows of larger files are not counted for a plan."""
+
+COMPARED_ROWS: Final = 100_000
+"""Rows are compared one by one where neither side has more of them."""
+
+Columns = tuple[tuple[str, str], ...]
+
+
+def inside_of_delete(room: Room, key: str) -> Inside:
+    """How many rows go, and what would not let them."""
+    row = room.table(key)
+    if row is None:
+        return Inside()
+    hanging = room.session.hanging(row.name)
+    return Inside(rows_was=row.rows, refused=f"others hang on it: {', '.join(hanging)}" if hanging else "")
+
+
+def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> Inside:
+    """Columns always; rows as far as that is cheap. Without a room there is no database yet."""
+    there = room.table(key) if room is not None else None
+    row = there if there is not None and there.load else None
+    old = room.session.columns(there.name) if room is not None and there is not None else ()
+    with content_of(body) as content, loader.opened(content, body, row) as data:
+        differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
+        inside = Inside(columns=differing, rows_was=row.rows if row else UNCOUNTED, notes=data.notes)
+        if room is not None and there is not None and differing and (hanging := room.session.hanging(there.name)):
+            return replace(inside, refused=f"its columns change, and others hang on it: {', '.join(hanging)}")
+        if body.size_bytes > COUNTED_BYTES:
+            return inside
+        before = _before(room, row) if not differing else None
+        return _with_rows(inside, before, data, loader.key)
+
+
+def _before(room: Room | None, row: Row | None) -> Iterator[tuple[Any, ...]] | None:
+    """The rows of a table that is not too large to be compared."""
+    if room is None or row is None or row.rows > COMPARED_ROWS:
+        return None
+    return (tuple(map(_plain, one)) for some in room.session.scan(row.name) for one in some)
+
+
+def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
+    was, now = dict(old), dict(new)
+    for name, kind in new:
+        if was.get(name) != kind:
+            yield ColumnChange(name, was.get(name, ""), kind)
+    yield from (ColumnChange(name, was=kind) for name, kind in old if name not in now)
+
+
+def _with_rows(inside: Inside, before: Iterator[tuple[Any, ...]] | None, data: DataFile, key: Sequence[str]) -> Inside:
+    """The rows of the file, counted; and compared with those from before, if there are any to compare."""
+    rows: list[tuple[Any, ...]] = []
+    for batch in data.batches():
+        if before is not None and data.row_count <= COMPARED_ROWS:
+            rows += _tuples(batch)
+    inside = replace(inside, rows_now=data.row_count, rejected=len(data.rejects))
+    if before is None or data.row_count > COMPARED_ROWS:
+        return inside
+    places = [at for at, column in enumerate(data.shape.columns) if column.name in key]
+    if places and len(places) == len(key):
+        return _compared_by_key(inside, before, rows, places)
+    more = Counter(rows)
+    more.subtract(Counter(before))
+    return replace(
+        inside,
+        added=sum(count for count in more.values() if count > 0),
+        removed=-sum(count for count in more.values() if count < 0),
+    )
+
+
+def _compared_by_key(
+    inside: Inside, before: Iterable[tuple[Any, ...]], after: Iterable[tuple[Any, ...]], places: Sequence[int]
+) -> Inside:
+    was = {tuple(row[at] for at in places): row for row in before}
+    now = {tuple(row[at] for at in places): row for row in after}
+    changed = sum(was[name] != now[name] for name in was.keys() & now.keys())
+    return replace(inside, added=len(now.keys() - was.keys()), changed=changed, removed=len(was.keys() - now.keys()))
+
+
+def _tuples(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    columns = [[_plain(value) for value in column.to_pylist()] for column in batch.columns]
+    return zip(*columns, strict=True)
+
+
+def _plain(value: Any) -> Any:
+    """A value in a form that is the same from whatever database it comes."""
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or isinstance(value, int | bytes):
+        return value
+    if isinstance(value, float):
+        return value if value == value else "NaN"  # noqa: PLR0124 - NaN alone is not itself
+    return str(value)

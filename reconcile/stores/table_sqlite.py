@@ -1,0 +1,330 @@
+"""Tables in a SQLite file, through Python's own library.
+
+There must be one SQLite library to a file in a process: file locks belong to the process, so two libraries do not see
+each other's, and both would write at once. A program that calls `reconcile.apply` may have the file open through
+`sqlite3` itself; so data and ledger go through `sqlite3` too, though another driver binds rows faster.
+
+Every edit by hand is noticed cheaply: a small table is read whole; on a larger one three triggers count edits in the
+ledger, and take no part in our own loads, which end before the triggers are made. Readers are never kept waiting and
+see one moment: the file is in WAL mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+import os
+from pathlib import Path
+import re
+import sqlite3
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Self
+from zlib import crc32
+
+from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.traits import Traits
+from reconcile.stores.data_file import Column
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_steps import commit, put_in_place
+from reconcile.stores.table_values import python_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long another program's write is waited for."""
+
+TRAITS: Final = Traits(
+    key="casefold",
+    write="match",
+    delete="match",
+    copy="match",
+    move="match",
+    move_atomic=True,
+    returns_version=True,
+    proves=True,
+    keeps="link",
+    rows=True,
+    reserved_prefixes=(RESERVED, "sqlite_"),
+)
+
+_TYPES: Final = {
+    "integer": "BIGINT",
+    "double": "FLOAT",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+    "blob": "BLOB",
+}
+"""Of what SQLite has no type for, the text is kept: decimals would be rounded as numbers."""
+
+SMALL_ROWS: Final = 200
+"""A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
+
+_PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
+_ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
+
+
+class SqliteEngine:
+    """One SQLite file. One connection, one transaction at a time; threads take turns."""
+
+    def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
+        self.url = f"sqlite:///{path}"
+        self.traits = TRAITS
+        self.exclusive = True
+        self._path = path
+        self._given = connection
+        self._connection = connection
+        self._file: tuple[int, int] | None = None
+        self._lock = RLock()
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        """`sqlite:///relative.db`, `sqlite:////absolute.db`; `client` is an open connection to use instead."""
+        return cls(url.removeprefix("sqlite:///"), connection=options.client)
+
+    def type_of(self, column: Column) -> str:
+        """The words pandas writes, where it has one."""
+        return _TYPES.get(column.type, "TEXT")
+
+    @contextmanager
+    def session(self, *, write: bool) -> Iterator[SqliteSession]:
+        """Writers wait for each other from the start."""
+        with self._lock, _translated(self._path):
+            connection = self._connected(write=write)
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield SqliteSession(connection)
+                commit(lambda: connection.execute("COMMIT"))
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def ensure(self, *, dry: bool) -> list[str]:
+        """The file, and the directories above it."""
+        path = Path(self._path)
+        if self._given is not None or path.exists():
+            return []
+        if not dry:
+            with _translated(self._path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                connection = sqlite3.connect(self._path)
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.close()
+        return [f"SQLite file {self._path}"]
+
+    def close(self) -> None:
+        """A connection that was given stays open: it is not ours."""
+        with self._lock:
+            if self._connection is not None and self._given is None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self, *, write: bool) -> sqlite3.Connection:
+        """The connection, to the file that has the name now: one that was deleted behind our back is gone."""
+        if self._given is not None:
+            return self._given
+        try:
+            seen = Path(self._path).stat()
+        except FileNotFoundError as error:
+            raise NotFoundError("there is no such database", op="open", path=self._path) from error
+        if self._connection is None or self._file != (seen.st_dev, seen.st_ino):
+            self.close()
+            self._connection = self._open()
+            self._file = seen.st_dev, seen.st_ino
+        if write:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"{Path(self._path).absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        for pragma in ("legacy_alter_table=ON", "foreign_keys=OFF", "synchronous=FULL", "cache_size=-32768"):
+            connection.execute(f"PRAGMA {pragma}")  # a rename must not rewrite the views and keys that name the table
+        return connection
+
+
+class SqliteSession:
+    """One transaction of SQLite."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def lock(self) -> None:
+        """A transaction that writes has the file to itself."""
+
+    def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """`$1` is written `?1` here."""
+        there = _PLACE.sub(lambda found: f"?{found[1]}" if found[1] else found[0], sql)
+        return self._connection.execute(there, values).fetchall()
+
+    def names(self, name: str | None = None) -> dict[str, bool]:
+        """Without SQLite's own."""
+        rows = self.run(
+            "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
+            "AND substr(name, 1, 7) <> 'sqlite_' AND ($1 IS NULL OR name = $1 COLLATE NOCASE)",
+            name,
+        )
+        return {name: kind == "table" and not _is_virtual(sql) for name, kind, sql in rows}
+
+    def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
+        """A small table is read; of a larger one no row is, while its triggers saw no edit."""
+        only = next(iter(made)) if len(made) == 1 else None
+        watched = self._watched(only)
+        seen = {}
+        for name, shape in self._shapes(only).items():
+            if name in made:
+                noted, rows = made[name]
+                seen[name] = self._seen(name, shape, noted, rows, watched.get(name, ""))
+        return seen
+
+    def _seen(self, name: str, shape: str, noted: str, rows: int, edits: str) -> Seen:
+        if not noted:
+            return Seen(-1, f"-.{shape}")
+        if noted.startswith("c"):
+            return self._small(name, shape) or Seen(self._count(name), f"grown.{shape}")
+        mark = f"{edits or 'loose'}.{shape}"
+        return Seen(rows if mark == noted else self._count(name), mark)
+
+    def _small(self, name: str, shape: str) -> Seen | None:
+        """A table of few rows with a sum over them; None when there are more."""
+        rows = self._connection.execute(f"SELECT * FROM {quoted(name)} LIMIT {SMALL_ROWS + 1}").fetchall()
+        return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
+
+    def _shapes(self, only: str | None) -> dict[str, str]:
+        """By table: what stands for its columns."""
+        columns: dict[str, list[str]] = {}
+        for name, column, kind in self.run(
+            "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
+            "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
+            only,
+        ):
+            columns.setdefault(name, []).append(f"{column} {kind}")
+        return {name: _sum("\0".join(told)) for name, told in columns.items()}
+
+    def _watched(self, only: str | None) -> dict[str, str]:
+        """By table with all our triggers in place: how many edits they saw."""
+        watched: dict[str, list[str]] = {}
+        for name, trigger in self.run(
+            "SELECT tbl_name, substr(name, $2 + 1) FROM sqlite_schema WHERE type = 'trigger' "
+            "AND substr(name, 1, $2) = $1 AND ($3 IS NULL OR tbl_name = $3)",
+            RESERVED,
+            len(RESERVED),
+            only,
+        ):
+            watched.setdefault(name, []).append(trigger.rpartition("_")[0])
+        if not watched or not self.names(LEDGER):
+            return {}
+        loads = {name: loads[0] for name, loads in watched.items() if loads == loads[:1] * len(_ON_EDIT)}
+        one = loads.get(only or "")
+        found = self.run(f"SELECT load, edits FROM {LEDGER} WHERE $1 IS NULL OR load = $1", one)
+        edits = {load: str(count) for load, count in found}
+        return {name: edits[load] for name, load in loads.items() if load in edits}
+
+    def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """By rowid."""
+        cursor = self._connection.execute(f"SELECT * FROM {quoted(name)}")
+        while rows := cursor.fetchmany(SCAN_ROWS):
+            yield rows
+
+    def columns(self, name: str) -> tuple[tuple[str, str], ...]:
+        """As declared."""
+        return tuple(self.run("SELECT name, type FROM pragma_table_info($1) ORDER BY cid", name))
+
+    def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
+        """Bound, row by row."""
+        places = ", ".join("?" * len(batches.schema))
+        insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
+        for batch in batches:
+            self._connection.executemany(insert, zip(*python_columns(batch), strict=True))
+
+    def checksum(self, name: str) -> str:  # noqa: ARG002 - the triggers see every edit
+        """None is needed."""
+        return ""
+
+    def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
+        """Views and foreign keys name their table, so they take the new one by themselves."""
+        hanging = self._hanging(name)
+        for kind, own, _ in hanging:
+            self.run(f"DROP {kind.upper()} {quoted(own)}")
+        put_in_place(self, new, name, aside)
+        for kind, own, sql in hanging:
+            try:
+                self.run(sql)
+            except sqlite3.Error as error:
+                message = f"the new columns cannot bear the {kind} {own} that hangs on the table ({error})"
+                raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
+        return mark, ""
+
+    def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - what names a table here waits until it is back
+        """Nothing: a view, or a key of another table, works again when the table is back."""
+        return []
+
+    def _hanging(self, name: str) -> list[tuple[str, str, str]]:
+        """The indexes and triggers of a table that are not ours: kind, name, and how each was made."""
+        found = self.run(
+            "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = $1 COLLATE NOCASE "
+            "AND type IN ('index', 'trigger') AND sql IS NOT NULL AND substr(name, 1, $3) <> $2",
+            name,
+            RESERVED,
+            len(RESERVED),
+        )
+        return [(str(kind), str(own), str(sql)) for kind, own, sql in found]
+
+    def settle(self, name: str, load: str) -> Seen:
+        """From here on every edit of a table that is not small is counted."""
+        shape = self._shapes(name)[name]
+        if (small := self._small(name, shape)) is not None:
+            return small
+        for short, edit in _ON_EDIT.items():
+            self.run(
+                f"CREATE TRIGGER {quoted(f'{RESERVED}{load}_{short}')} AFTER {edit} ON {quoted(name)} BEGIN "
+                f"UPDATE {LEDGER} SET edits = edits + 1 WHERE load = '{load}'; END"
+            )
+        return Seen(self._count(name), f"0.{shape}")
+
+    def _count(self, name: str) -> int:
+        [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
+        return int(rows)
+
+
+def _sum(text: str) -> str:
+    return f"{crc32(text.encode('utf-8', 'replace')):08x}"
+
+
+def _is_virtual(sql: str | None) -> bool:
+    return (sql or "")[:21].upper().startswith("CREATE VIRTUAL TABLE")
+
+
+_MEANT: Final[dict[int, tuple[type[StoreError], str]]] = {
+    sqlite3.SQLITE_BUSY: (BusyError, "is locked by another program"),
+    sqlite3.SQLITE_LOCKED: (BusyError, "is locked by another program"),
+    sqlite3.SQLITE_FULL: (StoreError, "the disk is full"),
+    sqlite3.SQLITE_READONLY: (DeniedError, "may only be read"),
+    sqlite3.SQLITE_PERM: (DeniedError, "may not be opened"),
+    sqlite3.SQLITE_CANTOPEN: (DeniedError, "cannot be opened"),
+    sqlite3.SQLITE_AUTH: (DeniedError, "may not be used so"),
+    sqlite3.SQLITE_CORRUPT: (DamagedError, "is damaged"),
+    sqlite3.SQLITE_NOTADB: (DamagedError, "is no SQLite file"),
+    sqlite3.SQLITE_IOERR: (StoreError, "the disk could not be read or written"),
+}
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """SQLite's errors, and the system's, as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        kind, words = _MEANT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, (RefusedError, str(error)))
+        hint = "close what has it open, and run it again" if kind is BusyError else ""
+        raise kind(words, op="sqlite", path=path, hint=hint) from error
+    except OSError as error:
+        kind = DeniedError if isinstance(error, PermissionError) else StoreError
+        raise kind(os.strerror(error.errno or 0).lower(), op="sqlite", path=path) from error

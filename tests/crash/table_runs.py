@@ -1,0 +1,54 @@
+"""A run on tables that dies: a process of its own that kills itself at the Nth moment of its steps in the database."""
+
+from __future__ import annotations
+
+from multiprocessing import get_context
+import os
+from pathlib import Path
+import signal
+from threading import Lock
+from typing import Any
+
+from reconcile.ports import HOOKS
+from tests.flow.world import World
+
+_PROCESSES = get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.crash.table_warm"])
+
+
+class _Fate:
+    """Kills at moment `at` of the steps in a database; -1 counts them."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self.seen: list[str] = []
+        self._lock = Lock()
+
+    def __call__(self, step: str, _told: tuple[Any, ...], done: bool) -> None:
+        if step.startswith("table."):
+            with self._lock:
+                if len(self.seen) == self._at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                    signal.pause()
+                self.seen.append(f"{step} {'after' if done else 'before'}")
+
+
+def _run(words: dict[str, Any], at: int, told: str, home: dict[str, str]) -> None:
+    os.environ.update(home)
+    fate = _Fate(at)
+    HOOKS.append(fate)
+    World(**words).apply()
+    Path(told).write_text("\n".join(fate.seen), encoding="utf-8")
+
+
+def run(world: World, at: int = -1) -> list[str]:
+    """Applies, dying at moment `at`; the moments there were, none when it died."""
+    told = world.root / "moments"
+    told.unlink(missing_ok=True)
+    words = {name: getattr(world, name) for name in ("root", "target", "options", "state", "mapping", "stores")}
+    home = {name: os.environ[name] for name in os.environ if name.startswith("XDG_") or name == "HOME"}
+    process = _PROCESSES.Process(target=_run, args=(words, at, str(told), home))
+    process.start()
+    process.join(60)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return told.read_text(encoding="utf-8").splitlines() if told.exists() else []

@@ -1,0 +1,82 @@
+"""`kill -9` at the steps of a run on tables: every table is the old or the new one, and the next run makes it good."""
+
+import pytest
+
+from tests.crash.table_runs import run
+from tests.stores.table_kit import ENGINES, made, postgres, world_of  # noqa: F401 - a fixture
+
+OLD = {"grows.csv": "id,v\n1,a\n", "goes.csv": "id,v\n7,g\n", "old.csv": "id,v\n8,m\n"}
+NEW = {"grows.csv": "id,v\n1,a\n2,b\n3,c\n", "new.csv": "id,v\n8,m\n", "comes.csv": "id,v\n9,c\n"}
+LARGE = "id,v\n" + "".join(f"{number},some value {number}\n" for number in range(3_000))
+
+
+def tables(database):
+    """Every table that is not ours for our own use, with its rows."""
+    with_names = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+        "duckdb": "SELECT table_name FROM duckdb_tables()",
+        "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+    }
+    names = [name for (name,) in database.sql(with_names[database.engine])]
+    return {name: sorted(database.sql(f'SELECT * FROM "{name}"')) for name in names if not name.startswith("_rec")}
+
+
+def parsed(files):
+    rows = {name[:-4]: [line.split(",") for line in text.splitlines()[1:]] for name, text in files.items()}
+    return {name: sorted((int(one), two) for one, two in found) for name, found in rows.items()}
+
+
+def prepared(database, root):
+    world = world_of(database, root)
+    world.put(**OLD, **{"large.csv": LARGE})
+    run(world)
+    for name in OLD:
+        world.remove(name)
+    world.put(**NEW, **{"large.csv": LARGE + "-1,last\n"})
+    return world
+
+
+def check(database, world):
+    """What a reader may see, and what the next run makes of it."""
+    found, old, new = tables(database), parsed(OLD), parsed(NEW)
+    for name, rows in found.items():
+        if name == "large":
+            assert len(rows) in (3_000, 3_001)
+        else:
+            assert rows in (old.get(name), new.get(name)), (name, rows)
+    for store in database.stores:
+        store.close()
+    assert run(world) != []
+    found = tables(database)
+    assert len(found.pop("large")) == 3_001
+    assert found == new
+    assert list(world.plan().changes()) == []
+    with world.house(write=False) as house:
+        target = house.mappings[0].target
+        assert list(target.leftovers()) == []
+        assert target.stat("large") is not None
+
+
+def deaths(engine, root, request, chosen):
+    """Dies at each of the chosen moments; `chosen` picks from all there are."""
+    with made(engine, root / "count", request) as database:
+        moments = run(prepared(database, root / "count"))
+    assert {"table.create before", "table.fill after", "table.commit before", "table.commit after"} <= set(moments)
+    for at in chosen(len(moments)):
+        with made(engine, root / str(at), request) as database:
+            world = prepared(database, root / str(at))
+            assert run(world, at) == [], "it did not die"
+            check(database, world)
+
+
+@pytest.mark.hazard("Q08")
+@pytest.mark.hazard("Q10")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_dies_in_the_database(engine, tmp_path, request):
+    deaths(engine, tmp_path, request, lambda count: [ENGINES.index(engine) + 2, count // 2 + ENGINES.index(engine)])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_dies_at_every_moment_in_the_database(engine, tmp_path, request):
+    deaths(engine, tmp_path, request, range)

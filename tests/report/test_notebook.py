@@ -1,0 +1,59 @@
+"""What a notebook needs is said where Python files arrived on a cluster, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconcile.core.outcome import Outcome, Result
+from reconcile.report.text import result_lines
+from tests.report.samples import mapping_of, plan_of, plan_with
+
+CELLS = [
+    "docs: in a notebook, once, as two cells:",
+    "  %load_ext autoreload",
+    "  %autoreload 2",
+    "",
+    "  import sys",
+    "  sys.path.insert(0, '/dbfs/FileStore/packages/ada/repo/')",
+    "",
+]
+MOUNT = "/dbfs/FileStore/packages/ada/repo"
+
+
+def told(plan, key="a.py", action="create", ending="done", **how):
+    result = Result(run=1, outcomes=[Outcome(1, "docs", action, key, ending)])
+    *lines, _summary = result_lines(plan, result, **{"cells": True, **how})
+    return lines
+
+
+@pytest.mark.parametrize("action", ["create", "update", "move", "adopt"])
+def test_the_cells_are_told_before_the_last_line(action):
+    assert told(plan_of(mount=MOUNT), action=action) == CELLS
+
+
+@pytest.mark.parametrize("how", [{"key": "a.csv"}, {"action": "delete"}, {"action": "forget"}, {"cells": False}])
+def test_they_are_not_told_where_nothing_to_import_arrived(how):
+    assert told(plan_of(mount=MOUNT), **how) == []
+
+
+def test_they_are_not_told_of_what_failed():
+    assert CELLS[0] not in told(plan_of(mount=MOUNT), ending="failed")
+
+
+def test_they_are_not_told_where_there_is_no_cluster():
+    assert told(plan_of()) == []
+
+
+def test_each_mapping_has_its_own():
+    mappings = [mapping_of(name, mount=f"/Volumes/c/s/v/{name}/") for name in ("docs", "jobs", "quiet")]
+    outcomes = [Outcome(n, name, "create", "a.py", "done") for n, name in enumerate(("docs", "jobs"))]
+    lines = list(result_lines(plan_with(mappings, ()), Result(outcomes=outcomes), cells=True))
+    assert [line for line in lines if "insert" in line] == [
+        "  sys.path.insert(0, '/Volumes/c/s/v/docs/')",
+        "  sys.path.insert(0, '/Volumes/c/s/v/jobs/')",
+    ]
+
+
+def test_a_path_that_would_be_more_is_one_text_of_python():
+    (line,) = (line for line in told(plan_of(mount="/dbfs/it's\n\u202e'); rm()")) if "insert" in line)
+    assert eval(line.strip().removeprefix("sys.path.insert(0, ").removesuffix(")")) == "/dbfs/it's\n\u202e'); rm()/"

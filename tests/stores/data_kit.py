@@ -1,0 +1,46 @@
+"""Helps the tests of data files: writes bytes, reads them back, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from reconcile.stores import data_sniff
+from reconcile.stores.data_file import Grown, Reading, Reject, Shape
+from reconcile.stores.data_reading import read_data
+
+
+class Table(NamedTuple):
+    """All that a file gave."""
+
+    columns: dict[str, str]
+    rows: list[tuple[Any, ...]]
+    rejects: tuple[Reject, ...]
+    shape: Shape
+    notes: tuple[str, ...]
+
+
+def read(path, data: bytes | None, name: str = "x.csv", *, pinned=None, grown: Grown | None = None, **asked) -> Table:
+    """Reads `data`, written to the file at `path` (None: what is there)."""
+    if data is not None:
+        path.write_bytes(data)
+    with read_data(str(path), name, Reading(**asked), pinned=pinned, grown=grown) as file:
+        reader = file.batches()
+        assert reader.schema.names == [column.name for column in file.shape.columns]
+        table = reader.read_all()
+        assert file.row_count == table.num_rows
+        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        columns = {column.name: column.type for column in file.shape.columns}
+        return Table(columns, rows, file.rejects, file.shape, file.notes)
+
+
+@contextmanager
+def as_large() -> Iterator[None]:
+    """Every file is read as one that does not fit into a sample."""
+    usual = data_sniff.SAMPLE_RECORDS
+    data_sniff.SAMPLE_RECORDS = 2
+    try:
+        yield
+    finally:
+        data_sniff.SAMPLE_RECORDS = usual

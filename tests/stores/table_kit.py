@@ -1,0 +1,112 @@
+"""What tests of tables share: the three databases, each with a client of its own to look behind the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+import sqlite3
+from typing import Any
+
+import pytest
+
+from reconcile.core.entry import ABSENT, Entry, Version
+from reconcile.ports import Store
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.table import TableStore
+from reconcile.stores.table_recipe import Recipe
+from reconcile.testing.samples import body_of
+from tests.flow.world import World
+from tests.postgres import PASSWORD, postgres  # noqa: F401 - a fixture
+
+ENGINES = ("sqlite", "duckdb", "postgresql")
+
+
+@dataclass
+class Database:
+    """One empty database. `sql` is a client of another making than the store, as far as there is one.
+
+    `place` is how a spec names it: target, stores, and what `table:` must say.
+    """
+
+    engine: str
+    opened: Callable[[Recipe], TableStore]
+    client: Callable[[], Any]
+    place: tuple[str, dict[str, dict[str, str]], dict[str, str]]
+    stores: list[Store] = field(default_factory=list)
+
+    def store(self, **words: Any) -> TableStore:
+        """A store on it; `words` are those of a `Recipe`."""
+        store = self.opened(Recipe(**words))
+        self.stores.append(store)
+        return store
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """One statement of somebody else, committed; its rows."""
+        if self.engine == "duckdb":  # nobody else may have it open
+            for store in self.stores:
+                store.close()
+        with closing(self.client()) as client:
+            cursor = client.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
+            if self.engine == "sqlite":
+                client.commit()
+            return rows
+
+
+@pytest.fixture(params=ENGINES)
+def database(request, tmp_path) -> Iterator[Database]:
+    """Each of the three."""
+    with made(request.param, tmp_path, request) as one:
+        yield one
+
+
+@contextmanager
+def made(engine: str, tmp_path: Any, request: Any) -> Iterator[Database]:
+    """An empty database of one kind."""
+    if engine == "postgresql":
+        server = request.getfixturevalue("postgres")
+        schema = server.schema()
+        stores = {"pg": {"url": server.url, "password": PASSWORD}}
+        one = Database(
+            engine,
+            lambda recipe: server.store(schema, recipe),
+            lambda: server.connect(schema=schema),
+            ("pg", stores, {"schema": schema}),
+        )
+        with server.connect() as client:
+            client.execute(f"CREATE SCHEMA {schema}")
+    else:
+        path = tmp_path / f"tables.{engine}"
+
+        def opened(recipe: Recipe) -> TableStore:
+            store = TableStore.open(f"{engine}:///{path}", StoreOptions(recipe=recipe))
+            store.ensure()
+            return store
+
+        one = Database(engine, opened, lambda: _connect(engine, str(path)), (f"{engine}:///{path}", {}, {}))
+    try:
+        yield one
+    finally:
+        for store in one.stores:
+            store.close()
+
+
+def _connect(engine: str, path: str) -> Any:
+    if engine == "sqlite":
+        return sqlite3.connect(path)
+    import duckdb
+
+    return duckdb.connect(path)
+
+
+def load(store: Store, key: str, text: str | bytes, *, expect: Version = ABSENT) -> Entry:
+    """Loads a CSV."""
+    return store.write(key, body_of(text.encode() if isinstance(text, str) else text), expect=expect)
+
+
+def world_of(database: Database, root: Any, **options: Any) -> World:
+    """A directory of data files kept as the tables of a database; `options` are those of the mapping."""
+    target, stores, table = database.place
+    table = {**table, **options.pop("table", {})}
+    return World(root, target, options={"table": table, **options}, stores=stores, mapping="tables")

@@ -1,0 +1,370 @@
+"""Who asks a workspace, how often, and what becomes of what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reconcile.core.entry import ABSENT, Cover, Entry, Problem
+from reconcile.core.errors import (
+    BusyError,
+    ChangedError,
+    DamagedError,
+    DeniedError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+    UsageError,
+)
+from reconcile.ports import Store
+from reconcile.stores.registry import open_store
+from reconcile.stores.wrap import Retrying
+from reconcile.testing.samples import body_of, content, listed, stream_of
+from tests.fakes.databricks import Emulator
+from tests.fakes.databricks import faults as broken
+from tests.fakes.databricks.identity import EXPIRED
+from tests.stores.fakes import OwnClock
+
+VOLUME = "volume:/Volumes/main/default/landing"
+ALL = (VOLUME, "dbfs:/landing", "workspace:/Workspace/Shared/landing")
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        emulator.catalog.add("main", "default", "landing")
+        yield emulator
+
+
+def opened(emulator: Emulator, url: str = VOLUME, **words: object) -> Store:
+    told = {"host": emulator.url, "token": emulator.token} if not words else {"host": emulator.url, **words}
+    return open_store(url, options={**told, "concurrency": 4})
+
+
+def principal(emulator: Emulator) -> dict[str, str]:
+    return {"client_id": emulator.identity.client_id, "client_secret": emulator.identity.client_secret}
+
+
+# --- who asks
+
+
+@pytest.mark.parametrize("expired", EXPIRED, ids=[str(status) for status, _, _ in EXPIRED])
+def test_a_token_that_expires_on_the_way_is_renewed_once(emulator: Emulator, expired) -> None:
+    emulator.identity.expired = expired
+    store = opened(emulator, **principal(emulator))
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.identity.expire()
+    store.write("b", body_of(b"2"), expect=ABSENT)
+    assert sorted(listed(store)) == ["a", "b"]
+    assert emulator.identity.tokens_made == 2
+
+
+def test_many_at_once_renew_one_token(emulator: Emulator) -> None:
+    store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
+    for number in range(8):
+        store.write(f"d{number}/f", body_of(b"1"), expect=ABSENT)
+    emulator.identity.expire()
+    assert len(listed(store)) == 8
+    assert emulator.identity.tokens_made == 2
+
+
+def test_a_stream_is_opened_again_when_its_token_expired(emulator: Emulator, monkeypatch) -> None:
+    monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", 10)
+    store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.identity.expire()
+    store.write("b", stream_of(b"2" * 100), expect=ABSENT)
+    assert content(store, "b") == b"2" * 100
+
+
+def test_credentials_that_are_refused_again_are_told_and_asked_no_more(
+    emulator: Emulator, tmp_path, monkeypatch
+) -> None:
+    config = tmp_path / "databrickscfg"
+    config.write_text(f"[DEV]\nhost = {emulator.url}\ntoken = {emulator.token}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
+    store = Retrying(open_store(VOLUME, options={"profile": "DEV"}), clock=OwnClock())
+    assert store.url == f"/Volumes/main/default/landing?host={emulator.url.removeprefix('http://')}"
+    assert listed(store) == []
+    emulator.identity.token = "another"
+    emulator.log.clear()
+    for _ in range(3):
+        with pytest.raises(DeniedError, match="not signed in") as told:
+            listed(store)
+        assert told.value.hint == "databricks auth login -p DEV"
+    assert len(emulator.log.of("GET", "/api")) <= 4
+
+
+def test_no_credentials_are_told_without_asking_anybody() -> None:
+    store = open_store(VOLUME)
+    with pytest.raises(DeniedError, match="not signed in"):
+        listed(store)
+
+
+def test_the_environment_tells_the_workspace(monkeypatch) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", "https://Adb-1.azuredatabricks.net/")
+    assert open_store("dbfs:/a/b/").url == "dbfs:/a/b?host=adb-1.azuredatabricks.net"
+    assert open_store("dbfs:/a", options={"host": "adb-2.net"}).url == "dbfs:/a?host=adb-2.net"
+
+
+def test_a_ready_client_is_taken(emulator: Emulator) -> None:
+    from databricks.sdk import WorkspaceClient
+
+    client = WorkspaceClient(config=emulator.config())
+    store = open_store(VOLUME, options={"client": client})
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    assert emulator.paths() == ["/Volumes/main/default/landing/a"]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("dbfs:relative", {}),
+        ("volume:/Volumes/a/b", {}),
+        ("dbfs:/a/../b", {}),
+        ("dbfs:/a", {"sse": "x", "colour": "red"}),
+    ],
+)
+def test_what_is_no_place_is_refused(url: str, words: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        open_store(url, options=words)
+
+
+# --- how often
+
+
+@pytest.mark.hazard("R07")
+@pytest.mark.parametrize("url", ALL)
+def test_who_is_told_to_wait_makes_all_wait(emulator: Emulator, url: str) -> None:
+    clock = OwnClock()
+    store = Retrying(opened(emulator, url), clock=clock)
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    fault = emulator.faults.add(broken.busy(429, retry_after="7"), path="/api/2.0", times=3)
+    assert content(store, "a") == b"1"
+    assert fault.fired == 3
+    assert max(clock.slept) >= 7
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429])
+def test_what_the_sdk_gives_up_on_is_tried_again(emulator: Emulator, status: int) -> None:
+    store = Retrying(opened(emulator), clock=OwnClock())
+    fault = emulator.faults.add(broken.refuse(status, "WHATEVER"), "PUT", times=2)
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    assert fault.fired == 2
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_a_directory_that_cannot_be_listed_is_a_problem_of_its_own(emulator: Emulator, url: str) -> None:
+    store = Retrying(opened(emulator, url), clock=OwnClock())
+    for key in ("a/1", "b/2", "b/c/3", "d"):
+        store.write(key, body_of(b"1"), expect=ABSENT)
+    fault = emulator.faults.add(
+        broken.refuse(504, "DEADLINE_EXCEEDED"), "GET", "/api/2.0/.*(list|directories)", about="landing/b", times=None
+    )
+    found = [*store.list()]
+    assert fault.fired >= 2
+    assert sorted(item.key for item in found if isinstance(item, Entry)) == ["a/1", "d"]
+    [problem] = [item for item in found if isinstance(item, Problem)]
+    assert (problem.key, problem.cover) == ("b", Cover.TREE)
+    assert problem.covers("b/c/3")
+
+
+def test_a_page_that_fails_makes_its_directory_unknown(emulator: Emulator) -> None:
+    emulator.limits.files_page_entries = 2
+    store = opened(emulator)
+    for key in ("a/1", "a/2", "a/3", "b"):
+        store.write(key, body_of(b"1"), expect=ABSENT)
+    emulator.faults.add(broken.refuse(403, "PERMISSION_DENIED"), "GET", "/api/2.0/fs/directories.*/a", nth=2)
+    problems = [item for item in store.list() if isinstance(item, Problem)]
+    assert [(problem.key, problem.cover) for problem in problems] == [("a", Cover.TREE)]
+
+
+@pytest.mark.parametrize("act", [broken.same_page_again, broken.endless_pages])
+def test_a_listing_in_circles_is_no_listing(emulator: Emulator, act) -> None:
+    emulator.faults.add(act(), "GET", "/api/2.0/fs/directories", times=None)
+    with pytest.raises(DamagedError, match="in circles"):
+        listed(opened(emulator))
+
+
+# --- what is answered
+
+
+@pytest.mark.hazard("R32")
+@pytest.mark.parametrize("url", ALL)
+def test_the_page_of_a_proxy_is_no_answer(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.faults.add(broken.html(200), path="/api/2.0", times=None)
+    for look in (lambda: listed(store), lambda: store.stat("a"), lambda: content(store, "a")):
+        with pytest.raises(DamagedError):
+            look()
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_an_answer_that_is_cut_off_is_none(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    store.write("a", body_of(b"0123456789" * 100), expect=ABSENT)
+    emulator.faults.add(broken.cut_reply(20), "GET", "/api/2.0", times=None)
+    with pytest.raises(BusyError):
+        content(store, "a")
+    with pytest.raises(StoreError):
+        listed(store)
+
+
+def test_what_was_cut_off_is_read_on(emulator: Emulator) -> None:
+    store = Retrying(opened(emulator), clock=OwnClock())
+    entry = store.write("a", body_of(b"0123456789" * 1000), expect=ABSENT)
+    fault = emulator.faults.add(broken.cut_reply(4000), "GET", "/api/2.0/fs/files")
+    assert b"".join(store.read("a", version=entry.version)) == b"0123456789" * 1000
+    assert fault.fired == 1
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_one_path_that_is_forbidden_is_one_path(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    seen = [store.write(key, body_of(b"1"), expect=ABSENT) and store.stat(key) for key in ("a", "b")]
+    emulator.faults.add(broken.refuse(403, "PERMISSION_DENIED"), about="landing/a", times=None)
+    told = store.delete([(one.key, one.version) for one in seen])
+    assert [type(one) for one in told] == [DeniedError, type(None)]
+
+
+def test_what_is_missing_is_told_by_its_kind(emulator: Emulator) -> None:
+    for path, kind in (("nope/default/v", "CATALOG"), ("main/nope/v", "SCHEMA"), ("main/default/nope", "VOLUME")):
+        with pytest.raises(NotFoundError, match=kind):
+            listed(opened(emulator, f"volume:/Volumes/{path}"))
+    with pytest.raises(RefusedError, match="no catalog nope"):
+        opened(emulator, "volume:/Volumes/nope/default/v").ensure(dry=True)
+
+
+def test_nothing_that_says_who_asks_goes_to_a_signed_url(emulator: Emulator, monkeypatch) -> None:
+    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 10)
+    store = opened(emulator)
+    store.write("a", stream_of(b"x" * 100), expect=ABSENT)
+    signed = emulator.log.of("PUT", "/presigned")
+    assert len(signed) == 1
+    assert not signed[0].authorized
+
+
+def test_a_signed_url_that_expired_is_asked_for_again(emulator: Emulator, monkeypatch) -> None:
+    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 10)
+    store = Retrying(opened(emulator), clock=OwnClock())
+    fault = emulator.faults.add(broken.refuse(403, "AccessDenied"), "PUT", "/presigned")
+    store.write("a", stream_of(b"x" * 100), expect=ABSENT)
+    assert fault.fired == 1
+    assert content(store, "a") == b"x" * 100
+
+
+# --- what DBFS does in two steps
+
+
+@pytest.mark.hazard("R33")
+def test_a_replacement_that_fails_leaves_the_old_file(emulator: Emulator) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    store.write("a", body_of(b"old"), expect=ABSENT)
+    old = store.stat("a")
+    fault = emulator.faults.add(broken.refuse(400, "IO_ERROR"), "POST", "/api/2.0/dbfs/move", nth=2)
+    with pytest.raises(RefusedError):
+        store.write("a", body_of(b"newer"), expect=old.version)
+    assert fault.fired == 1
+    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"old"}
+
+
+@pytest.mark.hazard("R33")
+def test_who_dies_between_two_moves_gets_the_old_file_back(emulator: Emulator) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    store.write("a", body_of(b"old"), expect=ABSENT)
+    old = store.stat("a")
+    emulator.faults.add(broken.lose_before(), "POST", "/api/2.0/dbfs/(move|delete)", nth=2, times=None)
+    with pytest.raises(BusyError):
+        store.write("a", body_of(b"newer", token="0123"), expect=old.version)
+    emulator.faults.heal()
+    assert emulator.paths("dbfs:") == ["dbfs:/landing/.reconcile-tmp-0123", "dbfs:/landing/.reconcile-tmp-0123-old"]
+    assert listed(store) == []
+    store.discard("a", "0123")
+    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"old"}
+
+
+def test_a_half_written_file_never_has_a_name(emulator: Emulator, monkeypatch) -> None:
+    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
+    store = opened(emulator, "dbfs:/landing")
+    emulator.faults.add(broken.lose_before(), "POST", "/api/2.0/dbfs/add-block", nth=3)
+    with pytest.raises(BusyError):
+        store.write("a", stream_of(b"x" * 100), expect=ABSENT)
+    assert emulator.paths("dbfs:") == []
+    assert emulator.dbfs.open_handles() == 0
+
+
+def test_a_block_that_came_twice_is_noticed(emulator: Emulator, monkeypatch) -> None:
+    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
+    store = Retrying(opened(emulator, "dbfs:/landing"), clock=OwnClock())
+    fault = emulator.faults.add(broken.lose_after(), "POST", "/api/2.0/dbfs/add-block", nth=3)
+    store.write("a", stream_of(b"x" * 100), expect=ABSENT)
+    assert fault.fired == 1
+    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"x" * 100}
+
+
+def test_what_dead_writes_left_is_told(emulator: Emulator) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    for name in ("sub/.reconcile-tmp-01", ".reconcile-tmp-02-old", "data"):
+        emulator.put(f"dbfs:/landing/{name}")
+    found = [*store.leftovers()]
+    assert sorted(item.key for item in found) == [".reconcile-tmp-02-old", "sub/.reconcile-tmp-01"]
+    [left] = [item for item in found if not isinstance(item, Problem)]
+    store.discard(left.key, left.mark)
+    assert emulator.paths("dbfs:") == ["dbfs:/landing/.reconcile-tmp-02-old", "dbfs:/landing/data"]
+
+
+# --- notebooks
+
+NOTEBOOK = b"# Databricks notebook source\nprint(1)\n"
+JUPYTER = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
+def test_notebooks_keep_their_names_here(emulator: Emulator) -> None:
+    store = opened(emulator, "workspace:/Workspace/Shared/landing")
+    files = {
+        "etl/load.py": NOTEBOOK,
+        "etl/plain.py": b"print(1)\n",
+        "etl/query.sql": b"-- Databricks notebook source\nselect 1\n",
+        "model.r": b"# Databricks notebook source\n1\n",
+        "app.scala": b"// Databricks notebook source\n1\n",
+        "capital.R": b"# Databricks notebook source\n1\n",
+        "look.ipynb": JUPYTER,
+    }
+    for key, data in files.items():
+        store.write(key, body_of(data), expect=ABSENT)
+    assert sorted(listed(store)) == sorted(files)
+    assert {key: content(store, key) for key in files} == files
+    assert sorted(emulator.paths("/Workspace/Shared")) == [
+        f"/Workspace/Shared/landing/{name}"
+        for name in sorted(["etl/load", "etl/plain.py", "etl/query", "model", "app", "capital.R", "look"])
+    ]
+    for entry in [*store.list()]:
+        assert store.stat(entry.key) == entry
+        assert store.delete([(entry.key, entry.version)]) == [None]
+    assert emulator.paths("/Workspace/Shared") == []
+
+
+def test_a_file_becomes_a_notebook_and_a_file_again(emulator: Emulator) -> None:
+    store = opened(emulator, "workspace:/Workspace/Shared/landing")
+    version = ABSENT
+    for data in (b"print(1)\n", NOTEBOOK, b"print(2)\n"):
+        store.write("a.py", body_of(data), expect=version)
+        version = store.stat("a.py").version
+        assert content(store, "a.py") == data
+        assert listed(store) == ["a.py"]
+
+
+def test_two_that_would_be_one_notebook_do_not_overwrite_each_other(emulator: Emulator) -> None:
+    store = opened(emulator, "workspace:/Workspace/Shared/landing")
+    store.write("a.py", body_of(NOTEBOOK), expect=ABSENT)
+    with pytest.raises(ChangedError):
+        store.write("a.sql", body_of(b"-- Databricks notebook source\nselect 1"), expect=ABSENT)
+    assert content(store, "a.py") == NOTEBOOK
+    emulator.put("/Workspace/Shared/landing/a.py", b"print(3)")
+    [problem] = store.list()
+    assert isinstance(problem, Problem)
+    assert problem.covers("a.py")

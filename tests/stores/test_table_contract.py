@@ -1,0 +1,69 @@
+"""The contract on tables: SQLite, DuckDB and a real PostgreSQL."""
+
+import pytest
+
+from reconcile.stores.data_file import Reading
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.table import TableStore
+from reconcile.stores.table_recipe import Recipe
+from reconcile.testing import StoreContract
+from tests.postgres import postgres  # noqa: F401 - a fixture
+from tests.stores.rowed import Rowed
+
+RECIPE = Recipe(reading=Reading(format="csv", types={"at": "text", "held": "text"}))
+
+
+class TestSqlite(StoreContract):
+    scheme = "sqlite"
+    large_bytes = 4 << 20
+
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path):
+        self.path = tmp_path / "tables.db"
+        self.stores = []
+
+    def store_at(self, path):
+        store = TableStore.open(f"{self.scheme}:///{path}", StoreOptions(recipe=RECIPE))
+        self.stores.append(store)
+        return store
+
+    def open(self):
+        store = self.store_at(self.path)
+        store.ensure()
+        return Rowed(store)
+
+    def missing(self):
+        return Rowed(self.store_at(self.path.with_name("yet") / "to be made.db"))
+
+    def leftovers(self):
+        return [left.key for left in self.stores[-1].leftovers()]
+
+
+class TestDuckdb(TestSqlite):
+    scheme = "duckdb"
+
+
+class TestPostgres(StoreContract):
+    large_bytes = 4 << 20
+
+    @pytest.fixture(autouse=True)
+    def _server(self, postgres):  # noqa: F811
+        self.server = postgres
+
+    def open(self):
+        self.store = self.server.store(self.server.schema(), RECIPE)
+        return Rowed(self.store)
+
+    def missing(self):
+        name = self.server.schema()
+        url = self.server.url.removesuffix("postgres") + name
+        return Rowed(TableStore.open(url, StoreOptions(password=_password(), recipe=RECIPE)))
+
+    def leftovers(self):
+        return [left.key for left in self.store.leftovers()]
+
+
+def _password():
+    from tests.postgres import PASSWORD
+
+    return PASSWORD

@@ -1,0 +1,83 @@
+"""Edits by hand are seen, and never lost."""
+
+import pytest
+
+from reconcile.core.entry import ABSENT
+from reconcile.core.errors import ChangedError
+from reconcile.ports import Hashes
+from reconcile.testing.samples import body_of
+from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
+
+OLD = "id,name\n1,ann\n2,bob\n"
+EDITS = {
+    "insert": "INSERT INTO people VALUES (3, 'eve')",
+    "update": "UPDATE people SET name = 'eve' WHERE id = 1",
+    "delete": "DELETE FROM people WHERE id = 1",
+    "empty": "DELETE FROM people",
+    "column": "ALTER TABLE people ADD COLUMN more TEXT",
+}
+
+
+@pytest.mark.hazard("Q16")
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_by_hand_is_never_overwritten_unseen(database, edit):  # noqa: F811
+    store = database.store()
+    entry = load(store, "people", OLD)
+    database.sql(EDITS[edit])
+    left = database.sql("SELECT * FROM people ORDER BY id")
+    for act in (
+        lambda: load(store, "people", "id,name\n9,new\n", expect=entry.version),
+        lambda: store.move(entry, "others", expect=ABSENT),
+    ):
+        with pytest.raises(ChangedError):
+            act()
+    [answer] = store.delete([("people", entry.version)])
+    assert isinstance(answer, ChangedError)
+    assert database.sql("SELECT * FROM people ORDER BY id") == left
+    seen = store.stat("people")
+    assert seen.version != entry.version
+    assert store.prove(seen, Hashes(body_of(OLD.encode()).digest)) is False
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_who_has_seen_an_edit_may_replace_it_and_have_it_kept(database, edit):  # noqa: F811
+    store = database.store()
+    entry = load(store, "people", OLD)
+    database.sql(EDITS[edit])
+    left = sorted(database.sql("SELECT * FROM people"))
+    store.delete([("people", entry.version)])  # refused; only now a database that tells little knows of the edit
+    seen = store.stat("people")
+    kept = store.copy(seen, ".reconcile/undo/1/people", expect=ABSENT)
+    assert kept.version == seen.version
+    new = load(store, "people", "id,name\n9,new\n", expect=seen.version)
+    assert database.sql("SELECT * FROM people") == [(9, "new")]
+    assert store.stat("people") == new
+    aside = store.stat(".reconcile/undo/1/people")
+    assert aside.version == kept.version
+    assert store.delete([("people", new.version)]) == [None]
+    back = store.move(aside, "people", expect=ABSENT)
+    assert back.version == seen.version
+    assert sorted(database.sql("SELECT * FROM people")) == left
+
+
+def test_an_edit_after_the_look_is_seen_too(database):  # noqa: F811
+    store = database.store()
+    load(store, "people", OLD)
+    database.sql(EDITS["insert"])
+    seen = store.stat("people")
+    database.sql("INSERT INTO people VALUES (4, 'more')")
+    with pytest.raises(ChangedError):
+        load(store, "people", "id,name\n9,new\n", expect=seen.version)
+    assert len(database.sql("SELECT * FROM people")) == 4
+
+
+def test_a_table_that_was_made_anew_by_hand_is_a_strangers(database):  # noqa: F811
+    store = database.store()
+    entry = load(store, "people", OLD)
+    database.sql("DROP TABLE people")
+    assert store.stat("people") is None
+    database.sql("CREATE TABLE people (id BIGINT, name TEXT)")
+    database.sql("INSERT INTO people VALUES (1, 'mine'), (2, 'bob')")
+    with pytest.raises(ChangedError):
+        load(store, "people", "id,name\n9,new\n", expect=entry.version)
+    assert len(database.sql("SELECT * FROM people")) == 2
