@@ -37,6 +37,9 @@ settings.register_profile("campaign", max_examples=20_000, deadline=None, print_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
+pytest.register_assert_rewrite("reconcile.testing")  # failing assertions of the contract suite explain themselves
+
+
 def pytest_configure() -> None:
     """What tests write lies in memory: none of it is to outlive a machine, and no sync keeps anybody waiting.
 
