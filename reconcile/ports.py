@@ -164,6 +164,17 @@ class Dated(Protocol):
 
 
 @runtime_checkable
+class Naming(Protocol):
+    """A store that names some files by what they hold, so that two files may want one name."""
+
+    def family(self, key: str) -> str:
+        """What files have in common that might come to one name; most are alone."""
+
+    def name_of(self, key: str, head: bytes) -> str:
+        """The name that a file gets there, which begins with `head` (64 bytes, or all)."""
+
+
+@runtime_checkable
 class Tidy(Protocol):
     """A store whose writes leave something behind when they die, and that can take it away."""
 

@@ -140,6 +140,16 @@ class WorkspaceStore(DatabricksStore):
             return None
         return _Object(key, str(said.get("object_type", "")), said)
 
+    # --- names
+
+    def family(self, key: str) -> str:
+        """`a.py`, `a.sql` and `a` might all be the notebook `a`."""
+        return split(key)[0]
+
+    def name_of(self, key: str, head: bytes) -> str:
+        """A notebook has no suffix."""
+        return form_of(key, head).name
+
     def is_settled(self, version: Version) -> bool:
         """A version here is a number and a time of the service's own database, read after what it stands for."""
         return "@" not in version

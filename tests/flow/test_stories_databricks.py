@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 
+from reconcile.core.errors import PlanError
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
 from tests.flow import test_stories
@@ -231,3 +232,26 @@ def test_a_run_is_undone_as_far_as_bytes_are_kept(at, place: str) -> None:
     result = undo(world)
     assert became(result) == {"a": "cannot", "c": "removed"}
     assert world.there() == {"a": "one", "b": "2"}
+
+
+def test_two_files_that_would_be_one_notebook_are_a_plan_error(at) -> None:
+    world = at("workspace")
+    world.put(
+        **{"etl__a.py": "# Databricks notebook source\n1", "etl__a.sql": "select 1", "etl__b.py": "1", "etl__b": ""}
+    )
+    world.settled()
+    world.put(**{"etl__a.sql": "-- Databricks notebook source\nselect 1"})
+    with pytest.raises(PlanError, match=r"etl/a.py and etl/a.sql would be one file in the target: etl/a"):
+        world.plan()
+
+
+def test_a_notebook_is_in_sync_and_its_edits_travel(at, emulator: Emulator) -> None:
+    world = at("workspace")
+    world.put(**{"a.py": "# Databricks notebook source\n1", "b.ipynb": '{"cells": []}', "c.py": "1"})
+    world.settled()
+    world.put(**{"a.py": "# Databricks notebook source\n2", "c.py": "# Databricks notebook source\n1"})
+    assert world.told() == ["update a.py", "update c.py"]
+    world.settled()
+    assert world.there() == world.here()
+    emulator.put(f"{world.target}/a", b"# Databricks notebook source\nedited there", language="PYTHON")
+    assert [one.key for one in world.plan().conflicts] == ["a.py"]
