@@ -25,7 +25,16 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks import guarantees, measure, noop_local, noop_s3, startup, upload_large, upload_small  # noqa: E402
+from tests.benchmarks import (  # noqa: E402
+    databricks_bench,
+    guarantees,
+    measure,
+    noop_local,
+    noop_s3,
+    startup,
+    upload_large,
+    upload_small,
+)
 
 README = Path(__file__).with_name("README.md")
 Stage = Callable[[Path, int], AbstractContextManager[measure.Case]]
@@ -49,6 +58,10 @@ BENCHMARKS = {
     "upload_small": Benchmark(upload_small.stage, upload_small.SIZES),
     "guarantees": Benchmark(guarantees.stage, guarantees.SIZES, rounds=7),
     "upload_large": Benchmark(upload_large.stage, upload_large.SIZES, rounds=3),
+    "databricks_volume": Benchmark(databricks_bench.stage_volume, databricks_bench.SMALL_SIZES, rounds=2),
+    "databricks_dbfs": Benchmark(databricks_bench.stage_dbfs, databricks_bench.SMALL_SIZES, rounds=2),
+    "databricks_noop": Benchmark(databricks_bench.stage_noop, databricks_bench.NOOP_SIZES, rounds=3),
+    "databricks_large": Benchmark(databricks_bench.stage_large, databricks_bench.LARGE_SIZES, rounds=2),
 }
 
 
@@ -73,7 +86,8 @@ def tables(benchmark: Benchmark, asked: argparse.Namespace) -> Iterator[str]:
                 tell(case.title)
                 rounds = asked.rounds or benchmark.rounds
                 samples = measure.run_rounds(case, rounds=rounds, limit_s=asked.limit, tell=tell)
-            yield f"{measure.table(case, samples)}\n\nMedians of {rounds} rounds, in turns; {machine()}."
+            below = f"{case.remarks()}\n\n" if case.remarks() else ""
+            yield f"{measure.table(case, samples)}\n\n{below}Medians of {rounds} rounds, in turns; {machine()}."
         finally:
             shutil.rmtree(room, ignore_errors=True)
 
