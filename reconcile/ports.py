@@ -60,7 +60,8 @@ class Body(Struct, frozen=True, kw_only=True):
     has proven that the source held still, that the bytes are those that were planned, and that the intent is in the
     journal; else that last `read` raises and nothing may be published. `data` holds the whole content when it is small
     (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any. `begun` is
-    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it.
+    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it. `aside` is the
+    key to keep what it replaces under, for a store that `keeps` by moving.
     """
 
     size_bytes: int
@@ -71,6 +72,7 @@ class Body(Struct, frozen=True, kw_only=True):
     md5: bytes = b""
     token: str = ""
     executable: bool = False
+    aside: str = ""
     content_type: str = ""
     attributes: dict[str, str] = {}
     tags: dict[str, str] = {}

@@ -220,11 +220,7 @@ class _Verdicts:
         """Whether the content of `record` still stands where the run moved it."""
         past, traits = self._past[key], self._wired.target.traits
         left = past.left is not None and past.left.digest == record.digest
-        return (
-            left
-            and "none" not in (traits.copy, traits.move)
-            and self._is_as_left(self._touched[key], past, self._there[key])
-        )
+        return left and traits.move != "none" and self._is_as_left(self._touched[key], past, self._there[key])
 
     def _kept(self, one: Touched, past: Past, record: Record | None) -> tuple[Entry | None, str] | None:
         """Where the old content of a path is: (entry of a copy, version id); None when it is nowhere."""

@@ -99,13 +99,16 @@ def test_what_others_do_there_is_seen(at, emulator: Emulator, place: str) -> Non
     emulator.put(f"{world.target}/b", b"2")
     emulator.put(f"{world.target}/c", b"longer")
     emulator.remove(f"{world.target}/d")
-    plan = world.plan()
-    assert world.told(plan) == ["adopt b", "create d"]
-    assert [(one.key, one.reason) for one in plan.conflicts] == [("a", "drift-held"), ("c", "drift-held")]
-    world.options["keep"] = "never"
+    if place != "dbfs":  # where nothing is kept, nothing of others goes unasked
+        plan = world.plan()
+        assert world.told(plan) == ["adopt b", "create d"]
+        assert [(one.key, one.reason) for one in plan.conflicts] == [("a", "drift-held"), ("c", "drift-held")]
+        world.options["keep"] = "never"
     assert world.told() == ["update a", "adopt b", "update c", "create d"]
     world.settled()
     assert world.there() == world.here()
+    kept = [path.rpartition("/")[2] for path in emulator.paths(f"{world.target}/.reconcile/undo")]
+    assert kept == (["a", "c"] if place == "dbfs" else [])
 
 
 @pytest.mark.parametrize(("place", "most"), [("volume", 1), ("dbfs", 2), ("workspace", 3)])
@@ -229,9 +232,13 @@ def test_a_run_is_undone_as_far_as_bytes_are_kept(at, place: str) -> None:
     world.settled()
     world.put(a="one", c="3")
     world.settled()
-    result = undo(world)
-    assert became(result) == {"a": "cannot", "c": "removed"}
-    assert world.there() == {"a": "one", "b": "2"}
+    world.move("b", "d")
+    world.settled()
+    wanted = {"b": "restored"} if place == "dbfs" else {"b": "cannot", "d": "removed"}
+    assert became(undo(world)) == wanted
+    world.move("d", "b")
+    assert became(undo(world, 2)) == {"a": "restored" if place == "dbfs" else "cannot", "c": "removed"}
+    assert world.there() == ({"a": "1", "b": "2"} if place == "dbfs" else {"a": "one"})
 
 
 def test_two_files_that_would_be_one_notebook_are_a_plan_error(at) -> None:
