@@ -249,4 +249,6 @@ def _directory(key: str) -> str:
 def number(said: dict[str, Any], name: str) -> int:
     """A number of an answer, 0 where it is none."""
     value = said.get(name, 0)
+    if isinstance(value, str) and value.isdecimal():  # as some write a number of 64 bits
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

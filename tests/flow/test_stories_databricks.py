@@ -152,7 +152,6 @@ def test_whole_seconds_are_waited_out(emulator: Emulator, at, monkeypatch: pytes
     assert [one.key for one in world.plan().conflicts] == ["a"]
 
 
-@pytest.mark.hazard("R04")
 def test_a_volume_that_is_missing_is_not_an_empty_one(at, emulator: Emulator) -> None:
     world = at("volume")
     world.put(a="1")

@@ -134,7 +134,6 @@ def test_what_is_no_place_is_refused(url: str, words: dict[str, str]) -> None:
 # --- how often
 
 
-@pytest.mark.hazard("R09")
 @pytest.mark.parametrize("url", ALL)
 def test_who_is_told_to_wait_makes_all_wait(emulator: Emulator, url: str) -> None:
     clock = OwnClock()
@@ -152,6 +151,16 @@ def test_what_the_sdk_gives_up_on_is_tried_again(emulator: Emulator, status: int
     fault = emulator.faults.add(broken.refuse(status, "WHATEVER"), "PUT", times=2)
     store.write("a", body_of(b"1"), expect=ABSENT)
     assert fault.fired == 2
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_who_never_answers_is_asked_so_often_and_not_in_every_part_anew(emulator: Emulator, url: str) -> None:
+    store = Retrying(opened(emulator, url), clock=OwnClock())
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    fault = emulator.faults.add(broken.busy(503), "POST|PUT", "/api/2.0", times=None)
+    with pytest.raises(BusyError):
+        store.write("b", body_of(b"1"), expect=ABSENT)
+    assert fault.fired <= 2 * 8
 
 
 @pytest.mark.parametrize("url", ALL)
