@@ -102,6 +102,8 @@ class Client:
             renewed, who = self._identity.headers()
             reply, problem = self._exchange(method, url, (op, key), {**(headers or {}), **who}, content)
             if problem is None:
+                if method != "GET" and reply.data:
+                    reply.object(op, key)  # a proxy's page says nothing of what was done
                 self._identity.accepted(renewed)
                 return reply
             if not problem.is_unknown_user:
