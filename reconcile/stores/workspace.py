@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Version
-from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
@@ -205,6 +205,8 @@ class WorkspaceStore(DatabricksStore):
         made = self._status(form.name, "write")
         if made is None or (not form.is_notebook and number(made.told, "size") != body.size_bytes):
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
+        if old is not None and made.version == old.version:
+            raise BusyError("still shows what was there before", op="write", path=key)
         return Entry(key, body.size_bytes, made.version, made.mtime_ns)
 
     def _check(self, key: str, expect: Version) -> _Object | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconcile.core.entry import ABSENT, Cover, Entry, Problem
-from reconcile.core.errors import StoreError
+from reconcile.core.errors import BusyError, StoreError
 from reconcile.ports import Store
 from reconcile.stores.patience import Patience
 from reconcile.stores.registry import open_store
@@ -127,3 +127,22 @@ def test_a_delete_that_something_else_answered_is_made_or_fails(emulator, store,
     (failed,) = store.delete([("a", there.version)])
     assert fault.fired == 1
     assert (failed is None) == (f"{place}/a" not in emulator.paths())
+
+
+@pytest.mark.hazard("R11")
+@pytest.mark.parametrize("times", [1, None])
+def test_an_import_that_was_said_to_be_made_and_was_not_is_seen(emulator, times):
+    """The same size as before: only number and time tell."""
+    inner = open_store("workspace:/Workspace/Shared/landing", options={"host": emulator.url, "token": emulator.token})
+    store = Retrying(inner, clock=OwnClock(), patience=Patience(OwnClock(), attempts=3))
+    before = store.write("a", body_of(b"old text"), expect=ABSENT)
+    fault = emulator.faults.add(told(as_json({})), "POST", "/api/2.0/workspace/import", times=times)
+    if times is None:
+        with pytest.raises(BusyError):
+            store.write("a", body_of(b"new text"), expect=before.version)
+        assert fault.fired == 3
+    else:
+        made = store.write("a", body_of(b"new text"), expect=before.version)
+        assert emulator.read("/Workspace/Shared/landing/a") == b"new text"
+        assert made.version != before.version
+    store.close()
