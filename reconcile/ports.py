@@ -161,8 +161,11 @@ class Dated(Protocol):
     def is_settled(self, version: Version) -> bool:
         """Whether whoever writes that key from now on is sure to get another version."""
 
-    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
-        """For each key the version it shows, if that is what was told of it, and settled; else None."""
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | Exception | None]:
+        """For each key the version it shows, if that is what was told of it, and settled; else None.
+
+        An error where it cannot be what was written: another size.
+        """
 
 
 @runtime_checkable

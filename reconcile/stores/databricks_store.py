@@ -15,11 +15,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
-from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Client
-from reconcile.stores.databricks_versions import fits, has_passed, is_fine
+from reconcile.stores.databricks_versions import fits, has_passed, is_fine, size_of
 from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
@@ -172,7 +172,7 @@ class DatabricksStore(ABC):
         self._fine = self._fine or is_fine(version)
         return has_passed(version, self.client.now_s, fine=self._fine)
 
-    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | Exception | None]:
         """The version each key shows, if it is what the write made that told this one; directory by directory."""
         shown: dict[str, Version] = {}
         grouped = [[*keys] for _, keys in groupby(sorted(key for key, _ in told), key=_directory)]
@@ -180,8 +180,13 @@ class DatabricksStore(ABC):
             for entries in threads.map(self._shown_among, grouped):
                 shown.update(entries)
         self._fine = self._fine or any(map(is_fine, shown.values()))
-        told_and_shown = [(version, shown.get(key, ABSENT)) for key, version in told]
-        return [now if fits(version, now) and self.is_settled(now) else None for version, now in told_and_shown]
+        return [self._confirmed(key, version, shown.get(key, ABSENT)) for key, version in told]
+
+    def _confirmed(self, key: str, told: Version, shown: Version) -> Version | Exception | None:
+        if shown != ABSENT and size_of(shown) != size_of(told):
+            message = f"holds {size_of(shown):,} bytes, and {size_of(told):,} were written"
+            return DamagedError(message, op="write", path=key)
+        return shown if fits(told, shown) and self.is_settled(shown) else None
 
     def _shown_among(self, keys: Sequence[str]) -> dict[str, Version]:
         """What files of one directory show; a look that fails shows nothing."""

@@ -261,3 +261,17 @@ def test_a_notebook_is_in_sync_and_its_edits_travel(at, emulator: Emulator) -> N
     assert world.there() == world.here()
     emulator.put(f"{world.target}/a", b"# Databricks notebook source\nedited there", language="PYTHON")
     assert [one.key for one in world.plan().conflicts] == ["a.py"]
+
+
+@pytest.mark.hazard("R11")
+@pytest.mark.hazard("R13")
+@pytest.mark.parametrize(("place", "path"), [("dbfs", "/api/2.0/dbfs/put"), ("volume", "/api/2.0/fs/files")])
+def test_what_is_kept_shorter_than_it_was_sent_is_told(at, emulator: Emulator, place: str, path: str) -> None:
+    world = at(place)
+    world.put(a="0123456789", b="1")
+    fault = emulator.faults.add(broken.keep(lambda sent: sent.replace(b"0123456789", b"")), path=path, times=None)
+    result = world.apply()
+    assert fault.fired
+    assert result.exit_code == 7
+    assert [(problem.key, "holds 0 bytes" in problem.reason) for problem in result.problems] == [("a", True)]
+    assert world.plan().exit_code(detailed=True) in (2, 3)
