@@ -247,6 +247,11 @@ def quoted(path: str) -> str:
     return quote(path, safe="/")
 
 
+def is_name(name: Any) -> bool:
+    """Whether a listing may call something so."""
+    return isinstance(name, str) and "/" not in name and why_not_key(name) is None
+
+
 def _directory(key: str) -> str:
     return key.rpartition("/")[0]
 

@@ -24,7 +24,7 @@ from reconcile.core.path import TEMP_PREFIX
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
-from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number
+from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
 from reconcile.stores.databricks_versions import fits, shown_version, told_version
 from reconcile.stores.dbfs_blocks import BLOCK_BYTES, send_block, send_stream
 from reconcile.stores.options import StoreOptions
@@ -71,7 +71,7 @@ class DbfsStore(DatabricksStore):
         found, directories = [], []
         for item in files:
             name = _path_of(item).removeprefix(path.rstrip("/") + "/")
-            if not name or "/" in name:
+            if not is_name(name):
                 raise DamagedError("is a file, or its listing names something else", op="list", path=directory)
             key = f"{directory}/{name}" if directory else name
             if item.get("is_dir"):

@@ -21,7 +21,7 @@ from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoun
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
-from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number
+from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
 from reconcile.stores.databricks_versions import shown_version
 from reconcile.stores.notebooks import HEAD_BYTES, JUPYTER, SUFFIXES, Form, form_of, split
 from reconcile.stores.object_body import whole
@@ -93,7 +93,7 @@ class WorkspaceStore(DatabricksStore):
     def _object(self, item: Any, directory: str) -> _Object:
         path = item.get("path") if isinstance(item, dict) else None
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
-        if not name or _bare(str(path)).rpartition("/")[0] != _bare(self.path(directory)).rstrip("/"):
+        if not is_name(name) or _bare(str(path)).rpartition("/")[0] != _bare(self.path(directory)).rstrip("/"):
             raise DamagedError("is no directory, or its listing names something else", op="list", path=directory)
         return _Object(f"{directory}/{name}" if directory else name, str(item.get("object_type", "")), item)
 

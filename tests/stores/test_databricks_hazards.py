@@ -98,6 +98,22 @@ def test_entries_that_are_told_twice_are_one_each(emulator, store, place):
     assert keys or problems
 
 
+@pytest.mark.hazard("R23")
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "nul\0", "\udcff"])
+def test_a_listing_that_names_what_can_be_no_name_is_damaged(emulator, store, place, name):
+    emulator.put(f"{place}/dir/a")
+    emulator.put(f"{place}/b")
+
+    def renamed(entries):
+        return [{**each, "name": name, "path": f"{each['path'].rpartition('/')[0]}/{name}"} for each in entries]
+
+    fault = emulator.faults.add(broken.listing(renamed), "GET", LISTINGS, about="dir$", times=None)
+    found = {item.key: item for item in store.list()}
+    assert isinstance(found.pop("dir"), Problem)
+    assert [*found] == ["b"]
+    assert fault.fired
+
+
 # --- changes
 
 
