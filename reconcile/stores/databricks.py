@@ -120,6 +120,8 @@ class Client:
         if problem is not None:
             kind = BusyError if problem.status in (400, 403) else None  # it has expired: a fresh one will do
             raise kind("the signed URL is not taken", op=op, path=key) if kind else translate(problem, op, key)
+        if reply.data:  # storage that took something says nothing
+            raise garbled("the answer is none of a storage", op, key)
         return reply
 
     def stream(self, path: str, *, key: str, headers: Headers) -> tuple[Reply, Iterator[bytes]]:

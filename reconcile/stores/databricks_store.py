@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
@@ -247,7 +247,7 @@ def quoted(path: str) -> str:
     return quote(path, safe="/")
 
 
-def is_name(name: Any) -> bool:
+def is_name(name: Any) -> TypeGuard[str]:
     """Whether a listing may call something so."""
     return isinstance(name, str) and "/" not in name and why_not_key(name) is None
 
