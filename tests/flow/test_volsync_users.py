@@ -152,6 +152,13 @@ def test_ls_tells_sizes_and_totals(sent):
     assert sent.ok("ls", VOLUME).last == "3 files, 17 B"
 
 
+def test_one_line_does_it_without_a_spec(desk):
+    settings = ["layout='{stem}_{sha256}{suffix}'", "delete=false", "create_target=true", "concurrency=5"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    desk.ok("sync", "./documents", VOLUME, "--auto-approve", *words)
+    assert desk.holds(VOLUME) == all_hashed()
+
+
 def test_a_ready_client_may_be_given(desk, monkeypatch):
     """Whoever holds a client of the SDK (in a notebook, for another user) gives it, and nothing else is looked for."""
     from databricks.sdk import WorkspaceClient
