@@ -249,7 +249,7 @@ class Step:
     @property
     def keeps(self) -> bool:
         """Whether this run keeps what it overwrites and deletes."""
-        return self.wired.policy.keep != "never" and self.wired.target.traits.keeps != "none"
+        return self.wired.keeps
 
     def keep(self, change: Change) -> tuple[str, Version]:
         """Keeps what is about to be overwritten; returns where, and the version to expect from now on.

@@ -39,6 +39,7 @@ TRAITS: Final = Traits(
     waits=True,
     write="create",
     delete="stat",
+    keeps="dear",
     granule_ns=1_000_000,
     max_size_bytes=FILE_BYTES,
     max_name_bytes=NAME_BYTES,

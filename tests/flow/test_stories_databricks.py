@@ -225,6 +225,22 @@ def test_the_state_itself_may_lie_there(at, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_what_must_be_kept_always_is_kept_everywhere(at, emulator: Emulator, place: str) -> None:
+    world = at(place, keep="always")
+    world.put(a="1", b="2", c="3")
+    world.settled()
+    emulator.put(f"{world.target}/a", b"foreign")
+    world.put(b="two")
+    world.remove("c")
+    world.settled()
+    assert world.there() == {"a": "1", "b": "two"}
+    kept = emulator.tree(f"{world.target}/.reconcile/undo")
+    assert {path[-1]: data for path, data in kept.items()} == {"a": b"foreign", "b": b"2", "c": b"3"}
+    assert became(undo(world)) == {"a": "restored", "b": "restored", "c": "restored"}
+    assert world.there() == {"a": "foreign", "b": "2", "c": "3"}
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_run_is_undone_as_far_as_bytes_are_kept(at, place: str) -> None:
     world = at(place, keep="auto")
     world.put(a="1", b="2")
