@@ -19,6 +19,7 @@ from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, Ref
 from reconcile.core.path import why_not_key
 from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Client
+from reconcile.stores.databricks_errors import SlowError
 from reconcile.stores.databricks_versions import fits, has_passed, is_fine, size_of
 from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
@@ -81,7 +82,19 @@ class DatabricksStore(ABC):
             return
 
     def _asked(self, directory: str, mark: str) -> Page:
-        return self.ask(lambda: self.look(directory, mark))
+        """A page. What takes the service too long twice is too much for it, not bad luck."""
+        slow = 0
+
+        def once() -> Page:
+            nonlocal slow
+            try:
+                return self.look(directory, mark)
+            except SlowError as error:
+                slow += 1
+                error.given_up = slow > 1
+                raise
+
+        return self.ask(once)
 
     def stat(self, key: str) -> Entry | None:
         """The entry under `key`; only "not found" is absence."""
