@@ -18,14 +18,14 @@ from typing import Any, Final, Self
 
 from msgspec.structs import replace
 
-from reconcile.core.entry import ABSENT, Entry, Kind, Leftover, Problem, Version
+from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Leftover, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import TEMP_PREFIX
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
 from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
-from reconcile.stores.databricks_versions import fits, shown_version, told_version
+from reconcile.stores.databricks_versions import fits, shown_version, size_of, told_version
 from reconcile.stores.dbfs_blocks import BLOCK_BYTES, send_block, send_stream
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tree_list import Page
@@ -90,23 +90,27 @@ class DbfsStore(DatabricksStore):
     # --- reading
 
     def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
-        """The content in chunks, of that version before and after: a read itself is bound to nothing."""
+        """The content in chunks. A read is bound to nothing: a look at the end tells whether all was of one piece."""
         self.admit(key, "read")
-        there = self.find(key, "read")
-        if there is None or there.kind:
-            raise NotFoundError("does not exist", op="read", path=key)
-        if version and not fits(version, there.version):
-            raise ChangedError("is another version", op="read", path=key)
-        at, end = span or (0, there.size)
-        end = min(end, there.size)
+        size, version = (size_of(version), version) if version not in (None, ANY) else self._known(key)
+        at, end = span or (0, size)
+        end = min(end, size)
         while at < end:
             data = self.ask(lambda at=at: self._block(key, at, min(BLOCK_BYTES, end - at)))  # type: ignore[misc]
             if not data:
                 raise BusyError("the content was cut off", op="read", path=key)
             at += len(data)
             yield data
-        if self.find(key, "read") != there:
-            raise ChangedError("was changed while it was read", op="read", path=key)
+        there = self.find(key, "read")
+        if there is None or not fits(version, there.version):
+            raise ChangedError("is another version, or became one while it was read", op="read", path=key)
+
+    def _known(self, key: str) -> tuple[int, Version]:
+        """Size and version of what is there now."""
+        there = self.find(key, "read")
+        if there is None or there.kind:
+            raise NotFoundError("does not exist", op="read", path=key)
+        return there.size, there.version
 
     def _block(self, key: str, at: int, length: int) -> bytes:
         query = {"offset": str(at), "length": str(length)}

@@ -74,6 +74,7 @@ class VolumeStore(DatabricksStore):
         if root.count("/") < 4 or not root.startswith("/Volumes/"):
             raise UsageError("is not inside a volume", op="open", path=root, hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
         self.traits = replace(TRAITS, mount=root)
+        self._shelf: dict[str, Entry] = {}
         self._container = tuple(root.split("/")[2:5])
 
     # --- looking
@@ -111,10 +112,20 @@ class VolumeStore(DatabricksStore):
         return _described(key, reply.headers, op)
 
     def stat(self, key: str) -> Entry | None:
-        """The entry under `key`, as its directory lists it: a head tells whole seconds only."""
-        if super().stat(key) is None:
+        """The entry under `key`, as its directory lists it: a head tells whole seconds only.
+
+        The last such listing will do as long as the head does not speak against it.
+        """
+        seen = super().stat(key)
+        if seen is None:
             return None
-        return next((entry for entry in self.files(key.rpartition("/")[0]) if entry.key == key), None)
+        shown = self._shelf.get(key)
+        if shown is None or not fits(shown.version, seen.version):
+            self._shelf = {entry.key: entry for entry in self.files(key.rpartition("/")[0])}
+            shown = self._shelf.get(key)
+        if shown is None:
+            raise BusyError("is there, and its directory does not list it yet", op="stat", path=key)
+        return shown
 
     def require_container(self) -> None:
         """Asks the catalog for the volume."""

@@ -265,6 +265,26 @@ def test_a_signed_url_that_expired_is_asked_for_again(emulator: Emulator, monkey
     assert content(store, "a") == b"x" * 100
 
 
+def test_what_a_listing_does_not_show_yet_is_not_absent(emulator: Emulator) -> None:
+    store = opened(emulator)
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.faults.add(broken.hidden("a"), "GET", "/api/2.0/fs/directories")
+    with pytest.raises(BusyError, match="does not list it yet"):
+        store.stat("a")
+    assert store.stat("a") is not None
+
+
+def test_many_looks_into_one_directory_list_it_once(emulator: Emulator) -> None:
+    store = opened(emulator)
+    for number in range(10):
+        store.write(f"d/{number}", body_of(b"1"), expect=ABSENT)
+    emulator.log.clear()
+    assert all(store.stat(f"d/{number}") for number in range(10))
+    assert len(emulator.log.of("GET", "/api/2.0/fs/directories")) == 1
+    emulator.put("/Volumes/main/default/landing/d/5", b"22")
+    assert store.stat("d/5").size == 2
+
+
 # --- what DBFS does in two steps
 
 
