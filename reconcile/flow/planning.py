@@ -266,7 +266,6 @@ class _PlanOne:
             records=tally.records,
             last_run=next((run.id for run in self._house.state.runs() if wired.name in run.mappings and run.ended), 0),
             whole=self._options.kind == "apply" and not wired.narrow,
-            mount=wired.target.traits.mount,
         )
 
     def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:

@@ -1,5 +1,0 @@
-"""Failing assertions of the contract suite explain themselves."""
-
-import pytest
-
-pytest.register_assert_rewrite("reconcile.testing")
