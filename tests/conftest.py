@@ -7,8 +7,10 @@ import ipaddress
 from itertools import islice
 import os
 from pathlib import Path
+import shutil
 import socket
 import stat
+import tempfile
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 CANARY = "canary-6f1d2c9b-never-print-this"
 """The secret every test runs with; it may appear in no byte that is written or sent."""
+
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 << 30
+"""Where tests write, if so much is free there and nobody named a `TMPDIR`."""
 
 FILES_READ, BYTES_READ = 500, 1 << 20
 """So much of what a test leaves is searched for the canary."""
@@ -32,6 +37,18 @@ settings.register_profile("default", max_examples=50, deadline=None, print_blob=
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("campaign", max_examples=20_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+
+
+pytest.register_assert_rewrite("reconcile.testing")  # failing assertions of the contract suite explain themselves
+
+
+def pytest_configure() -> None:
+    """What tests write lies in memory: none of it is to outlive a machine, and no sync keeps anybody waiting.
+
+    That the product syncs, and when, is heard by the tests that ask for it (`crash/writelog.py`), not by the disk.
+    """
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 class NetworkError(AssertionError):
@@ -86,7 +103,8 @@ def own_home(
 
     What the test leaves there and in its `tmp_path` is searched for the canary.
     """
-    home = tmp_path_factory.mktemp("home", numbered=True)
+    places = [request.getfixturevalue("tmp_path")] if "tmp_path" in request.fixturenames else []
+    places.append(home := tmp_path_factory.mktemp("home", numbered=True))
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
@@ -96,7 +114,6 @@ def own_home(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     yield home
-    places = [home, *([request.node.funcargs["tmp_path"]] if "tmp_path" in request.node.funcargs else [])]
     assert holding(CANARY.encode(), places) == [], "a secret was written"
 
 

@@ -161,7 +161,7 @@ class Judge:
         """Why no listing showed the source of a record; only what is proven gone may lead to a delete."""
         assert row.record is not None
         path = row.record.path or row.key
-        if not self._wired.selection.file(path):
+        if not self._wired.selection.file(path) or not self._wired.selection.size(row.record.size):
             return Source.IGNORED
         entry = self._wired.reader.stat(path)
         if entry is None or entry.kind is Kind.DIRECTORY:  # a directory proves that no file has that name

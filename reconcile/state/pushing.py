@@ -97,8 +97,12 @@ def _compare(pushed: scopes.Meta, known: Head, path: Path) -> None:
 
 
 def _numbered(path: Path, *, above: int, fence: int = 0) -> Head:
-    """Makes the state file its family's newest commit, free of any lease; returns its head."""
+    """Makes the state file its family's newest commit, free of any lease; returns its head.
+
+    All of it is in the file itself then: a log would go into it when it is closed, and nobody hears when that fails.
+    """
     with closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
         begin(connection)
         migrations.migrate(connection)
         meta = scopes.meta(connection)

@@ -74,14 +74,14 @@ class S3Store(ObjectStore):
             return
         if span:
             headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
-        told, chunks = self._wire.stream(key, headers=headers)
-        same_version(told.get("etag"), version, key)
-        missing = int(told.get("content-length", 0))
-        for chunk in chunks:
-            missing -= len(chunk)
-            if missing < 0:
-                raise DamagedError("gives more than it said it would", op="read", path=key)
-            yield chunk
+        with self._wire.stream(key, headers=headers) as (told, chunks):
+            same_version(told.get("etag"), version, key)
+            missing = int(told.get("content-length", 0))
+            for chunk in chunks:
+                missing -= len(chunk)
+                if missing < 0:
+                    raise DamagedError("gives more than it said it would", op="read", path=key)
+                yield chunk
         if missing:
             raise BusyError("the content was cut off", op="read", path=key)
 

@@ -8,6 +8,7 @@ not the XML it should be is an error, never an empty result.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 import re
 import socket
@@ -138,8 +139,9 @@ class Wire:
             return Reply(answer.status_code, told, content)
         raise translate(_refusal(answer.status_code, told, content), op, key or "")
 
-    def stream(self, key: str, *, headers: Headers) -> tuple[Headers, Iterator[bytes]]:
-        """Sends a GET; the headers of the answer, and its content in chunks."""
+    @contextmanager
+    def stream(self, key: str, *, headers: Headers) -> Iterator[tuple[Headers, Iterator[bytes]]]:
+        """Sends a GET; the headers of the answer, and its content in chunks. Who leaves early ends the connection."""
         answer = self._send("GET", key, "read", {}, dict(headers))
         told = {name.lower(): value for name, value in answer.headers.items()}
         if answer.status_code >= 300:
@@ -148,7 +150,10 @@ class Wire:
                 "read",
                 key,
             )
-        return told, _chunks(answer.raw, "read", key)
+        try:
+            yield told, _chunks(answer.raw, "read", key)
+        finally:
+            answer.raw.close()
 
     def close(self) -> None:
         """Closes the connections."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from reconcile.core import errors
 from reconcile.core.change import Action, Change, Conflict, Reason
 from reconcile.core.decide import Facts, Source, Target, decide, source_state, target_state
 from reconcile.core.entry import ABSENT, Cover, Entry, Problem, Version
+from reconcile.core.events import ActionEnd, ActionStart, Note, Progress, Start, Warn
 from reconcile.core.fingerprint import COARSE_GRANULE_NS, GRANULE_NS, changed_ns, is_racy, local_version
 from reconcile.core.journal import Fold
 from reconcile.core.march import Row, Tally, march
@@ -17,7 +19,7 @@ from reconcile.core.outcome import Outcome, Result
 from reconcile.core.path import expression, is_control_area
 from reconcile.core.plan import Header, Plan
 from reconcile.core.policy import Policy
-from reconcile.core.reasons import SENTENCES, conflict_sentence, sentence
+from reconcile.core.reasons import SENTENCES, conflict_sentence, sentence, tells_since
 from reconcile.core.record import Record
 from tests.core.cells import digest
 
@@ -141,3 +143,53 @@ def test_a_users_expression_warns_nobody_and_is_refused_when_it_is_none() -> Non
     assert expression("[[a]").search("[")
     with pytest.raises(re.error):
         expression("(")
+
+
+def test_what_changed_is_said_to_have_since_the_run_that_recorded_the_path() -> None:
+    told = [reason for reason in Reason if tells_since(reason)]
+    assert Reason.DRIFTED in told
+    assert Reason.NEW not in told
+    for reason in told:
+        change = Change(1, "docs", Action.UPDATE, "a", reason, since=7)
+        conflict = Conflict("docs", "a", reason, since=7)
+        assert "since run 7" in sentence(change, last_run=41)
+        assert "since run 7" in conflict_sentence(conflict, last_run=41)
+        unknown = sentence(msgspec.structs.replace(change, since=0))
+        assert "since" not in unknown
+
+
+def test_a_change_that_tells_of_no_run_is_written_as_ever() -> None:
+    """So the id of a plan that an older version saved stays what it was."""
+    assert b"since" not in msgspec.json.encode(Change(1, "docs", Action.CREATE, "a", Reason.NEW))
+    assert b'"since":7' in msgspec.json.encode(Conflict("docs", "a", Reason.DRIFT_FAIL, since=7))
+
+
+def test_the_path_in_the_source_is_the_key_unless_another_is_told() -> None:
+    change = Change(1, "docs", Action.CREATE, "a", Reason.NEW)
+    assert [one.source_path for one in (change, msgspec.structs.replace(change, path="b"))] == ["a", "b"]
+
+
+def test_events_are_told_apart_by_their_names() -> None:
+    told = [
+        (Start(4, "apply", 3, 10), "start"),
+        (ActionStart(1, "docs", "create", "a"), "action_start"),
+        (ActionEnd(1, "docs", "create", "a", "done"), "action_end"),
+        (Progress("scan"), "progress"),
+        (Warn("a word"), "warning"),
+        (Note("a word"), "note"),
+    ]
+    for event, name in told:
+        fields = msgspec.json.decode(msgspec.json.encode(event))
+        assert fields.pop("event") == name
+        unset = [field for field, value in fields.items() if value in (0, "", 0.0)]
+        assert (
+            set(unset)
+            == {
+                "start": {"resumed"},
+                "action_start": {"size"},
+                "action_end": {"bytes", "seconds", "error", "hint"},
+                "progress": {"mapping", "done", "total", "bytes", "total_bytes"},
+                "warning": {"mapping"},
+                "note": {"symbol"},
+            }[name]
+        )

@@ -15,8 +15,10 @@ from reconcile.core.path import (
     match_key,
     matches_glob,
     parents,
+    park_key,
     same_name,
     shown,
+    undo_key,
     why_not_key,
 )
 
@@ -150,3 +152,11 @@ def test_whatever_is_shown_is_one_printable_line(text: str) -> None:
     assert "##[" not in told
     assert "##vso[" not in told
     told.encode()
+
+
+def test_what_is_kept_and_what_is_parked_lies_where_nothing_of_ours_is_sent() -> None:
+    assert undo_key(7, "a/b") == ".reconcile/undo/7/a/b"
+    assert undo_key(7, "a/b", "0f") == ".reconcile/undo/7-0f/a/b"
+    assert park_key(7, "a/b") == ".reconcile/park/7/a/b"
+    assert park_key(7, "a/b", "0f") == ".reconcile/park/7-0f/a/b"
+    assert all(has_control(place(7, "a")) for place in (undo_key, park_key))

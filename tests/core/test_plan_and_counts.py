@@ -85,6 +85,16 @@ def test_exit_codes(told: dict[str, object], code: int, detailed: int) -> None:
     assert (part(**told).exit_code(), part(**told).exit_code(detailed=True)) == (code, detailed)
 
 
+def test_what_waits_is_gathered_from_all_mappings() -> None:
+    conflict, refusal, problem = (
+        Conflict("m", "a", Reason.NEVER_MET),
+        Refusal("m", "deletes", "all"),
+        Problem("a", "no"),
+    )
+    told = part(conflicts=[conflict], refusals=[refusal], problems=[problem])
+    assert (told.conflicts, told.refusals, told.problems) == ([conflict], [refusal], [("m", problem)])
+
+
 @given(st.lists(st.sampled_from(list(Action)), max_size=20))
 def test_counts_add_up(actions: list[Action]) -> None:
     counts = Counts()

@@ -29,14 +29,22 @@ OURS = ("disk.", "file.")
 
 
 class Fault:
-    """Fails the step with number `at`, counted from 0; `late`: after it was taken. `fired` tells which it was."""
+    """Fails the step with number `at`, counted from 0; `late`: after it was taken.
+
+    `fired` tells which it was, `steps` names all there were.
+    """
 
     def __init__(self, at: int, code: int = errno.EIO, *, late: bool = False) -> None:
         self._at, self._code, self._late = at, code, late
         self._lock = Lock()
         self._doomed: set[int] = set()
-        self.count = 0
+        self.steps: list[str] = []
         self.fired = ""
+
+    @property
+    def count(self) -> int:
+        """How many steps there were."""
+        return len(self.steps)
 
     def __str__(self) -> str:
         when = "after" if self._late else "before"
@@ -55,13 +63,13 @@ class Fault:
     def _pass(self, step: str, told: tuple[Any, ...], done: bool) -> None:
         with self._lock:
             if not done:
-                self.count += 1
-                if self.count - 1 != self._at:
+                self.steps.append(step)
+                if len(self.steps) - 1 != self._at:
                     return
                 if self._late:
                     self._doomed.add(_key(step, told))
                     return
-            elif _key(step, told) not in self._doomed or self.fired:
+            elif self.fired or not self._doomed or _key(step, told) not in self._doomed:
                 return
             self.fired = f"{step} {told[0] if told else ''}"
         raise OSError(self._code, os.strerror(self._code))

@@ -1,25 +1,23 @@
 """Runs of the real flow against an S3 that fails at chosen requests, and what must hold whatever fails.
 
-A `Story` is what is to be done; a rehearsal without faults shows its requests. A `Point` is one fault at one of them. A
+A `Story` is what is to be done; a rehearsal without faults shows its requests, and so the points (`points.py`). A
 volley of points is one run: what must hold is asked of the run, and then of the next one, in which nothing fails.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 import os
 from pathlib import Path
-import re
 import shutil
 from typing import Any, Final
 
 from reconcile.core.errors import ReconcileError
 from reconcile.core.outcome import Result
-from tests.fakes.s3_faults import Fault, Request
 from tests.fault.hostile import HOSTILE, MAKING
+from tests.fault.points import FOREVER, Point, points_of, requests_of, struck
 from tests.fault.watched import PREFIX, WatchedS3
 from tests.flow.small_trees import make
 from tests.flow.world import World
@@ -29,7 +27,6 @@ LARGE: Final = 64
 """Bodies larger than this go in parts, of so many bytes."""
 
 FOREIGN: Final = {f"{PREFIX}foreign": b"not ours", "teammate": b"next door", "other/one": b"elsewhere"}
-FOREVER: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -41,22 +38,6 @@ class Story:
     options: dict[str, Any] = field(default_factory=dict)
     server: dict[str, Any] = field(default_factory=dict)
     prior: str = "applied"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A fault at the `nth` request of one op for one key, and at `times` of them in all."""
-
-    op: str
-    key: str | None
-    nth: int
-    fault: str
-    times: int
-
-
-def plain(key: str | None) -> str | None:
-    """A key without what is drawn by lot."""
-    return key and re.sub(r"-[0-9a-f]{16}", "-*", key)
 
 
 class Stage:
@@ -102,46 +83,26 @@ class Stage:
 
     def reset(self) -> None:
         """Everything as it was at the beginning."""
-        server = self.server
-        server.heal()
-        server.objects = dict(self._objects)
-        server.uploads.clear()
-        server.log.clear()
-        server.strangers.clear()
-        server.wrongs.clear()
+        self.server.forget()
+        self.server.objects = dict(self._objects)
         for place, kept in self._places.items():
             shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(kept, place)
         self.world.options.pop("conflict", None)
         self.world.options.pop("drift", None)
 
-    def rehearse(self) -> list[tuple[str, str | None, int]]:
-        """Every request of a run in which nothing fails, as (op, key, which one of its kind)."""
+    def points(self) -> Iterator[Point]:
+        """Every fault at every request of a run in which nothing fails."""
         self.reset()
         result = self.world.apply()
         assert result.exit_code == 0, (result.outcomes, result.conflicts)
         self._true()
-        seen: Counter[tuple[str, str | None]] = Counter()
-        found = []
-        for request in self.server.log:
-            kind = request.op, plain(request.key)
-            seen[kind] += 1
-            found.append((*kind, seen[kind]))
-        return found
-
-    def points(self) -> Iterator[Point]:
-        """Every fault at every request: once, and for as long as it is tried."""
-        for op, key, nth in self.rehearse():
-            for name, hostile in HOSTILE.items():
-                if op not in hostile.ops or (hostile.strange and not (self.server.conditions and is_content(op, key))):
-                    continue
-                for times in (1,) if hostile.strange else (1, FOREVER):
-                    yield Point(op, key, nth, name, times)
+        return points_of(requests_of(self.server.log), conditions=self.server.conditions)
 
     def run(self, volley: Sequence[Point]) -> list[Point]:
         """Applies while all of these fail; returns those that were reached. Asserts all that must hold."""
         self.reset()
-        faults = [(point, self._planned(point)) for point in volley]
+        faults = [(point, struck(self.server, self.trap, point)) for point in volley]
         self._watch(volley)
         told = self._apply()
         self.server.heal()
@@ -157,15 +118,6 @@ class Stage:
         keeps = self.story.options.get("keep") != "never"
         server.precious = [d for d in (s.data for s in self._objects.values()) if keeps and d not in here]
         server.whole = {} if any(HOSTILE[point.fault].lies for point in volley) else self._whole
-
-    def _planned(self, point: Point) -> Fault:
-        hostile = HOSTILE[point.fault]
-
-        def where(request: Request) -> bool:
-            return plain(request.key) == point.key
-
-        act = hostile.make(self.server, self.trap)
-        return self.server.fault(point.op, act, nth=point.nth, times=point.times, where=where, reads=hostile.reads)
 
     def _apply(self) -> Result | ReconcileError:
         try:
@@ -233,8 +185,3 @@ class Stage:
         assert shown == wanted
         for key, data in FOREIGN.items():
             assert self.server.objects[key].data == data
-
-
-def is_content(op: str, key: str | None) -> bool:
-    """Whether a request is about something others see: not our own notes, copies and probes."""
-    return op == "bulk" or (key is not None and "/.reconcile/" not in key)

@@ -15,8 +15,9 @@ import random
 import pytest
 
 from tests.fakes.s3 import FakeS3
+from tests.fault.points import Point
 from tests.fault.stories import STORIES, small_limits
-from tests.fault.storm import Point, Stage
+from tests.fault.storm import Stage
 from tests.fault.watched import WatchedS3
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "http.json"

@@ -33,6 +33,12 @@ class WatchedS3(FakeS3):
             self.put(key, data)
         self.strangers[key] = data
 
+    def forget(self) -> None:
+        """No fault is planned, nothing was asked, nobody was here."""
+        self.heal()
+        for seen in (self.uploads, self.log, self.strangers, self.wrongs):
+            seen.clear()
+
     def kept(self) -> dict[str, Stored]:
         """A copy of what is there."""
         return dict(self.objects)
