@@ -71,7 +71,7 @@ BOMB = "a: &a [x]\n" + "".join(
     [
         (BOMB, "aliases expand"),
         ("[" * (MAX_DEPTH + 2), "nested too deep"),
-        ("[" * 500_000, "nested too deep"),
+        ("[" * 500_000, "nested too deep|nesting depth"),
         ("{a: " * 500_000, "nested too deep"),
         ("- " * 500_000, "nested too deep"),
         ("? " * 500_000, "nested too deep"),
