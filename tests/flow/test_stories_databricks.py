@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from reconcile.core.errors import PlanError
+from reconcile.flow.planning import settled_conflicts
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
 from tests.flow import test_stories
@@ -292,3 +293,17 @@ def test_what_is_kept_shorter_than_it_was_sent_is_told(at, emulator: Emulator, p
     assert result.exit_code == 7
     assert [(problem.key, "holds 0 bytes" in problem.reason) for problem in result.problems] == [("a", True)]
     assert world.plan().exit_code(detailed=True) in (2, 3)
+
+
+@pytest.mark.parametrize(("winner", "there"), [("source", "1"), ("target", "x")])
+def test_who_wins_is_said_also_where_nothing_is_kept(at, emulator: Emulator, winner: str, there: str) -> None:
+    world = at("volume")
+    world.put(a="1", b="2")
+    world.settled()
+    emulator.put(f"{world.target}/a", b"x")
+    assert world.apply().exit_code == 3
+    with world.house(write=True) as house:
+        chosen = settled_conflicts(house)
+    assert world.apply(winner=winner, approve=chosen).exit_code == 0
+    assert world.there() == {"a": there, "b": "2"}
+    assert world.plan().exit_code(detailed=True) == 0
