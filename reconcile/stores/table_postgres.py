@@ -22,7 +22,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import RESERVED, Seen, quoted
 from reconcile.stores.table_postgres_errors import translated
 from reconcile.stores.table_postgres_swap import swap
-from reconcile.stores.table_steps import commit
+from reconcile.stores.table_steps import commit, rename
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -270,6 +270,10 @@ class PostgresSession:
             return mark, ""
         marks = [self.settle(each, "").mark if each else "" for each in (name, aside)]
         return marks[0], marks[1]
+
+    def rename(self, name: str, new: str) -> None:
+        """Indexes go along by themselves."""
+        rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:
         """Views and foreign keys of others."""

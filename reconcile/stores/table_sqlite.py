@@ -26,7 +26,7 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
-from reconcile.stores.table_steps import commit, put_in_place
+from reconcile.stores.table_steps import commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
 if TYPE_CHECKING:
@@ -261,6 +261,10 @@ class SqliteSession:
                 message = f"the new columns cannot bear the {kind} {own} that hangs on the table ({error})"
                 raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
         return mark, ""
+
+    def rename(self, name: str, new: str) -> None:
+        """Indexes go along by themselves."""
+        rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - what names a table here waits until it is back
         """Nothing: a view, or a key of another table, works again when the table is back."""
