@@ -101,6 +101,11 @@ class Room:
         other = _OTHER_RECIPE if row.recipe not in ("", self._recipe) else ""
         return Entry(key, row.size, Version(f"{row.load}.{seen.rows}.{seen.mark}{other}"), row.made_ns)
 
+    def count(self, row: Row) -> int:
+        """How many rows a table has now; -1 for a stranger's."""
+        seen = self.session.look({row.name: _noted(row)}).get(row.name)
+        return seen.rows if seen is not None else -1
+
     def is_untouched(self, row: Row) -> bool:
         """Whether the rows are those that were loaded, by all that can be found out."""
         return self._seems_untouched(row) and self._has_sum(row)

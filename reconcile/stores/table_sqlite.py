@@ -59,7 +59,10 @@ _TYPES: Final = {
     "timestamptz": "TIMESTAMPTZ",
     "blob": "BLOB",
 }
-"""Of what SQLite has no type for, the text is kept: decimals would be rounded as numbers."""
+"""Of what SQLite has no type for, the text is kept."""
+
+DECIMAL_DIGITS: Final = 15
+"""A decimal of so many digits is a number in SQLite, and exact; one of more digits would be rounded, and stays text."""
 
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
@@ -88,6 +91,8 @@ class SqliteEngine:
 
     def type_of(self, column: Column) -> str:
         """The words pandas writes, where it has one."""
+        if column.type.startswith("decimal(") and int(column.type[8:].partition(",")[0]) <= DECIMAL_DIGITS:
+            return column.type.upper()
         return _TYPES.get(column.type, "TEXT")
 
     @contextmanager
