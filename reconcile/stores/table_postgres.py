@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
@@ -113,7 +113,7 @@ class PostgresEngine:
         """The database, and the schema in it."""
         made = []
         if not self._exists():
-            name = self._parts.path.strip("/")
+            name = unquote(self._parts.path.strip("/"))
             made.append(f"PostgreSQL database {name}")
             if not dry:
                 self._admin(f"CREATE DATABASE {quoted(name)}")
