@@ -69,6 +69,22 @@ def test_many_at_once_renew_one_token(emulator: Emulator) -> None:
     assert emulator.identity.tokens_made == 2
 
 
+@pytest.mark.parametrize("act", [broken.lose_before, lambda: broken.busy(503)], ids=["lost", "busy"])
+def test_who_gives_tokens_may_be_busy(emulator: Emulator, act) -> None:
+    store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.identity.expire()
+    fault = emulator.faults.add(act(), "POST", "/oidc/v1/token", times=1)
+    store.write("b", body_of(b"1"), expect=ABSENT)
+    assert fault.fired == 1
+
+
+def test_a_secret_that_is_wrong_is_told(emulator: Emulator) -> None:
+    store = opened(emulator, client_id=emulator.identity.client_id, client_secret="wrong")
+    with pytest.raises(DeniedError, match="not signed in"):
+        listed(store)
+
+
 def test_a_stream_is_opened_again_when_its_token_expired(emulator: Emulator, monkeypatch) -> None:
     monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", 10)
     store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
