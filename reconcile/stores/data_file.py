@@ -9,7 +9,7 @@ a `DataFile` of an opened file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -135,6 +135,10 @@ class DataFile(Protocol):
 
     def close(self) -> None:
         """Gives back memory, handles and temporary files."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def arrow_type(type_name: str) -> pa.DataType:
