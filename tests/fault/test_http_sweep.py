@@ -63,7 +63,7 @@ def sweep(stage: Stage, count: int, lot: random.Random) -> int:
 @pytest.mark.hazard("R22", "R28", "R31", "R32", "O02", "S11", "S16")
 @pytest.mark.parametrize("name", STORIES)
 def test_whatever_fails_nothing_is_lost_and_all_of_it_heals(staged: Staged, name: str) -> None:
-    assert sweep(staged(name), 80, random.Random(name)) >= 40
+    assert sweep(staged(name), 50, random.Random(name)) >= 25
 
 
 @pytest.mark.parametrize("seed", json.loads(SEEDS.read_text()), ids=lambda seed: f"{seed['story']}: {seed['found']}")

@@ -28,5 +28,16 @@ def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.mark.hazard("R07", "R08", "R10", "R11", "R12", "R13", "R15", "R17", "R18", "R20", "R22", "R28", "S11", "S16")
 @pytest.mark.parametrize("bench", OPERATIONS, indirect=True)
 def test_whatever_fails_in_an_operation(bench: Bench) -> None:
-    points = list(bench.points())
+    """Two thirds of all points."""
+    points = [point for at, point in enumerate(bench.points()) if at % 3]
     assert sum(map(bench.run, points)) >= 0.9 * len(points)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("bench", OPERATIONS, indirect=True)
+def test_all_that_can_fail_in_an_operation(bench: Bench) -> None:
+    """5,200 points (40 s of one core)."""
+    points = list(bench.points())
+    reached = sum(map(bench.run, points))
+    print(f"{reached} of {len(points)} points reached")
+    assert reached >= 0.9 * len(points)
