@@ -15,7 +15,6 @@ from io import BytesIO
 import os
 from pathlib import Path
 import random
-import time
 
 import pytest
 
@@ -32,8 +31,6 @@ from tests.crash.faulty import ERRNOS, Fault, Trial, failing
 from tests.flow.small_trees import make
 from tests.flow.world import World
 
-FAULTS = int(os.environ.get("RECONCILE_FAULTS", "200000"))
-FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
 EVERYWHERE = (errno.EIO, errno.ENOSPC)
 """These at every eighth step; of the others a part each."""
 BEFORE = {
@@ -89,23 +86,6 @@ def test_a_fault_in_a_run(tmp_path: Path, code: int) -> None:
     ]
     assert sum(map(bool, fired)) >= 0.9 * len(fired), "few of them are not taken when an earlier one takes longer"
     assert sum(map(bool, fired)) > 2 * 120 / stride
-
-
-@pytest.mark.campaign
-@pytest.mark.hazard("T18")
-def test_faults_in_very_many_runs(tmp_path: Path) -> None:
-    """`RECONCILE_FAULTS` of them (200,000: about 2 h of one core), one in ten in the world of all actions."""
-    print(f"RECONCILE_SEED={FIRST_SEED}")
-    chance = random.Random(FIRST_SEED)
-    trials = [Trial(due(tmp_path / "little")), Trial(ready(tmp_path / "big"))]
-    steps = [trial.steps() for trial in trials]
-    fired = 0
-    while fired < FAULTS:
-        which = chance.random() < 0.1
-        fault = Fault(chance.randrange(steps[which]), chance.choice(ERRNOS), late=chance.random() < 0.5)
-        fired += bool(trials[which].fail(fault).fired)
-        if fired % 1000 == 0:
-            print(f"{fired} faults", flush=True)
 
 
 @pytest.mark.hazard("T18")

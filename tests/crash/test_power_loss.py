@@ -14,8 +14,6 @@ from functools import partial
 import os
 from pathlib import Path
 import random
-import shutil
-import time
 
 import pytest
 
@@ -40,10 +38,8 @@ pytestmark = [
     pytest.mark.skipif(bool(sqlite_io.WHY_NOT), reason=sqlite_io.WHY_NOT),
     pytest.mark.hazard("T17"),
 ]
-IMAGES = int(os.environ.get("RECONCILE_IMAGES", "50000"))
 TODAY = tuple(migrations.MIGRATIONS)
 LATER = "CREATE TABLE later (id INTEGER PRIMARY KEY);\n"
-FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
 SEEDS = Path(__file__).parents[1] / "seeds" / "power_loss.txt"
 TURNED = {"file": "was a directory", "directory/one": "was a file", "new": "too", "fresh": "too", "log/1": "x"}
 
@@ -250,21 +246,6 @@ def test_the_power_fails(
 def test_what_failed_once(staged: Callable[[str], Stage], monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     name, seed = line.split(": ")
     assert staged(name).play([int(seed)], monkeypatch)
-
-
-@pytest.mark.campaign
-def test_the_power_fails_very_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RECONCILE_IMAGES` of them (50,000: about 40 min of one core), from the seed `RECONCILE_SEED` on."""
-    chance = random.Random(FIRST_SEED)
-    print(f"RECONCILE_SEED={FIRST_SEED}")
-    images = rounds = 0
-    while images < IMAGES:
-        name = chance.choice([*STORIES, "apply", "apply", "first"])
-        seeds = [chance.randrange(1 << 32) for _ in range(6 if name == "recovery" else 100)]
-        images += Stage.of(name, tmp_path / "world", monkeypatch).play(seeds, monkeypatch)
-        shutil.rmtree(tmp_path / "world")
-        rounds += 1
-        print(f"{images} images of {rounds} runs", flush=True)
 
 
 def test_the_recorder_hears_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,13 +31,3 @@ def test_whatever_fails_in_an_operation(bench: Bench) -> None:
     """Two thirds of all points."""
     points = [point for at, point in enumerate(bench.points()) if at % 3]
     assert sum(map(bench.run, points)) >= 0.9 * len(points)
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("bench", OPERATIONS, indirect=True)
-def test_all_that_can_fail_in_an_operation(bench: Bench) -> None:
-    """5,200 points (40 s of one core)."""
-    points = list(bench.points())
-    reached = sum(map(bench.run, points))
-    print(f"{reached} of {len(points)} points reached")
-    assert reached >= 0.9 * len(points)
