@@ -158,7 +158,40 @@ def deletes_many(store: LocalStore) -> None:
             raise error
 
 
-OPERATIONS = {act.__name__: act for act in (creates, updates, keeps, copies, moves, moves_over, deletes, deletes_many)}
+def streams(store: LocalStore) -> None:
+    """What is too large for memory."""
+    there = store.stat("a/b")
+    assert there is not None
+    body = Body(size_bytes=3, open=lambda: BytesIO(b"new"), executable=True, token="00ff")
+    store.write("a/b", body, expect=there.version)
+
+
+def swaps(store: LocalStore) -> None:
+    """Two files, one of which waits aside."""
+    there, other = store.stat("a/b"), put(store, "c/d/e", b"new")
+    assert there is not None
+    parked = store.move(there, ".reconcile/park/1/a/b", expect=ABSENT)
+    store.move(other, "a/b", expect=ABSENT)
+    store.move(parked, "c/d/e", expect=ABSENT)
+
+
+def restores(store: LocalStore) -> None:
+    """What was kept before it was replaced comes back."""
+    there = store.stat("a/b")
+    assert there is not None
+    store.copy(there, ".reconcile/undo/1/a/b", expect=ABSENT)
+    now = store.write("a/b", body_of(b"new"), expect=there.version)
+    kept = store.stat(".reconcile/undo/1/a/b")
+    assert kept is not None
+    store.copy(kept, "a/b", expect=now.version)
+
+
+OPERATIONS = {
+    act.__name__: act
+    for act in (
+        creates, updates, streams, keeps, copies, moves, moves_over, swaps, restores, deletes, deletes_many
+    )
+}  # fmt: skip
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -195,7 +228,8 @@ def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None
     """Every name holds its whole old or its whole new content; without an error all is done."""
     act = OPERATIONS[name]
     whole = Fault(-1)
-    _, after = faulted(tmp_path / "whole", act, whole)
+    told, after = faulted(tmp_path / "whole", act, whole)
+    assert told == ""
     before = {"a/b": b"old"}
     fired = 0
     for late in (False, True):
