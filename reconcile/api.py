@@ -56,31 +56,49 @@ class Plan(PlanValue):
         save_plan(self if self.pinned else _pinned(self), os.fspath(path))
 
 
-def load_spec(path: str | os.PathLike[str] = ".", *, variables: Mapping[str, str] | None = None) -> SpecValue:
+def load_spec(
+    path: str | os.PathLike[str] = ".",
+    *,
+    variables: Mapping[str, str] | None = None,
+    clients: Mapping[str, Any] | None = None,
+) -> SpecValue:
     """The spec in a file, or in the `reconcile.yaml` of a directory; relative paths in it hang on that directory.
 
-    `variables` override those of the spec (`${var.NAME}`). `SpecError` with all its problems, each as
-    ``file:line:column: pointer: message``; `UsageError` when there is no such file.
+    `variables` override those of the spec (`${var.NAME}`). `clients` are ready clients by the name of their store in
+    `stores:`, as a `WorkspaceClient` of the Databricks SDK. `SpecError` with all its problems, each as
+    ``file:line:column: pointer: message``; `UsageError` when there is no such file, or no such store.
     """
     from reconcile.flow.specs import load  # noqa: PLC0415 - every function brings what it needs
 
     where = Path(path)
     directory, file = (where, None) if where.is_dir() else (where.parent, where.name)
-    return load(str(directory), file, variables)
+    return _with(clients or {}, load(str(directory), file, variables))
+
+
+def _with(clients: Mapping[str, Any], spec: SpecValue) -> SpecValue:
+    """The spec with clients in its stores; what it asks for, its digest, is the same."""
+    if unknown := sorted(set(clients) - set(spec.stores)):
+        raise UsageError(f"there is no store `{unknown[0]}`", op="clients", hint=f"stores: {', '.join(spec.stores)}")
+    given = {name: structs.replace(spec.stores[name], client=client) for name, client in clients.items()}
+    return structs.replace(spec, stores={**spec.stores, **given}) if given else spec
 
 
 def Spec(  # noqa: N802 - called like the thing it makes
-    mappings: Mapping[str, Mapping[str, Any]], *, root: str | os.PathLike[str] = ".", **settings: Any
+    mappings: Mapping[str, Mapping[str, Any]],
+    *,
+    root: str | os.PathLike[str] = ".",
+    clients: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> SpecValue:
     """A spec built in code, of the same words and with the same checks as a file.
 
     `mappings` are name → settings (`{"docs": {"source": "./docs", "target": "s3://acme/docs"}}`), `settings` the other
     words of the top (`state=`, `stores=`, `defaults=`, `variables=`, `watch=`, `notify=`). Relative paths hang on
-    `root`. `SpecError` with all its problems.
+    `root`; `clients` as in `load_spec`. `SpecError` with all its problems.
     """
     from reconcile.spec.load import build  # noqa: PLC0415 - as above
 
-    return build({"mappings": mappings, **settings}, root=os.fspath(root))
+    return _with(clients or {}, build({"mappings": mappings, **settings}, root=os.fspath(root)))
 
 
 def plan(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, BinaryIO, Final, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from reconcile.core.body import Body, Hashes
 from reconcile.core.entry import Digest, Entry, Leftover, Problem, Version
 from reconcile.core.inside import Inside
 from reconcile.core.journal import Fold, Holder, Intent, Past
@@ -15,7 +16,7 @@ from reconcile.core.outcome import Outcome, Run
 from reconcile.core.record import Record, Scope
 from reconcile.core.traits import Condition, Traits
 
-__all__ = ["Condition", "Fold", "Holder", "Intent", "Leftover", "Outcome", "Past", "Run", "Traits"]
+__all__ = ["Body", "Condition", "Fold", "Hashes", "Holder", "Intent", "Leftover", "Outcome", "Past", "Run", "Traits"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,39 +46,6 @@ def io_step(step: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return passing
 
     return marked
-
-
-class Hashes(Struct, frozen=True):
-    """Digests of one content, made in one pass. `md5` only where a store may prove equality with it."""
-
-    sha256: Digest
-    md5: bytes = b""
-
-
-class Body(Struct, frozen=True, kw_only=True):
-    """Bytes to be written: re-openable, so that a retry can start again at 0.
-
-    `open()` gives a fresh binary stream. **Reading it to its end is the permission to publish**: at the end the stream
-    has proven that the source held still, that the bytes are those that were planned, and that the intent is in the
-    journal; else that last `read` raises and nothing may be published. `data` holds the whole content when it is small
-    (then `digest` and `md5` are known). `token` marks our write in the store's metadata, where it has any. `begun` is
-    told a mark for `Tidy.discard` before any byte stands where the death of this process would leave it. `origin` is
-    the path in the source, for messages and for stores that read the content as more than bytes. A stream over a local
-    file has its `fileno()`: such a store may read the file through that handle, while the stream proves it.
-    """
-
-    size_bytes: int
-    open: Callable[[], BinaryIO]
-    begun: Callable[[str], None] | None = None
-    data: bytes | None = None
-    digest: Digest | None = None
-    md5: bytes = b""
-    token: str = ""
-    executable: bool = False
-    origin: str = ""
-    content_type: str = ""
-    attributes: dict[str, str] = {}
-    tags: dict[str, str] = {}
 
 
 class Store(Protocol):
@@ -163,8 +131,22 @@ class Dated(Protocol):
     def is_settled(self, version: Version) -> bool:
         """Whether whoever writes that key from now on is sure to get another version."""
 
-    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
-        """For each key the version it shows, if that is what was told of it, and settled; else None."""
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | Exception | None]:
+        """For each key the version it shows, if that is what was told of it, and settled; else None.
+
+        An error where it cannot be what was written: another size.
+        """
+
+
+@runtime_checkable
+class Naming(Protocol):
+    """A store that names some files by what they hold, so that two files may want one name."""
+
+    def family(self, key: str) -> str:
+        """What files have in common that might come to one name; most are alone."""
+
+    def name_of(self, key: str, head: bytes) -> str:
+        """The name that a file gets there, which begins with `head` (64 bytes, or all)."""
 
 
 @runtime_checkable

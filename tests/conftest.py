@@ -31,6 +31,8 @@ FILES_READ, BYTES_READ = 500, 1 << 20
 _FOREIGN = ("AWS_", "AZURE_", "DATABRICKS_", "GOOGLE_", "PG", "RECONCILE_", "XDG_")
 _FOLDERS = {"CACHE": ".cache", "CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share"}
 
+pytest.register_assert_rewrite("reconcile.testing")  # failing assertions of the contract suite explain themselves
+
 settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("campaign", max_examples=20_000, deadline=None, print_blob=True)

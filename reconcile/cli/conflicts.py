@@ -29,7 +29,9 @@ def command(face: Face, mappings: tuple[str, ...]) -> int | None:
 
 @command.command("resolve")
 @click.argument("globs", nargs=-1, required=True, metavar="GLOB…")
-@click.option("--source", "winner", flag_value="source", help="What is here wins; the other bytes are kept.")
+@click.option(
+    "--source", "winner", flag_value="source", help="What is here wins; the other bytes are kept where they can be."
+)
 @click.option("--target", "winner", flag_value="target", help="What is there stays.")
 @click.option("--both", "winner", flag_value="both", help="Keep both (two-way; not built yet).")
 @mapping_option
@@ -48,4 +50,4 @@ def resolve(
 
     options = ApplyOptions(PlanOptions(winner=winner), seconds(lock_timeout, "--lock-timeout"), operation="resolve")
     with face.house(write=True, reach=reach(mappings, globs)) as house:
-        return run_apply(face, house, None, options, settled_conflicts)
+        return run_apply(face, house, None, options, settled_conflicts(house))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -33,11 +33,15 @@ def as_run(face: Face) -> Iterator[None]:
 def run_apply(face: Face, house: House, plan_file: str | None, options: ApplyOptions, approve: Approve) -> int:
     """Applies, shows, and returns the exit code."""
     plan = load_plan(plan_file) if plan_file is not None else None
-    return run(face, lambda hooks: apply(house, plan, options, hooks), approve)
+    mounts = {wired.name: wired.target.traits.mount for wired in house.in_order()}
+    return run(face, lambda hooks: apply(house, plan, options, hooks), approve, mounts)
 
 
-def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
-    """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result."""
+def run(face: Face, work: Callable[[Hooks], Result], approve: Approve, mounts: Mapping[str, str] | None = None) -> int:
+    """Runs `work` with this call's listener and signals; shows the plan when it is asked, and the result.
+
+    `mounts`: by mapping, where a cluster sees the target.
+    """
     seen: list[Plan] = []
     lines = JsonLines(face) if face.json else None
     with as_run(face), listener(face) as heard:
@@ -51,7 +55,7 @@ def run(face: Face, work: Callable[[Hooks], Result], approve: Approve) -> int:
     if lines is not None:
         lines.report(result)
     else:
-        _tell_result(face, seen[0] if seen else None, result)
+        _tell_result(face, seen[0] if seen else None, result, mounts)
     return result.exit_code
 
 
@@ -69,8 +73,9 @@ def _is_shown(face: Face, made: Plan) -> bool:
     return not face.json and not face.quiet and bool(speaks)
 
 
-def _tell_result(face: Face, plan: Plan | None, result: Result) -> None:
+def _tell_result(face: Face, plan: Plan | None, result: Result, mounts: Mapping[str, str] | None) -> None:
     from reconcile.report.text import result_lines  # noqa: PLC0415 - only where a person looks
 
     seen = plan is not None and _is_shown(face, plan)
-    face.say(result_lines(plan, result, color=face.color, seen=seen, cells=not face.quiet))
+    told = None if face.quiet else mounts
+    face.say(result_lines(plan, result, color=face.color, seen=seen, mounts=told))

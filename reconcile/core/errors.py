@@ -115,10 +115,14 @@ class DeniedError(StoreError):
 
 
 class BusyError(StoreError):
-    """Throttled, timed out or cut off: worth another try, after `retry_after_s` seconds if the store said so."""
+    """Throttled, timed out or cut off: worth another try, after `retry_after_s` seconds if the store said so.
+
+    `given_up`: it was tried as often as it was worth.
+    """
 
     permanent = False
     unsure = True
+    given_up = False
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **where: Any) -> None:
         super().__init__(message, **where)

@@ -22,7 +22,7 @@ class MappingPlan(Struct, frozen=True):
     `scope` is the id its records hang on; `serial` the state's at planning. `conditions` says how the store keeps its
     promises (`unproven` before any apply probed it); `window`: the store tells no version, so a change made while we
     write may go unseen. `creates` names the containers that apply will make. `notices` are facts worth a line. `whole`:
-    every path was looked at and may be acted on; applying anything less completes nothing. `mount` is the store's.
+    every path was looked at and may be acted on; applying anything less completes nothing.
     """
 
     name: str
@@ -42,7 +42,6 @@ class MappingPlan(Struct, frozen=True):
     records: int = 0
     last_run: int = 0
     whole: bool = True
-    mount: str = ""
 
     @property
     def refused(self) -> bool:

@@ -23,7 +23,9 @@ class Traits(Struct, frozen=True):
     move_atomic   a move is one step (rename); else it is a copy and a delete
     returns_version  a write tells the version the listing will show; else it settles `granule_ns` later
     proves        `prove` answers without reading the content over a network
-    keeps         how old bytes are kept: `link` (free), `copy` (in the store), `versions` (by the bucket), `none`
+    keeps         how old bytes are kept: `link` (free), `copy` (in the store), `versions` (by the bucket), `move` (they
+                  are moved out of the way of what replaces them), `dear` (copied through this machine, so only where
+                  they must be kept always), `none`
     executable    the executable bit exists there
     max_size_bytes, max_key_bytes, max_name_bytes  limits of one object, of a whole key, of one segment (0: none)
     refused_characters  what no name there may hold
@@ -44,7 +46,7 @@ class Traits(Struct, frozen=True):
     returns_version: bool = False
     granule_ns: int = 0
     proves: bool = False
-    keeps: Literal["link", "copy", "versions", "none"] = "none"
+    keeps: Literal["link", "copy", "versions", "move", "dear", "none"] = "none"
     executable: bool = False
     max_size_bytes: int = 0
     max_key_bytes: int = 0

@@ -12,6 +12,7 @@ import time
 from msgspec import structs
 
 from reconcile.core.change import Change
+from reconcile.core.entry import Problem
 from reconcile.core.errors import StoreError, UsageError
 from reconcile.core.events import Start
 from reconcile.core.outcome import Result, Run
@@ -98,6 +99,7 @@ class _Apply:
         self._hooks = hooks
         self._held = held
         self._stop = _Either(hooks.stop)
+        self._wrong: list[Problem] = []
 
     def run(self, chosen: Collection[int] | None, resumed: int) -> Result:
         plan, house = self._plan, self._house
@@ -156,7 +158,7 @@ class _Apply:
             reader = Stoppable(wired.reader, self._hooks.stop)
             step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
             self._one(engine, step, part, chosen)
-            confirm(wired, self._house.state, self._held.lease, self._hooks.clock)
+            self._wrong += confirm(wired, self._house.state, self._held.lease, self._hooks.clock)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
         return self._on_failure(wired) != "continue" and ledger.failed.get(wired.name, 0) > 0
@@ -204,6 +206,7 @@ class _Apply:
     def _end(self, run: Run, parts: Sequence[MappingPlan], ledger: Ledger, result: Result) -> Run:
         """Tells how the run ended, and which of the parts, those that were wanted as they are, it completed."""
         result.outcomes, result.counts, result.total_bytes = ledger.outcomes, ledger.counts, ledger.bytes
+        result.problems += self._wrong
         done = sum(ledger.counts.values())
         result.left = run.total - done
         result.stopped = self._hooks.stop.is_set()
@@ -248,8 +251,9 @@ def _exit_code(plan: Plan, result: Result) -> int:
         return 130
     if planned == 4:
         return 4
-    if planned == 7 or endings & {"failed", "held", "skipped"} or result.left:
-        return 3 if endings == {"conflict"} and planned != 7 else 7
+    unknown = planned == 7 or bool(result.problems)
+    if unknown or endings & {"failed", "held", "skipped"} or result.left:
+        return 3 if endings == {"conflict"} and not unknown else 7
     return 3 if endings or planned == 3 else 0
 
 

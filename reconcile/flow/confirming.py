@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, TypeVar
 
-from reconcile.core.entry import Version
+from reconcile.core.entry import Problem, Version
 from reconcile.core.errors import StoppedError, StoreError
 from reconcile.flow.wired import Wired
 from reconcile.ports import Clock, Dated, Lease, StateStore, Store
@@ -30,26 +30,33 @@ def is_settled(target: Store, version: Version) -> bool:
     return target.traits.returns_version or (isinstance(target, Dated) and target.is_settled(version))
 
 
-def confirm(wired: Wired, state: StateStore, lease: Lease, clock: Clock) -> None:
-    """Settles what can be settled of the mapping's records; what is too fresh for its store, a moment later."""
+def confirm(wired: Wired, state: StateStore, lease: Lease, clock: Clock) -> list[Problem]:
+    """Settles what can be settled of the mapping's records; what is too fresh for its store, a moment later.
+
+    What shows another size than was written is told: it is not what it should be, whoever made it so.
+    """
     target, scope = wired.target, wired.scope.id
     if not isinstance(target, Dated):
-        return
+        return []
     waiting = [(record.key, record.version) for record in state.records(scope) if not record.settled]
+    wrong: list[Problem] = []
     with suppress(StoreError, StoppedError):  # nothing is lost by it but time: what is unsettled is read back
         for wait_s in (0.0, GRANULES * target.traits.granule_ns / 1e9):
             if wait_s and waiting:
                 clock.sleep(wait_s)
-            found = [told for batch in _batches(waiting) for told in _confirmed(target, batch)]
+            looked = [told for batch in _batches(waiting) for told in _looked(target, batch)]
+            found = [(key, was, now) for key, was, now in looked if isinstance(now, str)]
             for batch in _batches(found):
                 state.confirm(scope, batch, lease)
-            done = {key for key, _, _ in found}
-            waiting = [told for told in waiting if told[0] not in done]
+            wrong += [Problem(key, str(why), side="target") for key, _, why in looked if isinstance(why, Exception)]
+            waiting = [(key, was) for key, was, now in looked if now is None]
+    return wrong
 
 
-def _confirmed(target: Dated, told: list[tuple[str, Version]]) -> Iterator[tuple[str, Version, Version]]:
-    shown = target.confirmed(told)
-    return ((key, was, now) for (key, was), now in zip(told, shown, strict=True) if now is not None)
+def _looked(
+    target: Dated, told: list[tuple[str, Version]]
+) -> Iterator[tuple[str, Version, Version | Exception | None]]:
+    return ((key, was, now) for (key, was), now in zip(told, target.confirmed(told), strict=True))
 
 
 def _batches(items: list[Item]) -> Iterator[list[Item]]:

@@ -83,7 +83,7 @@ class Draft:
     def _why_held(self, row: Row, decision: Decision) -> Reason | None:
         if decision.action in _TAKES_AWAY and self._wired.protected(row.key):
             return Reason.PROTECTED
-        cannot_keep = self._wired.target.traits.keeps == "none" and self._wired.policy.keep != "never"
+        cannot_keep = not self._wired.keeps and self._wired.policy.keep != "never"
         return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
 
     def _conflict(self, row: Row, reason: Reason, exit_code: int = 3) -> None:

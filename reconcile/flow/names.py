@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import re
 from typing import Final
 
 from reconcile.core.counts import size_text
+from reconcile.core.entry import Entry, Problem
+from reconcile.core.errors import PlanError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.flow.wired import Wired
+from reconcile.ports import Naming
+
+HEAD_BYTES: Final = 64
+"""So much of a file tells a store how to name it."""
 
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)")
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
@@ -35,6 +41,40 @@ def _reasons(key: str, size_bytes: int, wired: Wired) -> Iterator[str]:
         yield f"{size_text(size_bytes)} is more than the store takes in one object ({size_text(traits.max_size_bytes)})"
     if wired.portable_names == "fail" and (why := why_not_portable(key)) is not None:
         yield why
+
+
+def told_apart(wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
+    """The same stream, for a target that names files by what they hold: two that want one name are a plan error.
+
+    Only what might meet is read, and of it the beginning.
+    """
+    target = wired.target
+    if not isinstance(target, Naming):
+        yield from stream
+        return
+    families: dict[str, list[Entry]] = {}
+    for item in stream:
+        if isinstance(item, Entry) and not item.kind:
+            families.setdefault(target.family(item.key), []).append(item)
+        yield item
+    for members in families.values():
+        if len(members) > 1:
+            _refuse_one_name(wired, target, members)
+
+
+def _refuse_one_name(wired: Wired, target: Naming, members: Iterable[Entry]) -> None:
+    named: dict[str, str] = {}
+    for entry in members:
+        path = entry.path or entry.key
+        try:
+            head = b"".join(wired.source.read(path, span=(0, HEAD_BYTES)))
+        except StoreError:  # whoever sends it meets, and reports, the same trouble
+            continue
+        name = target.name_of(entry.key, head)
+        if name in named:
+            message = f"{named[name]} and {path} would be one file in the target: {name}"
+            raise PlanError(message, op="plan", path=wired.name, hint="rename or exclude one of them")
+        named[name] = path
 
 
 def why_not_portable(key: str) -> str | None:

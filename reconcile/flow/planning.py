@@ -18,6 +18,7 @@ from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
 from reconcile.core.plan import Header, MappingPlan, Plan
+from reconcile.core.policy import Policy
 from reconcile.core.record import Record, Scope
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
@@ -107,18 +108,44 @@ def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
         policy = msgspec.structs.replace(wired.policy, delete=True, unmanaged="keep", drift="keep", conflict="fail")
         return replace(wired, policy=policy)
     if options.winner:
-        return replace(wired, policy=msgspec.structs.replace(wired.policy, conflict=options.winner))
+        return replace(wired, policy=_settling(wired, options.winner))
     if options.checksum or options.resend:
         return replace(wired, memory=None)
     return wired
 
 
+def _settling(wired: Wired, winner: str) -> Policy:
+    """The policy where a person has said who wins: also over a drift that waits, and over bytes that nobody can keep.
+
+    What must be kept always is not touched for that.
+    """
+    policy = msgspec.structs.replace(wired.policy, conflict=winner)
+    if drift_waits(wired):
+        policy = msgspec.structs.replace(policy, drift="restore" if winner == "source" else "keep")
+    return policy if wired.keeps or policy.keep == "always" else msgspec.structs.replace(policy, keep="never")
+
+
+def drift_waits(wired: Wired) -> bool:
+    """Whether what only the target changed is a conflict here: the policy says so, or the bytes could not be kept."""
+    policy = wired.policy
+    return policy.drift == "fail" or (policy.drift == "restore" and policy.keep != "never" and not wired.keeps)
+
+
 _SETTLES = frozenset({Reason.CONFLICT_SOURCE, Reason.ACCEPTED})
 
 
-def settled_conflicts(plan: Plan) -> set[int]:
-    """The changes of a plan with a `winner` that settle a conflict; the others are none of its business."""
-    return {change.id for change in plan.changes() if change.reason in _SETTLES and not change.drift}
+def settled_conflicts(house: House) -> Callable[[Plan], set[int]]:
+    """Tells the changes of a plan with a `winner` that settle a conflict; the others are none of its business."""
+    waiting = {wired.name for wired in house.mappings if drift_waits(wired)}
+
+    def settled(plan: Plan) -> set[int]:
+        return {
+            change.id
+            for change in plan.changes()
+            if (change.mapping in waiting if change.drift else change.reason in _SETTLES)
+        }
+
+    return settled
 
 
 def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Change]]:
@@ -266,7 +293,6 @@ class _PlanOne:
             records=tally.records,
             last_run=next((run.id for run in self._house.state.runs() if wired.name in run.mappings and run.ended), 0),
             whole=self._options.kind == "apply" and not wired.narrow,
-            mount=wired.target.traits.mount,
         )
 
     def _totals(self, tally: Tally, draft: Draft, counts: Counts) -> Totals:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 import time
@@ -146,14 +147,22 @@ class Step:
     def _send(self, prepared: Prepared) -> Done:
         change, body = prepared.change, prepared.body
         assert body is not None
-        kept, expect = self.keep(change)
-        entry = self.wired.target.write(change.key, body, expect=expect)
+        kept, entry = self._written(change, body)
         digest = prepared.digest
         assert digest is not None, "a store published before it had read the body to its end"
         if self.wired.sending.verify and self._read_back(entry) != digest:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
         record = self._record(change, entry, digest, body.executable)
         return self._done(change, record, sent_bytes=body.size_bytes, kept=kept)
+
+    def _written(self, change: Change, body: Body) -> tuple[str, Entry]:
+        """Where the old bytes are kept, and what was written."""
+        target = self.wired.target
+        if target.traits.keeps != "move" or not self._may_keep(change):
+            kept, expect = self.keep(change)
+            return kept, target.write(change.key, body, expect=expect)
+        kept = undo_key(self.run, change.key)
+        return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
 
     def _read_back(self, entry: Entry) -> Digest:
         """The digest of what was just written; where it cannot be read the write stands, and is left to be settled."""
@@ -198,7 +207,8 @@ class Step:
         if prepared.body is not None:
             return self._move_by_sending(prepared, prepared.body, expect)
         act = target.move if change.vacates else target.copy
-        return self.recorded(change, act(origin, change.key, expect=expect), kept)
+        with self.giving_back(change, kept):
+            return self.recorded(change, act(origin, change.key, expect=expect), kept)
 
     def _moves_by_sending(self, change: Change) -> bool:
         """Where a copy cannot be bound to the version it copies, a rename is an upload and a delete."""
@@ -239,12 +249,13 @@ class Step:
     @property
     def keeps(self) -> bool:
         """Whether this run keeps what it overwrites and deletes."""
-        return self.wired.policy.keep != "never" and self.wired.target.traits.keeps != "none"
+        return self.wired.keeps
 
     def keep(self, change: Change) -> tuple[str, Version]:
         """Keeps what is about to be overwritten; returns where, and the version to expect from now on.
 
-        A hard link changes the times of what it links to: then the kept name's version is the live one's as well.
+        A hard link changes the times of what it links to: then the kept name's version is the live one's as well. What
+        is moved is there no more; if nothing takes its place it is for `giving_back`.
         """
         target = self.wired.target
         if change.expect == ABSENT or not self.keeps:
@@ -254,8 +265,28 @@ class Step:
             return f"{change.key}{VERSION_ID}{found}", change.expect
         if self._is_too_long_to_keep(change.key):
             return "", change.expect
+        if target.traits.keeps == "move":
+            return self.put_aside(target.move, there, undo_key).key, ABSENT
         kept = self.put_aside(target.copy, there, undo_key)
         return kept.key, kept.version if target.traits.keeps == "link" else change.expect
+
+    def _may_keep(self, change: Change) -> bool:
+        """Whether there is something to keep, and a place for it."""
+        return change.expect != ABSENT and self.keeps and not self._is_too_long_to_keep(change.key)
+
+    @contextmanager
+    def giving_back(self, change: Change, kept: str) -> Iterator[None]:
+        """Around what takes the place of something that was kept by moving it: if that fails, the old comes back."""
+        try:
+            yield
+        except StoreError:
+            target = self.wired.target
+            if kept and target.traits.keeps == "move":
+                with suppress(StoreError):  # what failed first is the error; what is kept is found where it is
+                    there = target.stat(kept)
+                    if there is not None:
+                        target.move(there, change.key, expect=ABSENT)
+            raise
 
     def _is_too_long_to_keep(self, key: str) -> bool:
         """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails.

@@ -15,6 +15,7 @@ from reconcile.core.entry import Cover, Entry, Problem
 from reconcile.core.errors import NotFoundError, StoreError
 from reconcile.core.record import Record
 from reconcile.flow.layout import lay_out
+from reconcile.flow.names import told_apart
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Spill, Store
 from reconcile.scan.fingerprints import annotate
@@ -48,6 +49,7 @@ def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
         stream = annotate(chain(wired.memory.lost_mounts(), stream), wired.memory.prints.cursor())
     if wired.layout != "{path}":
         stream = sort(lay_out(wired, stream))
+    stream = told_apart(wired, stream)
     if wired.target.traits.waits and not wired.source.traits.waits:  # walk while the listing waits for its pages
         return ahead(stream, CHUNKS_MEANWHILE)
     return ahead(stream) if wired.source.traits.waits else stream

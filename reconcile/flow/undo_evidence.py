@@ -96,10 +96,13 @@ class Evidence:
 
     def is_left_at(self, key: str, record: Record) -> bool:
         """Whether the content of `record` still stands where the run moved it."""
-        past, traits = self.past[key], self._wired.target.traits
+        past = self.past[key]
         left = past.left is not None and past.left.digest == record.digest
-        movable = "none" not in (traits.copy, traits.move)
-        return left and movable and self.is_as_left(self.touched[key], past, self.there[key])
+        return (
+            left
+            and self._wired.target.traits.move != "none"
+            and self.is_as_left(self.touched[key], past, self.there[key])
+        )
 
     def kept(self, one: Touched, past: Past) -> tuple[Entry | None, str] | None:
         """Where the old content of a path is: (entry of a copy, version id); None when it is nowhere."""

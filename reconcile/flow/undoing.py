@@ -66,7 +66,8 @@ class UndoStep(Step):
         before = self._befores[change.key]
         digest = self._known(before)
         kept, expect = self.keep(change)
-        entry = self._take(change.key, before, expect)
+        with self.giving_back(change, kept):
+            entry = self._take(change.key, before, expect)
         return self._came(change, entry, digest, kept)
 
     def _known(self, before: Before) -> Digest | None:
@@ -84,7 +85,7 @@ class UndoStep(Step):
         if before.kept is None:
             assert isinstance(target, Versioned)
             return target.restore(key, before.version_id, expect=expect)
-        take = target.move if target.traits.keeps == "link" else target.copy
+        take = target.move if target.traits.keeps in ("link", "move") else target.copy
         return take(before.kept, key, expect=expect)
 
     def _came(self, change: Change, entry: Entry, digest: Digest | None, kept: str) -> Done:

@@ -83,7 +83,8 @@ class _Unit:
         parked = self._parked[member.id]
         try:
             kept, expect = ("", member.expect) if member.key in self._moving else self._step.keep(member)
-            done = self._step.recorded(member, self._unpark(member, parked, expect), kept)
+            with self._step.giving_back(member, kept):
+                done = self._step.recorded(member, self._unpark(member, parked, expect), kept)
         except StoreError as error:
             return self._step.failed(member, error)
         del self._parked[member.id]

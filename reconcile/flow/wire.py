@@ -69,15 +69,9 @@ def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
     """Refuses what a valid spec may ask for and this version cannot do, or must not; opens nothing."""
     if spec.notify.command or spec.notify.webhook is not None:
         raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
-    _refuse_unbuilt_state(resolve_url(spec, spec.state))
     _refuse_to_delete_the_state(spec)
     for mapping in mappings:
         _refuse_unbuilt(mapping, resolve_url(spec, mapping.source))
-
-
-def _refuse_unbuilt_state(place: Location) -> None:
-    if place.is_table:
-        raise UsageError(f"a state in {place.scheme} is not built yet", op="state", hint="a file, or a file store")
 
 
 def _refuse_to_delete_the_state(spec: Spec) -> None:
@@ -95,7 +89,6 @@ def state_of(spec: Spec, *, write: bool) -> StateStore:
     place = resolve_url(spec, spec.state)
     if place.scheme == "file" and is_local(place.path):
         return _own_state(Path(place.path), write=write)
-    _refuse_unbuilt_state(place)
     from reconcile.state.shared import open_shared  # noqa: PLC0415 - 15 ms, for a shared state only
 
     settings: Words[str, str] = place.store.revealed() if place.store is not None else {}

@@ -58,6 +58,12 @@ class Wired:
         return self.source.traits.executable and self.target.traits.executable
 
     @property
+    def keeps(self) -> bool:
+        """Whether what is overwritten and deleted is kept."""
+        how = self.target.traits.keeps
+        return self.policy.keep == "always" if how == "dear" else self.policy.keep != "never" and how != "none"
+
+    @property
     def conditions(self) -> str:
         """How far the target's promises are known to be weaker than they should be."""
         return self.learnt.conditions if self.learnt is not None else ""

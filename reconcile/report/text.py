@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Final
 
@@ -43,13 +43,13 @@ def result_lines(
     full: bool = False,
     color: bool = False,
     seen: bool = False,
-    cells: bool = False,
+    mounts: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """What became of a plan: everything that is not done with its next command; the last line is the summary.
 
     `plan` (if there is one) tells since which run a path is in conflict, and whether it was a `destroy`; `seen`: it was
-    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted; `cells`: with
-    what a notebook needs to use what was sent.
+    shown just before, so that what it said of conflicts, guards and unreadable paths is only counted; `mounts`: by
+    mapping, where a cluster sees its target, for what a notebook needs to use what was sent.
     """
     paint = Paint(color)
     for group in ended.groups(plan, result, full=full, seen=seen):
@@ -60,8 +60,7 @@ def result_lines(
         yield ""
     if result.rollback is not None:
         yield from own_lines(result.rollback)
-    if cells and plan is not None:
-        yield from notebook_lines(plan, result)
+    yield from notebook_lines(mounts or {}, result)
     yield paint.bold(shown(ended.summary(result)))
 
 

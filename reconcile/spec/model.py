@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -13,15 +13,20 @@ DEFAULT_STATE = "state/reconcile.db"
 
 
 class StoreSpec(Struct, frozen=True, kw_only=True):
-    """One named connection. `url` holds no password; `settings` the other words as written, secrets among them."""
+    """One named connection. `url` holds no password; `settings` the other words as written, secrets among them.
+
+    `client` is a ready client of the store's library that a program gave instead; no file can name one.
+    """
 
     name: str
     url: str
     settings: dict[str, str] = {}
+    client: Any = None
 
-    def revealed(self) -> dict[str, str]:
+    def revealed(self) -> dict[str, Any]:
         """The settings with their secrets in the clear, for who opens the store; never to be printed or written."""
-        return {name: revealed(text) for name, text in self.settings.items()}
+        given = {} if self.client is None else {"client": self.client}
+        return {name: revealed(text) for name, text in self.settings.items()} | given
 
 
 class Patterns(Struct, frozen=True, kw_only=True):

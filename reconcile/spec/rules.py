@@ -22,10 +22,12 @@ _TEMPLATE: Final = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS: Final = ("path", "dir", "name", "stem", "suffix", "sha256")
 _VOLUME_DEPTH: Final = len(("Volumes", "catalog", "schema", "volume"))
 _OF_ALL: Final = frozenset(
-    {"/", "/FileStore", "/FileStore/packages", "/mnt", "/user", "/Users"}
+    {"/", "/FileStore", "/FileStore/packages", "/databricks", "/mnt", "/tmp", "/user", "/Users"}  # noqa: S108 - of DBFS
     | {f"/Workspace{below}" for below in ("", "/Users", "/Shared", "/Repos")}
 )
 """Directories of DBFS and of the workspace that everybody shares: what is not ours there is others'."""
+
+_WHOLES: Final = {r"/Workspace/(Users|Repos)/[^/]+": "the home directory", r"/mnt/[^/]+": "the whole mount"}
 
 _SHORT_DIGEST: Final = re.compile(r"sha256:([1-9]|[1-5][0-9]|6[0-4])")
 
@@ -145,8 +147,9 @@ def _too_much(target: Location) -> str:
         return "" if target.path else "the whole bucket"
     if target.scheme == "volume":
         return "the whole volume" if len(trail(target)) == _VOLUME_DEPTH else ""
-    if re.fullmatch(r"/Workspace/(Users|Repos)/[^/]+", target.path):
-        return "the home directory"
+    for pattern, what in _WHOLES.items():
+        if re.fullmatch(pattern, target.path):
+            return what
     return f"all of {target.url}" if target.path in _OF_ALL else ""
 
 

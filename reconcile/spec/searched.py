@@ -61,6 +61,21 @@ def _walk(root: str, *, recursive: bool) -> Iterator[str]:
         yield from ((inside / name).as_posix() for name in sorted(names))
 
 
+def takes_none(lists: Mapping[str, Sequence[str]], folder: Folder, files: Sequence[str]) -> bool:
+    """Whether there are files, and not one that the four lists let through as they are searched here."""
+    try:
+        regexes = {word: [expression(pattern) for pattern in patterns] for word, patterns in lists.items()}
+    except (re.error, OverflowError, RecursionError):  # told by `differences`
+        return False
+    return bool(files) and not any(_is_taken(regexes, f"/{folder.name}/{file}") for file in files)
+
+
+def _is_taken(regexes: Mapping[str, Sequence[re.Pattern[str]]], subject: str) -> bool:
+    found = {word: [bool(regex.search(subject)) for regex in given] for word, given in regexes.items() if given}
+    met = [any(found.get("or", [True])), all(found.get("and", [])), not any(found.get("nor", []))]
+    return all(met) and not all(found.get("nand", [False]))
+
+
 def differences(lists: Mapping[str, Sequence[str]], folder: Folder, files: Sequence[str]) -> Iterator[str]:
     """A line for every pattern that answers differently here, with what it was that it matched."""
     for word, patterns in lists.items():

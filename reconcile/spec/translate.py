@@ -12,7 +12,7 @@ from reconcile.core.errors import SpecError
 from reconcile.core.path import shown
 from reconcile.spec.document import Mark, problem_line
 from reconcile.spec.init import literal, mapping_name, quoted
-from reconcile.spec.searched import differences, files_of, folder_of, is_windows
+from reconcile.spec.searched import differences, files_of, folder_of, is_windows, takes_none
 from reconcile.spec.yaml import parse
 
 Translation = tuple[str, list[str]]
@@ -138,7 +138,10 @@ def _moved(lists: dict[str, list[str]], source: str, file: str, *, recursive: bo
     if is_windows(source) and os.path.sep == "/":
         warnings.append(f"local_root: {shown(folder.path)} is a path of Windows; on this machine `source:` is another")
     if lists:
-        warnings += differences(lists, folder, files_of(folder, recursive=recursive) if here else [])
+        files = files_of(folder, recursive=recursive) if here else []
+        warnings += differences(lists, folder, files)
+        if takes_none(lists, folder, files):
+            warnings.append(f"patterns: not one of the files in {shown(folder.path)} is taken by them")
         if not here:
             warnings.append(
                 f"patterns are searched in /{shown(folder.name)}/<path>, no longer in the whole path of a machine; "

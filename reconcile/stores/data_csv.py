@@ -11,7 +11,7 @@ from reconcile.stores.data_engine import literal
 from reconcile.stores.data_file import DataError, Dialect, Reading, Reject
 from reconcile.stores.data_lines import Line, Lines
 from reconcile.stores.data_plain import Plain
-from reconcile.stores.data_relation import MAX_REJECTS, Cell
+from reconcile.stores.data_relation import MAX_REJECTS, Cell, shown
 from reconcile.stores.data_sniff import Sniffed
 
 MAX_LINE_BYTES: Final = 1 << 21
@@ -100,8 +100,7 @@ class CsvRelation:
     def _put_aside(self, line: Line, fault: DataError) -> None:
         if not self._quarantine or len(self.rejects) >= MAX_REJECTS:
             raise fault
-        text = line.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        self.rejects.append(Reject(line.number, "", fault.message, text))
+        self.rejects.append(Reject(line.number, "", fault.message, shown(line.text)))
 
     def find(self, wanted: Sequence[int]) -> Iterator[Line]:
         """The records of the rows with these numbers, 0-based and ascending."""

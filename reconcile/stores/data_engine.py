@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY: Final = "256MB"
+MEMORY: Final = "2GB"
+"""For all files that are read at once; one stream takes about 150 MB, whatever the limit and the size of the file."""
+
+AHEAD: Final = "32MB"
+"""So much is read ahead of who takes the rows, so that reading and writing go on side by side."""
+
 MAX_THREADS: Final = 8
 BATCH_ROWS: Final = 1 << 16
 

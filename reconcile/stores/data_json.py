@@ -20,7 +20,7 @@ from reconcile.stores.data_file import DataError, Dialect, Format, Reading, Reje
 from reconcile.stores.data_lines import Line
 from reconcile.stores.data_names import column_names
 from reconcile.stores.data_plain import Plain
-from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened
+from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened, shown
 from reconcile.stores.data_types import declared
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class JsonRelation:
         if not self._quarantine or len(self.rejects) >= MAX_REJECTS:
             hint = "fix it, or on_bad_rows: quarantine"
             raise DataError(reason, op="read", path=f"{self.name}:{line.number}", hint=hint)
-        self.rejects.append(Reject(line.number, "", reason, line.text))
+        self.rejects.append(Reject(line.number, "", reason, shown(line.text)))
 
     def _lines(self) -> Iterator[tuple[Line, bytes]]:
         self._plain.file.seek(0)

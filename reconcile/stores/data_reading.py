@@ -134,7 +134,9 @@ def _found(opened: Opened, reading: Reading) -> Shape:
         Column(column.name, found.types.get(i, "")) if not column.type else column for i, column in enumerate(columns)
     ]
     _refuse_doubtful_header(opened, columns, found.rows)
-    empty = tuple(name for i, name in enumerate(names) if i in found.empty or cells[i].empty)
+    empty = tuple(
+        name for i, name in enumerate(names) if not columns[i].declared and (i in found.empty or cells[i].empty)
+    )
     if reading.index_column:
         columns.insert(0, Column(index_name(names), "integer" if found.rows else "text"))
     return Shape(tuple(columns), opened.dialect, empty)
@@ -146,7 +148,8 @@ def _inferred(opened: Opened, positions: Sequence[int], reading: Reading) -> Fou
     candidates = {i: [word for word in opened.candidates(i) if word in allowed] for i in positions}
     if opened.small is not None:
         return opened.small.infer(candidates)
-    cells = {i: opened.relation.cells[i].other for i in positions}
+    texts = [cell.other for cell in opened.relation.cells]
+    cells = {i: texts[i] for i in positions}
     return infer(lambda questions: asked(opened.relation, questions), cells, candidates, opened.otherwise)
 
 

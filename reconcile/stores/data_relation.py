@@ -10,6 +10,7 @@ from reconcile.stores.data_engine import cursor, failures
 from reconcile.stores.data_file import DataError, Dialect, Reject
 from reconcile.stores.data_lines import Line
 from reconcile.stores.data_small import SmallTable
+from reconcile.stores.disk import translated
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,11 @@ class Cell(NamedTuple):
     type: str = ""
     value: str = ""
     empty: bool = False
+
+
+def shown(text: str) -> str:
+    """A record as it may be stored and printed: no NUL, which PostgreSQL has not, and no half of a character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Opened(NamedTuple):
@@ -98,6 +104,8 @@ def asked(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
 
 def mend(relation: Relation, error: BaseException) -> None:
     """Mends the relation after `error`, or raises."""
-    if not relation.mend():
+    with translated("read", relation.name):
+        mended = relation.mend()
+    if not mended:
         first = str(error).partition("\n")[0].partition(": ")[2] or str(error)
         raise DataError(first, op="read", path=relation.name) from error

@@ -7,7 +7,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 import math
@@ -48,12 +48,18 @@ class SmallTable:
         empty = frozenset(i for i in candidates if all(text in self._nulls for text, _ in self._columns[i]))
         return Found({i: self._type(i, words) for i, words in candidates.items()}, self.row_count, empty)
 
-    def batch(self, columns: Sequence[Column]) -> pa.RecordBatch:
-        """The typed rows; a last column tells the first of its cells that does not fit, by its position."""
+    def batch(self, columns: Sequence[Column], empty: Collection[str]) -> pa.RecordBatch:
+        """The typed rows; a last column tells the first of its cells that does not fit, by its position.
+
+        Nothing fits into a column that is to be `empty`.
+        """
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
         bad: list[int | None] = [None] * self.row_count
         arrays = [self._array(i, column.type, bad) for i, column in enumerate(columns)]
+        for i in (i for i, column in enumerate(columns) if column.name in empty):
+            filled = [text not in self._nulls for text, _ in self._columns[i]]
+            bad = [i if here and at is None else at for here, at in zip(filled, bad, strict=True)]
         names = [f"v{i}" for i in range(len(columns))]
         return pa.RecordBatch.from_arrays([*arrays, pa.array(bad, pa.int32())], [*names, "bad"])
 

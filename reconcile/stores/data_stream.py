@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from reconcile.stores.data_engine import BATCH_ROWS, cursor, failures
+from reconcile.stores.data_engine import AHEAD, BATCH_ROWS, cursor, failures
 from reconcile.stores.data_file import Column, DataError, Reject, ShapeError, arrow_type
 from reconcile.stores.data_lines import Line
-from reconcile.stores.data_relation import MAX_REJECTS, Opened, mend
-from reconcile.stores.data_types import Judged, certain, judge, sql_type
+from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened, mend, shown
+from reconcile.stores.data_types import Judged, certain, judge
+from reconcile.stores.disk import translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,7 @@ class RowStream:
         self._empty = pinned_empty or frozenset()
         self._quarantine = quarantine
         self._bad: list[tuple[int, int]] = []
+        self._named: list[Reject] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         seen = 0
@@ -57,35 +59,34 @@ class RowStream:
 
     def rejects(self) -> list[Reject]:
         """The rows that were put aside, by line."""
-        rows = sorted(self._bad)
-        found = zip(rows, self._relation.find([row for row, _ in rows]), strict=True)
-        own = [
-            Reject(line.number, self._columns[at].name, self._reason(at, line), line.text) for (_, at), line in found
-        ]
-        return sorted([*self._relation.rejects, *own], key=lambda reject: reject.line)
+        if len(self._named) != len(self._bad):
+            with translated("read", self._relation.name):
+                lines = list(self._relation.find([row for row, _ in self._bad]))
+            self._named = [self._reject(at, line) for (_, at), line in zip(self._bad, lines, strict=True)]
+        return sorted([*self._relation.rejects, *self._named], key=lambda reject: reject.line)
+
+    def _reject(self, at: int, line: Line) -> Reject:
+        return Reject(line.number, self._columns[at].name, self._reason(at, line), shown(line.text))
 
     def _ask(self, offset: int) -> Iterator[pa.RecordBatch]:
         """The rows from `offset` on, typed, and for each the position of a cell that does not fit."""
-        unusual = (
-            column.name in self._empty or (column.declared and column.type != "text") for column in self._columns
-        )
-        if self._small is not None and not any(unusual):
-            yield self._small.batch(self._columns)
+        if self._small is not None and not any(column.declared and column.type != "text" for column in self._columns):
+            yield self._small.batch(self._columns, self._empty)
             return
-        judged = [self._judged(position) for position in range(len(self._columns))]
+        judged = [self._judged(*pair) for pair in zip(self._columns, self._relation.cells, strict=True)]
         values = [f"{one.value} AS v{position}" for position, one in enumerate(judged)]
         bad = "".join(f" WHEN {one.bad} THEN {position}" for position, one in enumerate(judged) if one.bad)
         values.append(f"CASE{bad} END AS {BAD}" if bad else f"NULL::INTEGER AS {BAD}")
         skip = f" OFFSET {offset}" if offset else ""
         with closing(cursor()) as connection:
+            connection.execute(f"SET streaming_buffer_size = '{AHEAD}'")
             source = self._relation.source(connection)
             query = f"SELECT {', '.join(values)} FROM {source}{skip}"  # noqa: S608
             yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
 
-    def _judged(self, position: int) -> Judged:
-        column, cell = self._columns[position], self._relation.cells[position]
+    def _judged(self, column: Column, cell: Cell) -> Judged:
         if column.name in self._empty:
-            return Judged(f"CAST(NULL AS {sql_type(column.type)})", f"{cell.other} IS NOT NULL")
+            return Judged(cell.text, f"{cell.other} IS NOT NULL")
         if cell.value and cell.type == column.type:
             return Judged(cell.value, "")
         text = cell.text if column.type == "text" else cell.other
@@ -108,7 +109,8 @@ class RowStream:
         column = self._columns[at]
         retyped = self._pinned and not column.declared and (column.type != "text" or column.name in self._empty)
         if retyped or not self._quarantine or len(self._bad) + len(self._relation.rejects) >= MAX_REJECTS:
-            line = next(self._relation.find([row]))
+            with translated("read", self._relation.name):
+                line = next(self._relation.find([row]))
             number, character = line.where(at)
             path = f"{self._relation.name}:{number}:{character}"
             kind = ShapeError if retyped else DataError

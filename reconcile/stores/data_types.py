@@ -128,7 +128,7 @@ def spelled(type_name: str, cell: str) -> Judged:
         "boolean": f"{cell} NOT IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
         "double": f"(({differs} AND {back} IS DISTINCT FROM {cell} || '.0') OR NOT isfinite({value}))",
         "date": f"({differs} OR length({cell}) <> 10)",
-        "timestamp": _no_clock(value, cell),
+        "timestamp": f"({differs} AND {_no_clock(value, cell)})",
         "timestamptz": f"({_no_clock(_cast('timestamp', bare), bare)} OR {bare} = {cell})",
     }
     return Judged(value, bad.get(type_name, differs))

@@ -102,6 +102,8 @@ class Client:
             renewed, who = self._identity.headers()
             reply, problem = self._exchange(method, url, (op, key), {**(headers or {}), **who}, content)
             if problem is None:
+                if method != "GET" and reply.data:
+                    reply.object(op, key)  # a proxy's page says nothing of what was done
                 self._identity.accepted(renewed)
                 return reply
             if not problem.is_unknown_user:
@@ -118,6 +120,8 @@ class Client:
         if problem is not None:
             kind = BusyError if problem.status in (400, 403) else None  # it has expired: a fresh one will do
             raise kind("the signed URL is not taken", op=op, path=key) if kind else translate(problem, op, key)
+        if reply.data:  # storage that took something says nothing
+            raise garbled("the answer is none of a storage", op, key)
         return reply
 
     def stream(self, path: str, *, key: str, headers: Headers) -> tuple[Reply, Iterator[bytes]]:

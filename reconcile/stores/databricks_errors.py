@@ -15,6 +15,10 @@ class SignInError(DeniedError):
     """The workspace does not know who asks: no other call will do better."""
 
 
+class SlowError(BusyError):
+    """The service did not come to an end in its own time: what was asked may be too much for it."""
+
+
 class NoPartsError(RefusedError):
     """No file can be sent in parts there: the workspace signs no URLs, or the storage has another way."""
 
@@ -54,7 +58,7 @@ _CODES: Final[dict[str, type[StoreError]]] = {
     "VOLUME_DOES_NOT_EXIST": NoContainerError,
     "RESOURCE_DOES_NOT_EXIST": NotFoundError,
     "ABORTED": BusyError,
-    "DEADLINE_EXCEEDED": BusyError,
+    "DEADLINE_EXCEEDED": SlowError,
     "PARTIAL_DELETE": BusyError,
     "REQUEST_LIMIT_EXCEEDED": BusyError,
     "RESOURCE_CONFLICT": BusyError,
@@ -73,7 +77,7 @@ _STATUSES: Final[dict[int, type[StoreError]]] = {
     500: BusyError,
     502: BusyError,
     503: BusyError,
-    504: BusyError,
+    504: SlowError,
 }
 
 _MAKE: Final = "make it with `reconcile create PATH`, or set create_target: true"
@@ -83,6 +87,7 @@ _HINTS: Final = {
     "VOLUME_DOES_NOT_EXIST": _MAKE,
     "FEATURE_DISABLED": "the workspace has this switched off: a volume (/Volumes/…) takes its place",
 }
+_CROWDED: Final = "directories of more than 10,000 files are too many to list: spread them over several"
 _DENIED: Final = "check the profile, and what its user may do there"
 
 
@@ -95,7 +100,8 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     told = refusal.message or f"HTTP status {refusal.status}"
     message = f"{refusal.code}, {told}" if refusal.code and not refusal.code.isdigit() else told
     if issubclass(kind, BusyError):
-        return kind(message, retry_after_s=refusal.retry_after_s, op=op, path=path)
+        hint = _CROWDED if issubclass(kind, SlowError) and op == "list" else ""
+        return kind(message, retry_after_s=refusal.retry_after_s, op=op, path=path, hint=hint)
     hint = _HINTS.get(refusal.code, _DENIED if issubclass(kind, DeniedError) else "")
     return kind(message, op=op, path=path, hint=hint)
 

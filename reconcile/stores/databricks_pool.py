@@ -19,7 +19,7 @@ def make_pool(base: str, connections: int, *, verify: bool) -> Any:
 
     words: dict[str, Any] = {
         "num_pools": 8,
-        "maxsize": connections,
+        "maxsize": 2 * connections,  # what writes, and what looks and deletes for it
         "timeout": urllib3.Timeout(connect=CONNECT_S, read=STALL_S),
         "cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE",
         "ca_certs": _bundle() if verify else None,

@@ -11,15 +11,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import quote
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
-from reconcile.core.errors import ChangedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Client
-from reconcile.stores.databricks_versions import fits, has_passed, is_fine
+from reconcile.stores.databricks_errors import SlowError
+from reconcile.stores.databricks_versions import fits, has_passed, is_fine, size_of
 from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
@@ -81,7 +82,19 @@ class DatabricksStore(ABC):
             return
 
     def _asked(self, directory: str, mark: str) -> Page:
-        return self.ask(lambda: self.look(directory, mark))
+        """A page. What takes the service too long twice is too much for it, not bad luck."""
+        slow = 0
+
+        def once() -> Page:
+            nonlocal slow
+            try:
+                return self.look(directory, mark)
+            except SlowError as error:
+                slow += 1
+                error.given_up = slow > 1
+                raise
+
+        return self.ask(once)
 
     def stat(self, key: str) -> Entry | None:
         """The entry under `key`; only "not found" is absence."""
@@ -172,7 +185,7 @@ class DatabricksStore(ABC):
         self._fine = self._fine or is_fine(version)
         return has_passed(version, self.client.now_s, fine=self._fine)
 
-    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | None]:
+    def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | Exception | None]:
         """The version each key shows, if it is what the write made that told this one; directory by directory."""
         shown: dict[str, Version] = {}
         grouped = [[*keys] for _, keys in groupby(sorted(key for key, _ in told), key=_directory)]
@@ -180,8 +193,13 @@ class DatabricksStore(ABC):
             for entries in threads.map(self._shown_among, grouped):
                 shown.update(entries)
         self._fine = self._fine or any(map(is_fine, shown.values()))
-        told_and_shown = [(version, shown.get(key, ABSENT)) for key, version in told]
-        return [now if fits(version, now) and self.is_settled(now) else None for version, now in told_and_shown]
+        return [self._confirmed(key, version, shown.get(key, ABSENT)) for key, version in told]
+
+    def _confirmed(self, key: str, told: Version, shown: Version) -> Version | Exception | None:
+        if shown != ABSENT and size_of(shown) != size_of(told):
+            message = f"holds {size_of(shown):,} bytes, and {size_of(told):,} were written"
+            return DamagedError(message, op="write", path=key)
+        return shown if fits(told, shown) and self.is_settled(shown) else None
 
     def _shown_among(self, keys: Sequence[str]) -> dict[str, Version]:
         """What files of one directory show; a look that fails shows nothing."""
@@ -242,6 +260,11 @@ def quoted(path: str) -> str:
     return quote(path, safe="/")
 
 
+def is_name(name: Any) -> TypeGuard[str]:
+    """Whether a listing may call something so."""
+    return isinstance(name, str) and "/" not in name and why_not_key(name) is None
+
+
 def _directory(key: str) -> str:
     return key.rpartition("/")[0]
 
@@ -249,4 +272,6 @@ def _directory(key: str) -> str:
 def number(said: dict[str, Any], name: str) -> int:
     """A number of an answer, 0 where it is none."""
     value = said.get(name, 0)
+    if isinstance(value, str) and value.isdecimal():  # as some write a number of 64 bits
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -38,6 +38,12 @@ def told_version(size: int, replies: Sequence[Reply]) -> Version:
     return Version(f"{size}@{replies[0].began_s}-{replies[-1].ended_s}")
 
 
+def size_of(version: Version) -> int:
+    """The size in a version, 0 for none."""
+    digits = re.match(r"[0-9]+", version)
+    return int(digits[0]) if digits else 0
+
+
 def fits(expect: Version, there: Version) -> bool:
     """Whether what is there is what was expected, as far as the coarser of the two can tell."""
     if expect == there:

@@ -4,7 +4,7 @@ DBFS shows a file while it is written. So every file is written under a temporar
 there: a move never goes over anything, which makes a create safe by itself. To replace, the old file is moved out of
 the way first; if the new one then cannot take its place, the old one goes back. Between these two moves the name is
 free for a moment, and a process that dies there leaves both files beside it, whole: whoever settles its write puts the
-old one back.
+old one back. Where old bytes are kept, the old file goes on to where they are.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any, Final, Self
 
 from msgspec.structs import replace
 
-from reconcile.core.entry import ABSENT, Entry, Kind, Leftover, Problem, Version
+from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Leftover, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import TEMP_PREFIX
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
-from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number
-from reconcile.stores.databricks_versions import fits, shown_version, told_version
+from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
+from reconcile.stores.databricks_versions import fits, shown_version, size_of, told_version
 from reconcile.stores.dbfs_blocks import BLOCK_BYTES, send_block, send_stream
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tree_list import Page
@@ -41,6 +41,7 @@ TRAITS: Final = Traits(
     delete="stat",
     move="create",
     move_atomic=True,
+    keeps="move",
     granule_ns=1_000_000_000,
     max_name_bytes=NAME_BYTES,
 )
@@ -70,7 +71,7 @@ class DbfsStore(DatabricksStore):
         found, directories = [], []
         for item in files:
             name = _path_of(item).removeprefix(path.rstrip("/") + "/")
-            if not name or "/" in name:
+            if not is_name(name):
                 raise DamagedError("is a file, or its listing names something else", op="list", path=directory)
             key = f"{directory}/{name}" if directory else name
             if item.get("is_dir"):
@@ -89,23 +90,27 @@ class DbfsStore(DatabricksStore):
     # --- reading
 
     def read(self, key: str, *, version: Version | None = None, span: tuple[int, int] | None = None) -> Iterator[bytes]:
-        """The content in chunks, of that version before and after: a read itself is bound to nothing."""
+        """The content in chunks. A read is bound to nothing: a look at the end tells whether all was of one piece."""
         self.admit(key, "read")
-        there = self.find(key, "read")
-        if there is None or there.kind:
-            raise NotFoundError("does not exist", op="read", path=key)
-        if version and not fits(version, there.version):
-            raise ChangedError("is another version", op="read", path=key)
-        at, end = span or (0, there.size)
-        end = min(end, there.size)
+        size, version = (size_of(version), version) if version not in (None, ANY) else self._known(key)
+        at, end = span or (0, size)
+        end = min(end, size)
         while at < end:
             data = self.ask(lambda at=at: self._block(key, at, min(BLOCK_BYTES, end - at)))  # type: ignore[misc]
             if not data:
                 raise BusyError("the content was cut off", op="read", path=key)
             at += len(data)
             yield data
-        if self.find(key, "read") != there:
-            raise ChangedError("was changed while it was read", op="read", path=key)
+        there = self.find(key, "read")
+        if there is None or not fits(version, there.version):
+            raise ChangedError("is another version, or became one while it was read", op="read", path=key)
+
+    def _known(self, key: str) -> tuple[int, Version]:
+        """Size and version of what is there now."""
+        there = self.find(key, "read")
+        if there is None or there.kind:
+            raise NotFoundError("does not exist", op="read", path=key)
+        return there.size, there.version
 
     def _block(self, key: str, at: int, length: int) -> bytes:
         query = {"offset": str(at), "length": str(length)}
@@ -131,7 +136,7 @@ class DbfsStore(DatabricksStore):
             body.begun(token)
         try:
             begun = send_block(self, temp, body) if body.size_bytes <= BLOCK_BYTES else send_stream(self, temp, body)
-            ended = self._place(temp, key, expect, "write")
+            ended = self._place(temp, key, expect, body.aside)
         except BaseException:
             with suppress(StoreError):  # what failed first is the error; what stays here is found by its name
                 self.remove(temp)
@@ -145,54 +150,60 @@ class DbfsStore(DatabricksStore):
         if self.check(entry.key, entry.version, "move") is None:
             raise NotFoundError("does not exist", op="move", path=entry.key)
         self.post("mkdirs", key.rpartition("/")[0], op="move")
-        self._place(entry.key, key, expect, "move")
+        self._place(entry.key, key, expect)
         return self._arrived(entry, key, "move")
 
-    def _place(self, source: str, key: str, expect: Version, op: str) -> Reply:
+    def _place(self, source: str, key: str, expect: Version, aside: str = "") -> Reply:
         """Moves `source` to a name where nothing is expected, or in the place of what is."""
-        if expect == ABSENT:
-            return self._take_place(source, key, op)
-        there = self.check(key, expect, op)
-        return self._take_place(source, key, op) if there is None else self._replace(source, key, op)
+        if expect == ABSENT or self.check(key, expect, "move") is None:
+            return self._take_place(source, key)
+        return self._replace(source, key, aside)
 
-    def _take_place(self, source: str, key: str, op: str) -> Reply:
+    def _take_place(self, source: str, key: str) -> Reply:
         """Where nothing is, or only directories that hold nothing."""
         try:
-            return self._moved(source, key, op)
+            return self._moved(source, key)
         except ChangedError:
-            there = self.find(key, op)
+            there = self.find(key, "move")
             if there is None or not there.kind:
                 raise
-            self.make_way(key, op)
-            return self._moved(source, key, op)
+            self.make_way(key, "move")
+            return self._moved(source, key)
 
-    def _replace(self, source: str, key: str, op: str) -> Reply:
+    def _replace(self, source: str, key: str, aside: str) -> Reply:
         """What is there is moved out of the way, and back if the new one cannot take its place."""
-        old = temporary(key, token_hex(8) if op == "move" else _token(source)) + OLD
+        token = _token(source) if _is_temporary(source) else token_hex(8)
+        old = temporary(key, token) + OLD
         try:
-            self._moved(key, old, op)
-            reply = self._moved(source, key, op)
+            self._moved(key, old)
+            reply = self._moved(source, key)
         except BaseException:
             with suppress(StoreError):
-                self._moved(old, key, op)
+                self._moved(old, key)
             raise
+        if aside:
+            self.post("mkdirs", aside.rpartition("/")[0], op="write")
+            self._moved(old, aside)
+            return reply
         with suppress(StoreError):  # the new one stands; the old one is found by its name
             self.remove(old)
         return reply
 
-    def _moved(self, source: str, target: str, op: str) -> Reply:
+    def _moved(self, source: str, target: str) -> Reply:
         """One move. Where its answer was lost, and nothing is at the old name any more, it was made."""
         lost = False
 
         def once() -> Reply:
             nonlocal lost
             try:
-                return self.call("move", op, target, source_path=self.path(source), destination_path=self.path(target))
+                return self.call(
+                    "move", "move", target, source_path=self.path(source), destination_path=self.path(target)
+                )
             except BusyError:
                 lost = True
                 raise
             except (NotFoundError, ChangedError):
-                if not lost or self.find(source, op) is not None or self.find(target, op) is None:
+                if not lost or self.find(source, "move") is not None or self.find(target, "move") is None:
                     raise
                 return Reply(200, {}, ended_s=self.client.now_s)
 
@@ -214,10 +225,10 @@ class DbfsStore(DatabricksStore):
             name = item.key.rpartition("/")[2]
             if isinstance(item, Problem):
                 yield item
-            elif name.startswith(TEMP_PREFIX) and name.endswith(OLD):
+            elif _is_temporary(name) and name.endswith(OLD):
                 told = "what a file held that was being replaced when its run died, and that no run settled"
                 yield Problem(item.key, told, hint="move it to its name, or delete it")
-            elif name.startswith(TEMP_PREFIX):
+            elif _is_temporary(name):
                 yield Leftover(item.key, _token(item.key), item.mtime_ns, item.size)
 
     def discard(self, key: str, mark: str) -> None:
@@ -225,7 +236,7 @@ class DbfsStore(DatabricksStore):
         temp = temporary(key, mark)
         if self.find(temp + OLD, "discard") is not None:
             if self.find(key, "discard") is None:
-                self._moved(temp + OLD, key, "discard")
+                self._moved(temp + OLD, key)
             else:
                 self.remove(temp + OLD)
         self.remove(temp)
@@ -249,6 +260,10 @@ def temporary(key: str, token: str) -> str:
     """The name under which a file is written: beside its place, so that the directory is there."""
     directory, slash, _ = key.rpartition("/")
     return f"{directory}{slash}{TEMP_PREFIX}{token}"
+
+
+def _is_temporary(key: str) -> bool:
+    return key.rpartition("/")[2].startswith(TEMP_PREFIX)
 
 
 def _token(temp: str) -> str:

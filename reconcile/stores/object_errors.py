@@ -106,7 +106,7 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
 
 
 _PROXY: Final = "is there a proxy in between?"
-_CHANGES: Final = ("write", "copy", "delete")
+_CHANGES: Final = ("write", "copy", "move", "delete")
 
 
 def garbled(message: str, op: str, path: str) -> StoreError:

@@ -84,6 +84,7 @@ class Patience:
             except BusyError as error:
                 attempt += 1
                 if not self.again(attempt, error):
+                    error.given_up = True
                     raise
             else:
                 self.succeeded()
@@ -102,7 +103,12 @@ class Patience:
             self._budget = min(self._most, self._budget + EARNED)
 
     def again(self, attempt: int, error: BusyError) -> bool:
-        """After the `attempt`-th failure of a call: sleeps and says True; False where it is not worth it any more."""
+        """After the `attempt`-th failure of a call: sleeps and says True; False where it is not worth it any more.
+
+        What was given up by who asked for a part of it is given up as a whole.
+        """
+        if error.given_up:
+            return False
         with self._lock:
             self._heard |= not isinstance(error, UnreachableError)
             attempts = self._attempts if self._heard else min(UNHEARD_ATTEMPTS, self._attempts)

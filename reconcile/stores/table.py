@@ -146,7 +146,7 @@ class TableStore:
                 staged = self._loader.load(content, body, load, before)
             with self._room(write=True) as room:
                 room.expect("write", key, expect)
-                return room.put(key, staged)
+                return self._put(room, key, staged)
         except BaseException:
             if not at_once:
                 self._loader.abandon(load)
@@ -159,7 +159,13 @@ class TableStore:
         with self._loader.opened(content, body, before, pin=pin) as data, self._room(write=True) as room:
             free = room.expect("write", key, expect) is None and not has_control(key)
             row = self._loader.filled(room.session, data, before, load, name=key if free else "")
-            return room.put(key, self._loader.finished(row, content, body))
+            return self._put(room, key, self._loader.finished(row, content, body))
+
+    def _put(self, room: Room, key: str, row: Row) -> Entry:
+        entry = room.put(key, row)
+        if self._recipe.reading.index_column and row.found is not None and not has_control(key):
+            room.index(key, row.found.columns[0].name)
+        return entry
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """Into our own directory only a second key for the table, as long as both stand for the same rows."""
@@ -178,7 +184,7 @@ class TableStore:
             row = room.require("move", entry.key, entry.version)
             if not room.is_same(key, entry.key):
                 room.expect("move", key, expect)
-            return room.put(key, row)
+            return self._put(room, key, row)
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Each in a transaction of its own."""

@@ -20,7 +20,7 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, quoted
-from reconcile.stores.table_steps import commit, put_in_place
+from reconcile.stores.table_steps import commit, put_in_place, rename
 
 if TYPE_CHECKING:
     import duckdb
@@ -205,7 +205,7 @@ class DuckdbSession:
         if told:
             message = f"these constraints hang on the table and cannot be carried over: {'; '.join(told)}"
             raise RefusedError(message, op="replace", path=name, hint="drop them first")
-        indexes = self.run(f"SELECT index_name, sql FROM duckdb_indexes() WHERE {_HERE} AND table_name = $1", name)
+        indexes = self._indexes(name)
         comments = self._comments(name)
         for index, _ in indexes:
             self.run(f"DROP INDEX {quoted(index)}")
@@ -218,6 +218,26 @@ class DuckdbSession:
         for index, sql in indexes:
             self._indexed(name, index, sql)
         return mark, ""
+
+    def rename(self, name: str, new: str) -> None:
+        """A table with indexes has no other name: they go, and are made again for the new one."""
+        indexes = self._indexes(name)
+        for index, _ in indexes:
+            self.run(f"DROP INDEX {quoted(index)}")
+        rename(self, name, new)
+        for index, sql in indexes:
+            head, on, tail = sql.partition(f" ON {quoted(name)}(")
+            if not on:
+                head, on, tail = sql.partition(f" ON {name}(")
+            if not on:
+                message = f"the index {index} cannot be made again under another name: {sql}"
+                raise RefusedError(message, op="rename", path=name, hint="drop it first")
+            self.run(f"{head} ON {quoted(new)}({tail}")
+
+    def _indexes(self, name: str) -> list[tuple[str, str]]:
+        """The indexes of a table, and how each was made."""
+        found = self.run(f"SELECT index_name, sql FROM duckdb_indexes() WHERE {_HERE} AND table_name = $1", name)
+        return [(str(index), str(sql)) for index, sql in found]
 
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - a view waits until its table is back
         """Nothing: a view works again when the table is back, and a foreign key refuses by itself."""

@@ -86,6 +86,9 @@ class Session(Protocol):
         `mark`, which was that of `new`, and "" for the old one's own, or others where rows had to be copied.
         """
 
+    def rename(self, name: str, new: str) -> None:
+        """Renames a table; what hangs on it goes along."""
+
     def hanging(self, name: str) -> list[str]:
         """What else could not go on without this table, in words."""
 

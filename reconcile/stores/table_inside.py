@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ COMPARED_ROWS: Final = 100_000
 """Rows are compared one by one where neither side has more of them."""
 
 Columns = tuple[tuple[str, str], ...]
+Form = Callable[[Any], Any]
 
 
 def inside_of_delete(room: Room, key: str) -> Inside:
@@ -34,7 +36,7 @@ def inside_of_delete(room: Room, key: str) -> Inside:
     if row is None:
         return Inside()
     hanging = room.session.hanging(row.name)
-    return Inside(rows_was=row.rows, refused=f"others hang on it: {', '.join(hanging)}" if hanging else "")
+    return Inside(rows_was=room.count(row), refused=f"others hang on it: {', '.join(hanging)}" if hanging else "")
 
 
 def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> Inside:
@@ -44,20 +46,26 @@ def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> 
     old = room.session.columns(there.name) if room is not None and there is not None else ()
     with content_of(body) as content, loader.opened(content, body, row) as data:
         differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
-        inside = Inside(columns=differing, rows_was=row.rows if row else UNCOUNTED, notes=data.notes)
+        rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
+        inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
         if room is not None and there is not None and differing and (hanging := room.session.hanging(there.name)):
             return replace(inside, refused=f"its columns change, and others hang on it: {', '.join(hanging)}")
         if body.size_bytes > COUNTED_BYTES:
             return inside
-        before = _before(room, row) if not differing else None
+        before = _before(room, row, data) if not differing else None
         return _with_rows(inside, before, data, loader.key)
 
 
-def _before(room: Room | None, row: Row | None) -> Iterator[tuple[Any, ...]] | None:
+def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tuple[Any, ...]] | None:
     """The rows of a table that is not too large to be compared."""
     if room is None or row is None or row.rows > COMPARED_ROWS:
         return None
-    return (tuple(map(_plain, one)) for some in room.session.scan(row.name) for one in some)
+    forms = _forms(data)
+    return (
+        tuple(form(value) for form, value in zip(forms, one, strict=True))
+        for some in room.session.scan(row.name)
+        for one in some
+    )
 
 
 def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
@@ -71,9 +79,10 @@ def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
 def _with_rows(inside: Inside, before: Iterator[tuple[Any, ...]] | None, data: DataFile, key: Sequence[str]) -> Inside:
     """The rows of the file, counted; and compared with those from before, if there are any to compare."""
     rows: list[tuple[Any, ...]] = []
+    forms = _forms(data)
     for batch in data.batches():
         if before is not None and data.row_count <= COMPARED_ROWS:
-            rows += _tuples(batch)
+            rows += _tuples(batch, forms)
     inside = replace(inside, rows_now=data.row_count, rejected=len(data.rejects))
     if before is None or data.row_count > COMPARED_ROWS:
         return inside
@@ -98,13 +107,17 @@ def _compared_by_key(
     return replace(inside, added=len(now.keys() - was.keys()), changed=changed, removed=len(was.keys() - now.keys()))
 
 
-def _tuples(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
-    columns = [[_plain(value) for value in column.to_pylist()] for column in batch.columns]
+def _tuples(batch: pa.RecordBatch, forms: Sequence[Form]) -> Iterator[tuple[Any, ...]]:
+    columns = [map(form, column.to_pylist()) for form, column in zip(forms, batch.columns, strict=True)]
     return zip(*columns, strict=True)
 
 
+def _forms(data: DataFile) -> list[Form]:
+    """By column, how a value gets a form that is the same from whatever database it comes."""
+    return [_number if column.type.startswith("decimal") else _plain for column in data.shape.columns]
+
+
 def _plain(value: Any) -> Any:
-    """A value in a form that is the same from whatever database it comes."""
     if isinstance(value, bool):
         return int(value)
     if value is None or isinstance(value, int | bytes):
@@ -112,3 +125,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if value == value else "NaN"  # noqa: PLR0124 - NaN alone is not itself
     return str(value)
+
+
+def _number(value: Any) -> Any:
+    """A decimal, which some databases give as text or as another number."""
+    return None if value is None else Decimal(str(value)).normalize()

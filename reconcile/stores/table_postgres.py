@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
@@ -22,7 +22,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import RESERVED, Seen, quoted
 from reconcile.stores.table_postgres_errors import translated
 from reconcile.stores.table_postgres_swap import swap
-from reconcile.stores.table_steps import commit
+from reconcile.stores.table_steps import commit, rename
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -113,7 +113,7 @@ class PostgresEngine:
         """The database, and the schema in it."""
         made = []
         if not self._exists():
-            name = self._parts.path.strip("/")
+            name = unquote(self._parts.path.strip("/"))
             made.append(f"PostgreSQL database {name}")
             if not dry:
                 self._admin(f"CREATE DATABASE {quoted(name)}")
@@ -270,6 +270,10 @@ class PostgresSession:
             return mark, ""
         marks = [self.settle(each, "").mark if each else "" for each in (name, aside)]
         return marks[0], marks[1]
+
+    def rename(self, name: str, new: str) -> None:
+        """Indexes go along by themselves."""
+        rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:
         """Views and foreign keys of others."""

@@ -13,7 +13,7 @@ from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
 from reconcile.core.errors import ChangedError, NotFoundError, RefusedError
 from reconcile.core.path import has_control, is_under, is_utf8, same_name
 from reconcile.core.traits import Traits
-from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session
+from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session, quoted
 from reconcile.stores.table_ledger import LOADING, Ledger, Row
 from reconcile.stores.table_loading import drop_with_rejects
 from reconcile.stores.table_steps import drop, rename
@@ -101,6 +101,11 @@ class Room:
         other = _OTHER_RECIPE if row.recipe not in ("", self._recipe) else ""
         return Entry(key, row.size, Version(f"{row.load}.{seen.rows}.{seen.mark}{other}"), row.made_ns)
 
+    def count(self, row: Row) -> int:
+        """How many rows a table has now; -1 for a stranger's."""
+        seen = self.session.look({row.name: _noted(row)}).get(row.name)
+        return seen.rows if seen is not None else -1
+
     def is_untouched(self, row: Row) -> bool:
         """Whether the rows are those that were loaded, by all that can be found out."""
         return self._seems_untouched(row) and self._has_sum(row)
@@ -186,7 +191,9 @@ class Room:
     def _rename(self, row: Row, name: str, *, leaves: bool) -> None:
         if leaves:
             self._check_nothing_hangs("delete", row.name)
-        rename(self.session, row.name, name)
+            if row.found is not None:  # its name is free for the next table of this key
+                self.session.run(f"DROP INDEX IF EXISTS {quoted(_index_name(row.key, row.found.columns[0].name))}")
+        self.session.rename(row.name, name)
         if row.rejected:
             rename(self.session, row.name + REJECTED, name + REJECTED)
 
@@ -206,6 +213,12 @@ class Room:
         for each in kept:
             self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
         return marks[0]
+
+    def index(self, name: str, column: str) -> None:
+        """An index; where that is too long for a name there is none."""
+        index = _index_name(name, column)
+        if not self._traits.max_key_bytes or len(index.encode()) <= self._traits.max_key_bytes:
+            self.session.run(f"CREATE INDEX IF NOT EXISTS {quoted(index)} ON {quoted(name)} ({quoted(column)})")
 
     def share(self, key: str, row: Row) -> Entry:
         """Another key for the same table, one of ours."""
@@ -244,6 +257,11 @@ class Room:
         if hanging := self.session.hanging(name):
             told = f"others hang on it: {', '.join(hanging)}"
             raise RefusedError(told, op=op, path=name, hint="drop them first, or keep the file")
+
+
+def _index_name(name: str, column: str) -> str:
+    """As pandas calls it."""
+    return f"ix_{name}_{column}"
 
 
 def _free_name() -> str:

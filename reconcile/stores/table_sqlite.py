@@ -26,7 +26,7 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
-from reconcile.stores.table_steps import commit, put_in_place
+from reconcile.stores.table_steps import commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ _TYPES: Final = {
     "timestamptz": "TIMESTAMPTZ",
     "blob": "BLOB",
 }
-"""Of what SQLite has no type for, the text is kept: decimals would be rounded as numbers."""
+"""Of what SQLite has no type for, the text is kept."""
+
+DECIMAL_DIGITS: Final = 15
+"""A decimal of so many digits is a number in SQLite, and exact; one of more digits would be rounded, and stays text."""
 
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
@@ -88,6 +91,8 @@ class SqliteEngine:
 
     def type_of(self, column: Column) -> str:
         """The words pandas writes, where it has one."""
+        if column.type.startswith("decimal(") and int(column.type[8:].partition(",")[0]) <= DECIMAL_DIGITS:
+            return column.type.upper()
         return _TYPES.get(column.type, "TEXT")
 
     @contextmanager
@@ -261,6 +266,10 @@ class SqliteSession:
                 message = f"the new columns cannot bear the {kind} {own} that hangs on the table ({error})"
                 raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
         return mark, ""
+
+    def rename(self, name: str, new: str) -> None:
+        """Indexes go along by themselves."""
+        rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - what names a table here waits until it is back
         """Nothing: a view, or a key of another table, works again when the table is back."""

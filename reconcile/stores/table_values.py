@@ -29,7 +29,13 @@ def _values(column: pa.Array) -> list[Any]:
 
 
 def _texts(column: pa.Array) -> list[Any]:
+    """As Python writes them: no fraction where there is none, an offset and no `Z`."""
     import pyarrow as pa  # noqa: PLC0415 - as above
+    from pyarrow import compute  # noqa: PLC0415
 
-    texts: list[Any] = column.cast(pa.string()).to_pylist()
-    return texts
+    texts = column.cast(pa.string())
+    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
+        texts = compute.replace_substring_regex(texts, r"\.000000", "")
+        texts = compute.replace_substring_regex(texts, "Z$", "+00:00")
+    told: list[Any] = texts.to_pylist()
+    return told

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from msgspec.structs import replace
 
-from reconcile.core.entry import ABSENT, ANY, Entry, Version
+from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.core.errors import (
     BusyError,
     ChangedError,
@@ -28,7 +28,7 @@ from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Headers, Reply
 from reconcile.stores.databricks_errors import DirectoryThereError, NoPartsError
 from reconcile.stores.databricks_place import canonical, root_of
-from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number, quoted
+from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number, quoted
 from reconcile.stores.databricks_versions import fits, seen_version, shown_version, told_version
 from reconcile.stores.object_body import parts, whole
 from reconcile.stores.options import StoreOptions
@@ -52,6 +52,7 @@ TRAITS: Final = Traits(
     waits=True,
     write="create",
     delete="stat",
+    keeps="dear",
     granule_ns=1_000_000_000,
     max_size_bytes=FILE_BYTES,
     max_name_bytes=NAME_BYTES,
@@ -73,6 +74,7 @@ class VolumeStore(DatabricksStore):
         if root.count("/") < 4 or not root.startswith("/Volumes/"):
             raise UsageError("is not inside a volume", op="open", path=root, hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
         self.traits = replace(TRAITS, mount=root)
+        self._shelf: dict[str, Entry] = {}
         self._container = tuple(root.split("/")[2:5])
 
     # --- looking
@@ -97,7 +99,7 @@ class VolumeStore(DatabricksStore):
 
     def _key_of(self, item: Any, directory: str) -> str:
         name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not name or "/" in name:
+        if not is_name(name):
             raise DamagedError("the listing names something without a name", op="list", path=directory)
         return f"{directory}/{name}" if directory else name
 
@@ -110,10 +112,20 @@ class VolumeStore(DatabricksStore):
         return _described(key, reply.headers, op)
 
     def stat(self, key: str) -> Entry | None:
-        """The entry under `key`, as its directory lists it: a head tells whole seconds only."""
-        if super().stat(key) is None:
+        """The entry under `key`, as its directory lists it: a head tells whole seconds only.
+
+        The last such listing will do as long as the head does not speak against it.
+        """
+        seen = super().stat(key)
+        if seen is None:
             return None
-        return next((entry for entry in self.files(key.rpartition("/")[0]) if entry.key == key), None)
+        shown = self._shelf.get(key)
+        if shown is None or not fits(shown.version, seen.version):
+            self._shelf = {entry.key: entry for entry in self.files(key.rpartition("/")[0])}
+            shown = self._shelf.get(key)
+        if shown is None:
+            raise BusyError("is there, and its directory does not list it yet", op="stat", path=key)
+        return shown
 
     def require_container(self) -> None:
         """Asks the catalog for the volume."""
@@ -138,7 +150,7 @@ class VolumeStore(DatabricksStore):
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """Sends the body: read first where it is small, in one stream where it is not, in parts where it is large."""
         self.admit(key, "write", body.size_bytes)
-        if expect not in (ABSENT, ANY):
+        if expect != ABSENT or body.size_bytes > WHOLE_BYTES:  # else the service itself refuses, and nothing is lost
             self.check(key, expect, "write")
         overwrite = "false" if expect == ABSENT else "true"
         if body.size_bytes >= IN_PARTS_BYTES:
@@ -171,15 +183,13 @@ class VolumeStore(DatabricksStore):
         self.client.call("DELETE", DIRECTORIES + quoted(self.path(key)), op="write", key=key)
 
     def _write_in_parts(self, key: str, body: Body, expect: Version, overwrite: str) -> Entry:
-        """The first look spares sending what would be refused at the end, or is there since a lost reply."""
-        if expect == ABSENT:
-            self.check(key, expect, "write")
+        """The first look spared sending what would be refused at the end; the last one comes just before that end."""
         replies = self._uploads.send(
             self._target(key),
             parts(body, part_bytes(body.size_bytes), key),
             overwrite=overwrite,
             told=lambda mark: body.begun(mark) if body.begun is not None else None,
-            look=lambda: None if expect in (ABSENT, ANY) else self._look_last(key, expect),
+            look=lambda: None if expect == ABSENT else self._look_last(key, expect),
         )
         there = self.find(key, "write")
         if there is None or there.size != body.size_bytes:

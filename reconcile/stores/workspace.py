@@ -17,11 +17,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Version
-from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
-from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, number
+from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
 from reconcile.stores.databricks_versions import shown_version
 from reconcile.stores.notebooks import HEAD_BYTES, JUPYTER, SUFFIXES, Form, form_of, split
 from reconcile.stores.object_body import whole
@@ -39,6 +39,7 @@ TRAITS: Final = Traits(
     waits=True,
     write="create",
     delete="stat",
+    keeps="dear",
     granule_ns=1_000_000,
     max_size_bytes=FILE_BYTES,
     max_name_bytes=NAME_BYTES,
@@ -93,7 +94,7 @@ class WorkspaceStore(DatabricksStore):
     def _object(self, item: Any, directory: str) -> _Object:
         path = item.get("path") if isinstance(item, dict) else None
         name = path.rpartition("/")[2] if isinstance(path, str) else ""
-        if not name or _bare(str(path)).rpartition("/")[0] != _bare(self.path(directory)).rstrip("/"):
+        if not is_name(name) or _bare(str(path)).rpartition("/")[0] != _bare(self.path(directory)).rstrip("/"):
             raise DamagedError("is no directory, or its listing names something else", op="list", path=directory)
         return _Object(f"{directory}/{name}" if directory else name, str(item.get("object_type", "")), item)
 
@@ -139,6 +140,16 @@ class WorkspaceStore(DatabricksStore):
         except NotFoundError:
             return None
         return _Object(key, str(said.get("object_type", "")), said)
+
+    # --- names
+
+    def family(self, key: str) -> str:
+        """`a.py`, `a.sql` and `a` might all be the notebook `a`."""
+        return split(key)[0]
+
+    def name_of(self, key: str, head: bytes) -> str:
+        """A notebook has no suffix."""
+        return form_of(key, head).name
 
     def is_settled(self, version: Version) -> bool:
         """A version here is a number and a time of the service's own database, read after what it stands for."""
@@ -195,6 +206,8 @@ class WorkspaceStore(DatabricksStore):
         made = self._status(form.name, "write")
         if made is None or (not form.is_notebook and number(made.told, "size") != body.size_bytes):
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
+        if old is not None and made.version == old.version:
+            raise BusyError("still shows what was there before", op="write", path=key)
         return Entry(key, body.size_bytes, made.version, made.mtime_ns)
 
     def _check(self, key: str, expect: Version) -> _Object | None:

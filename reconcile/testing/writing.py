@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+import time
 
 import pytest
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
-from reconcile.core.errors import ChangedError, StoreError, UnstableError
-from reconcile.ports import Body, Marked, Store
+from reconcile.core.errors import ChangedError, DamagedError, StoreError, UnstableError
+from reconcile.ports import Body, Dated, Marked, Store
 from reconcile.testing.base import Contract
 from reconcile.testing.samples import BreakingStream, body_of, content, listed, put, stream_of
 
@@ -116,6 +117,21 @@ class Writing(Contract):
         assert store.token("a") is None
         entry = store.write("a", body_of(b"1", token="token-1"), expect=ABSENT)
         assert store.token("a") == (entry.version, "token-1")
+
+    def test_what_a_write_told_is_confirmed_by_what_is_shown(self, store: Store) -> None:
+        if not isinstance(store, Dated):
+            pytest.skip("the store tells versions")
+        told = store.write("a/b", body_of(b"12"), expect=ABSENT).version
+        ends = time.monotonic() + 3 * store.traits.granule_ns / 1e9
+        while (shown := store.confirmed([("a/b", told)])[0]) is None and time.monotonic() < ends:
+            time.sleep(0.1)  # too fresh for what its times can tell
+        there = store.stat("a/b")
+        assert there is not None
+        assert shown == there.version
+        assert store.is_settled(there.version)
+        put(store, "a/b", b"123", expect=there.version)
+        assert [type(store.confirmed([("a/b", one)])[0]) for one in (told, there.version)] == [DamagedError] * 2
+        assert list(store.confirmed([("never", told)])) == [None]
 
     def test_one_of_many_creators_wins(self, store: Store) -> None:
         if store.traits.write not in ("create", "match"):

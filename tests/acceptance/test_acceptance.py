@@ -1,18 +1,21 @@
 """The whole program as a person meets it: a script, the files it begins with, and every byte it answers.
 
 Each case is a folder: `reconcile.yaml`, `files/` (copied beside it), `script`, `output.txt`. A line of a script is
-`$ reconcile …`, run through the real command in this process, `! write FILE TEXT`, `! mv OLD NEW`, `! ln TO FILE` or
-`! rm FILE`; all else is told as it stands. `RECONCILE_UPDATE_GOLDEN=1` writes `output.txt` anew.
+`$ reconcile …`, run through the real command in this process, `$ tree DIR` and `$ sqlite3 FILE SQL`, which look, or
+`! write FILE TEXT`, `! mv OLD NEW`, `! ln TO FILE` or `! rm FILE`; all else is told as it stands.
+`RECONCILE_UPDATE_GOLDEN=1` writes `output.txt` anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 import os
 from pathlib import Path
 import re
 import shlex
 import shutil
+import sqlite3
 
 import pytest
 
@@ -81,6 +84,9 @@ class Terminal:
         if words[0] == "tree":
             self.seen += _tree(self._root / words[1])
             return
+        if words[0] == "sqlite3":
+            self.seen += _queried(self._root / words[1], words[2])
+            return
         assert words[0] == "reconcile", words
         code = run(words[1:])
         told = self._capsys.readouterr()
@@ -99,6 +105,15 @@ def _tree(root: Path) -> list[str]:
     """Every file below a directory with its text; control files are nobody's business."""
     files = (file for file in sorted(root.rglob("*")) if file.is_file() and ".reconcile" not in file.parts)
     return [f"{file.relative_to(root).as_posix()}: {file.read_text(encoding='utf-8').strip()}" for file in files]
+
+
+def _queried(file: Path, sql: str) -> list[str]:
+    """What SQLite's own shell would say."""
+    with closing(sqlite3.connect(file)) as client:
+        try:
+            return ["|".join("" if value is None else str(value) for value in row) for row in client.execute(sql)]
+        except sqlite3.Error as error:
+            return [f"Error: {error}"]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -38,13 +38,17 @@ class Contender:
 
 @dataclass(frozen=True)
 class Case:
-    """Contenders for one piece of work of `count` paths (or other units); the ratios are to `yardstick`."""
+    """Contenders for one piece of work of `count` paths (or other units); the ratios are to `yardstick`.
+
+    `remarks` says, when all have run, what stands below the table.
+    """
 
     title: str
     count: int
     contenders: Sequence[Contender]
     yardstick: str
     unit: str = "path"
+    remarks: Callable[[], str] = str
 
 
 def without(case: Case, names: Sequence[str]) -> Case:

@@ -26,6 +26,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks import (  # noqa: E402
+    databricks_bench,
     guarantees,
     measure,
     noop_local,
@@ -60,6 +61,10 @@ BENCHMARKS = {
     "upload_large": Benchmark(upload_large.stage, upload_large.SIZES, rounds=3),
     "table_sqlite": Benchmark(table_load.stage_sqlite, table_load.SIZES, rounds=3),
     "table_postgres": Benchmark(table_load.stage_postgres, table_load.SIZES, rounds=3),
+    "databricks_volume": Benchmark(databricks_bench.stage_volume, databricks_bench.SMALL_SIZES, rounds=2),
+    "databricks_dbfs": Benchmark(databricks_bench.stage_dbfs, databricks_bench.SMALL_SIZES, rounds=2),
+    "databricks_noop": Benchmark(databricks_bench.stage_noop, databricks_bench.NOOP_SIZES, rounds=3),
+    "databricks_large": Benchmark(databricks_bench.stage_large, databricks_bench.LARGE_SIZES, rounds=2),
 }
 
 
@@ -84,7 +89,8 @@ def tables(benchmark: Benchmark, asked: argparse.Namespace) -> Iterator[str]:
                 tell(case.title)
                 rounds = asked.rounds or benchmark.rounds
                 samples = measure.run_rounds(case, rounds=rounds, limit_s=asked.limit, tell=tell)
-            yield f"{measure.table(case, samples)}\n\nMedians of {rounds} rounds, in turns; {machine()}."
+            below = f"{case.remarks()}\n\n" if case.remarks() else ""
+            yield f"{measure.table(case, samples)}\n\n{below}Medians of {rounds} rounds, in turns; {machine()}."
         finally:
             shutil.rmtree(room, ignore_errors=True)
 

@@ -56,3 +56,16 @@ def test_the_target_stays_and_is_silent_after(place, capsys):
 def test_a_winner_must_be_named(place, capsys, flags):
     assert run(["conflicts", "resolve", *flags, "a"]) == 1
     assert "--source or --target" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("winner", "there"), [("--source", "x"), ("--target", "edited there")])
+def test_a_drift_that_waits_is_settled_too(place, capsys, winner, there):
+    for name in ("a", "b/c"):
+        (place / "out" / name).unlink()
+    (place / "reconcile.yaml").write_text(SPEC.replace("./out}", "./out, drift: fail}"))
+    assert run(["apply", "--auto-approve"]) == 0
+    (place / "out" / "same").write_text("edited there")
+    assert run(["conflicts"]) == 3
+    assert run(["conflicts", "resolve", winner, "same"]) == 0
+    assert (place / "out" / "same").read_text() == there
+    assert run(["conflicts"]) == 0

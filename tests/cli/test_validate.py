@@ -48,7 +48,6 @@ UNBUILT = {
     "notify": "notify: {when: [failure], command: [./alert.sh]}\nmappings: {docs: {source: ./docs, target: ./there}}\n",
     "conflict: both": "mappings: {docs: {source: ./docs, target: ./there, conflict: both}}\n",
     "direction: two-way": "mappings: {docs: {source: ./docs, target: ./there, direction: two-way}}\n",
-    "a state in": "state: dbfs:/state.db\nmappings: {docs: {source: ./docs, target: ./there}}\n",
     "unmanaged: delete would delete": (
         "state: s3://acme/docs/state\nmappings: {docs: {source: ./docs, target: 's3://acme/docs', unmanaged: delete}}\n"
     ),

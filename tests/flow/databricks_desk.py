@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import reconcile
-from reconcile.core.path import TEMP_PREFIX
+from reconcile.core.path import TEMP_PREFIX, has_control
 from tests.cli.conftest import Place, Told
 from tests.fakes.databricks import Emulator
 
@@ -29,9 +29,9 @@ class Desk(Place):
         return self.workspace.log.of(CHANGES)
 
     def holds(self, prefix: str) -> dict[str, str]:
-        """The files below a path of the workspace, relative to it, as text."""
-        found = self.workspace.tree(prefix).items()
-        return {path.removeprefix(prefix): data.decode() for path, data in found if TEMP_PREFIX not in path}
+        """The files below a path of the workspace, relative to it, as text; our own are left out."""
+        found = ((path.removeprefix(prefix), data) for path, data in self.workspace.tree(prefix).items())
+        return {key: data.decode() for key, data in found if not has_control(key)}
 
     def is_tidy(self) -> bool:
         """Whether nothing half written is left anywhere."""

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from reconcile.spec.translate import from_autosync
 from tests.cli.test_watch import stopped_when
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks.faults import refuse
@@ -45,6 +46,12 @@ def switched(desk):
 
 def test_all_that_the_patterns_take_arrives_in_the_users_folder_with_its_directories(switched):
     assert set(switched.workspace.paths("dbfs:")) == {ROOT + name for name in FILES}
+
+
+def test_the_example_is_what_its_config_becomes():
+    example = Path(__file__).parents[2] / "examples" / "autosync"
+    made, _ = from_autosync((example / "config.yaml").read_text(), str(example / "config.yaml"))
+    assert made == (example / "reconcile.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ def test_the_fence_holds_on_the_remote_prefix(switched):
 def test_edits_arrive_within_two_seconds_until_it_is_stopped(switched):
     with switched.watched():
         switched.write("repo/tides.py", "import re\n")
-        assert until(lambda: switched.holds(ROOT)["tides.py"] == "import re\n") < 2
+        assert until(lambda: switched.holds(ROOT).get("tides.py") == "import re\n") < 2
         switched.write("repo/lib/new.py", "NEW = 1\n")
         assert until(lambda: "lib/new.py" in switched.holds(ROOT)) < 2
         (switched.root / "repo/lib/new.py").unlink()
@@ -162,7 +169,7 @@ def test_the_last_of_two_quick_saves_is_not_lost(switched):
         for number in range(4):
             switched.write("repo/tides.py", f"SAVE = {number}\n")
             time.sleep(0.3)
-        until(lambda: switched.holds(ROOT)["tides.py"] == "SAVE = 3\n")
+        until(lambda: switched.holds(ROOT).get("tides.py") == "SAVE = 3\n")
 
 
 def test_a_file_that_lived_for_a_moment_is_gone_there_too(switched):

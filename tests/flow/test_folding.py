@@ -235,3 +235,26 @@ def test_a_target_that_shows_both_spellings_is_not_understood_there(world):
     plan = world.plan()
     assert world.told(plan) == ["update b"]
     assert plan.exit_code() == 7
+
+
+def test_names_that_cannot_be_folded_and_empty_directories_are_nobodys(world):
+    world.write("A.txt", "1")
+    (world.src / "Empty").mkdir()
+    (world.src / "bad\udcff").write_text("x")
+    plan = world.plan()
+    assert world.told(plan) == ["create A.txt"]
+    assert [problem.key for _, problem in plan.problems] == ["bad\\xff"]
+
+
+def test_of_records_that_have_become_one_the_first_speaks(world):
+    """The target told names apart when they were recorded, and does no more."""
+    telling = with_other(world, around=None)
+    for name in ("A.txt", "a.txt"):
+        telling.write(name, name)
+    telling.settled()
+    with telling.house(write=True) as house:
+        target = house.mappings[0].target
+        there = target.stat("a.txt")
+        assert list(target.delete([("a.txt", there.version)])) == [None]
+    (world.src / "a.txt").unlink()
+    assert world.told() == []

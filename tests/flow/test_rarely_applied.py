@@ -43,12 +43,18 @@ def test_a_target_that_cannot_be_made_holds_its_mapping_back(tmp_path: Path) -> 
 
 
 def test_what_a_guard_refuses_is_exit_code_4(world: World) -> None:
+    """Also where another mapping has something to do."""
+    world.write("x/b", "other", world.root)
+    world.more = {"other": {"source": str(world.root / "x"), "target": f"memory://{uuid.uuid4().hex}"}}
     world.put(**{f"n{number}": "x" for number in range(12)})
     world.settled()
     world.options["guard"] = {"max_delete": "10%"}
     for number in range(8):
         world.remove(f"n{number}")
     assert world.apply().exit_code == 4
+    world.write("x/b", "edited", world.root)
+    result = world.apply()
+    assert (result.exit_code, result.success_count) == (4, 1)
 
 
 def test_only_what_was_chosen_is_done_and_nothing_is_noted_of_the_whole(world: World) -> None:
@@ -104,7 +110,7 @@ def test_a_move_of_a_store_that_turns_out_to_copy_nothing_is_sent(world: World) 
     class Learning(Wrapper):
         @property
         def traits(self) -> Traits:
-            return self.inner.traits if copies[0] else replace(self.inner.traits, copy="none")
+            return self.inner.traits if copies[0] else replace(self.inner.traits, copy="none", move="none")
 
     world.put(old="content", twin="content, too")
     world.settled()
@@ -124,12 +130,15 @@ def test_what_was_sent_in_place_of_a_move_stays_when_the_old_name_does(world: Wo
     class Learning(Failing):
         @property
         def traits(self) -> Traits:
-            return self.inner.traits if copies[0] else replace(self.inner.traits, copy="none")
+            return self.inner.traits if copies[0] else replace(self.inner.traits, copy="none", move="none")
+
+        def delete(self, items):  # type: ignore[no-untyped-def]
+            return [DeniedError("may not", op="delete", path=key) for key, _ in items]
 
     world.put(old="content")
     world.settled()
     world.move("old", "new")
-    world.around = lambda store: Learning(store, "delete", "old", error=DeniedError("may not", op="delete"))
+    world.around = lambda store: Learning(store, "")
     assert world.apply(approve=lambda _plan: copies.clear() or copies.append(False) or True).exit_code == 7
     assert world.there() == {"old": "content", "new": "content"}
     world.around = None

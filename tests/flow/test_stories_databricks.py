@@ -10,6 +10,8 @@ import uuid
 
 import pytest
 
+from reconcile.core.errors import PlanError
+from reconcile.flow.planning import settled_conflicts
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
 from tests.flow import test_stories
@@ -98,13 +100,16 @@ def test_what_others_do_there_is_seen(at, emulator: Emulator, place: str) -> Non
     emulator.put(f"{world.target}/b", b"2")
     emulator.put(f"{world.target}/c", b"longer")
     emulator.remove(f"{world.target}/d")
-    plan = world.plan()
-    assert world.told(plan) == ["adopt b", "create d"]
-    assert [(one.key, one.reason) for one in plan.conflicts] == [("a", "drift-held"), ("c", "drift-held")]
-    world.options["keep"] = "never"
+    if place != "dbfs":  # where nothing is kept, nothing of others goes unasked
+        plan = world.plan()
+        assert world.told(plan) == ["adopt b", "create d"]
+        assert [(one.key, one.reason) for one in plan.conflicts] == [("a", "drift-held"), ("c", "drift-held")]
+        world.options["keep"] = "never"
     assert world.told() == ["update a", "adopt b", "update c", "create d"]
     world.settled()
     assert world.there() == world.here()
+    kept = [path.rpartition("/")[2] for path in emulator.paths(f"{world.target}/.reconcile/undo")]
+    assert kept == (["a", "c"] if place == "dbfs" else [])
 
 
 @pytest.mark.parametrize(("place", "most"), [("volume", 1), ("dbfs", 2), ("workspace", 3)])
@@ -222,12 +227,83 @@ def test_the_state_itself_may_lie_there(at, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_what_must_be_kept_always_is_kept_everywhere(at, emulator: Emulator, place: str) -> None:
+    world = at(place, keep="always")
+    world.put(a="1", b="2", c="3")
+    world.settled()
+    emulator.put(f"{world.target}/a", b"foreign")
+    world.put(b="two")
+    world.remove("c")
+    world.settled()
+    assert world.there() == {"a": "1", "b": "two"}
+    kept = emulator.tree(f"{world.target}/.reconcile/undo")
+    assert {path[-1]: data for path, data in kept.items()} == {"a": b"foreign", "b": b"2", "c": b"3"}
+    assert became(undo(world)) == {"a": "restored", "b": "restored", "c": "restored"}
+    assert world.there() == {"a": "foreign", "b": "2", "c": "3"}
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_run_is_undone_as_far_as_bytes_are_kept(at, place: str) -> None:
     world = at(place, keep="auto")
     world.put(a="1", b="2")
     world.settled()
     world.put(a="one", c="3")
     world.settled()
-    result = undo(world)
-    assert became(result) == {"a": "cannot", "c": "removed"}
-    assert world.there() == {"a": "one", "b": "2"}
+    world.move("b", "d")
+    world.settled()
+    wanted = {"b": "restored"} if place == "dbfs" else {"b": "cannot", "d": "removed"}
+    assert became(undo(world)) == wanted
+    world.move("d", "b")
+    assert became(undo(world, 2)) == {"a": "restored" if place == "dbfs" else "cannot", "c": "removed"}
+    assert world.there() == ({"a": "1", "b": "2"} if place == "dbfs" else {"a": "one"})
+
+
+def test_two_files_that_would_be_one_notebook_are_a_plan_error(at) -> None:
+    world = at("workspace")
+    world.put(
+        **{"etl__a.py": "# Databricks notebook source\n1", "etl__a.sql": "select 1", "etl__b.py": "1", "etl__b": ""}
+    )
+    world.settled()
+    world.put(**{"etl__a.sql": "-- Databricks notebook source\nselect 1"})
+    with pytest.raises(PlanError, match=r"etl/a.py and etl/a.sql would be one file in the target: etl/a"):
+        world.plan()
+
+
+def test_a_notebook_is_in_sync_and_its_edits_travel(at, emulator: Emulator) -> None:
+    world = at("workspace")
+    world.put(**{"a.py": "# Databricks notebook source\n1", "b.ipynb": '{"cells": []}', "c.py": "1"})
+    world.settled()
+    world.put(**{"a.py": "# Databricks notebook source\n2", "c.py": "# Databricks notebook source\n1"})
+    assert world.told() == ["update a.py", "update c.py"]
+    world.settled()
+    assert world.there() == world.here()
+    emulator.put(f"{world.target}/a", b"# Databricks notebook source\nedited there", language="PYTHON")
+    assert [one.key for one in world.plan().conflicts] == ["a.py"]
+
+
+@pytest.mark.hazard("R11")
+@pytest.mark.hazard("R13")
+@pytest.mark.parametrize(("place", "path"), [("dbfs", "/api/2.0/dbfs/put"), ("volume", "/api/2.0/fs/files")])
+def test_what_is_kept_shorter_than_it_was_sent_is_told(at, emulator: Emulator, place: str, path: str) -> None:
+    world = at(place)
+    world.put(a="0123456789", b="1")
+    fault = emulator.faults.add(broken.keep(lambda sent: sent.replace(b"0123456789", b"")), path=path, times=None)
+    result = world.apply()
+    assert fault.fired
+    assert result.exit_code == 7
+    assert [(problem.key, "holds 0 bytes" in problem.reason) for problem in result.problems] == [("a", True)]
+    assert world.plan().exit_code(detailed=True) in (2, 3)
+
+
+@pytest.mark.parametrize(("winner", "there"), [("source", "1"), ("target", "x")])
+def test_who_wins_is_said_also_where_nothing_is_kept(at, emulator: Emulator, winner: str, there: str) -> None:
+    world = at("volume")
+    world.put(a="1", b="2")
+    world.settled()
+    emulator.put(f"{world.target}/a", b"x")
+    assert world.apply().exit_code == 3
+    with world.house(write=True) as house:
+        chosen = settled_conflicts(house)
+    assert world.apply(winner=winner, approve=chosen).exit_code == 0
+    assert world.there() == {"a": there, "b": "2"}
+    assert world.plan().exit_code(detailed=True) == 0

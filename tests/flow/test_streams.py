@@ -119,6 +119,7 @@ def test_the_thread_ends_soon_after_the_reader_lets_go(monkeypatch: pytest.Monke
 
     stream = ahead(numbers(), 1)
     assert next(stream) == 0
+    threading.Event().wait(0.3)  # longer than the thread waits for room at a time
     stream.close()  # type: ignore[attr-defined]
     let_go.set()
     for thread in threads():

@@ -8,7 +8,7 @@ import os
 import pytest
 
 import reconcile
-from reconcile.core.errors import NotFoundError
+from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.flow.reading import LocalReader
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks.faults import refuse
@@ -150,6 +150,33 @@ def test_create_makes_schema_and_volume_once(desk):
 def test_ls_tells_sizes_and_totals(sent):
     assert sent.ok("ls", "documents").last == "3 files, 17 B"
     assert sent.ok("ls", VOLUME).last == "3 files, 17 B"
+
+
+def test_one_line_does_it_without_a_spec(desk):
+    settings = ["layout='{stem}_{sha256}{suffix}'", "delete=false", "create_target=true", "concurrency=5"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    desk.ok("sync", "./documents", VOLUME, "--auto-approve", *words)
+    assert desk.holds(VOLUME) == all_hashed()
+
+
+def test_a_ready_client_may_be_given(desk, monkeypatch):
+    """Whoever holds a client of the SDK (in a notebook, for another user) gives it, and nothing else is looked for."""
+    from databricks.sdk import WorkspaceClient
+
+    client = WorkspaceClient(config=desk.workspace.config())
+    monkeypatch.delenv("DATABRICKS_CONFIG_FILE")
+    desk.workspace.catalog.add("main", "reports", "landing")
+    desk.workspace.catalog.add("main", "ops", "state")
+    mapping = {"source": "./documents", "target": "dbx:", "layout": "{stem}_{sha256}{suffix}"}
+    stores = {"dbx": {"url": VOLUME}, "ops": {"url": "/Volumes/main/ops/state"}}
+    clients = dict.fromkeys(stores, client)
+    spec = reconcile.Spec({"documents": mapping}, stores=stores, clients=clients, state="ops:x.db")
+    result = reconcile.apply(reconcile.plan(spec))
+    assert (result.success_count, result.exit_code) == (3, 0)
+    assert desk.holds(VOLUME) == all_hashed()
+    assert desk.workspace.paths("/Volumes/main/ops/state/x.db"), "the state is shared by it, too"
+    with pytest.raises(UsageError, match="no store `lake`"):
+        reconcile.load_spec(clients={"lake": client})
 
 
 # --- what it did to them

@@ -6,7 +6,6 @@ import pytest
 
 from reconcile.core.outcome import Outcome, Result
 from reconcile.report.text import result_lines
-from tests.report.samples import mapping_of, plan_of, plan_with
 
 CELLS = [
     "docs: in a notebook, once, as two cells:",
@@ -17,37 +16,38 @@ CELLS = [
     "  sys.path.insert(0, '/dbfs/FileStore/packages/ada/repo/')",
     "",
 ]
-MOUNT = "/dbfs/FileStore/packages/ada/repo"
+MOUNTS = {"docs": "/dbfs/FileStore/packages/ada/repo"}
 
 
-def told(plan, key="a.py", action="create", ending="done", **how):
+def told(mounts, key="a.py", action="create", ending="done"):
     result = Result(run=1, outcomes=[Outcome(1, "docs", action, key, ending)])
-    *lines, _summary = result_lines(plan, result, **{"cells": True, **how})
+    *lines, _summary = result_lines(None, result, mounts=mounts)
     return lines
 
 
 @pytest.mark.parametrize("action", ["create", "update", "move", "adopt"])
 def test_the_cells_are_told_before_the_last_line(action):
-    assert told(plan_of(mount=MOUNT), action=action) == CELLS
+    assert told(MOUNTS, action=action) == CELLS
 
 
-@pytest.mark.parametrize("how", [{"key": "a.csv"}, {"action": "delete"}, {"action": "forget"}, {"cells": False}])
+@pytest.mark.parametrize("how", [{"key": "a.csv"}, {"action": "delete"}, {"action": "forget"}])
 def test_they_are_not_told_where_nothing_to_import_arrived(how):
-    assert told(plan_of(mount=MOUNT), **how) == []
+    assert told(MOUNTS, **how) == []
 
 
 def test_they_are_not_told_of_what_failed():
-    assert CELLS[0] not in told(plan_of(mount=MOUNT), ending="failed")
+    assert CELLS[0] not in told(MOUNTS, ending="failed")
 
 
-def test_they_are_not_told_where_there_is_no_cluster():
-    assert told(plan_of()) == []
+@pytest.mark.parametrize("mounts", [None, {}, {"docs": ""}, {"other": "/dbfs/x"}])
+def test_they_are_not_told_where_there_is_no_cluster(mounts):
+    assert told(mounts) == []
 
 
 def test_each_mapping_has_its_own():
-    mappings = [mapping_of(name, mount=f"/Volumes/c/s/v/{name}/") for name in ("docs", "jobs", "quiet")]
+    mounts = {name: f"/Volumes/c/s/v/{name}/" for name in ("docs", "jobs", "quiet")}
     outcomes = [Outcome(n, name, "create", "a.py", "done") for n, name in enumerate(("docs", "jobs"))]
-    lines = list(result_lines(plan_with(mappings, ()), Result(outcomes=outcomes), cells=True))
+    lines = list(result_lines(None, Result(outcomes=outcomes), mounts=mounts))
     assert [line for line in lines if "insert" in line] == [
         "  sys.path.insert(0, '/Volumes/c/s/v/docs/')",
         "  sys.path.insert(0, '/Volumes/c/s/v/jobs/')",
@@ -55,5 +55,5 @@ def test_each_mapping_has_its_own():
 
 
 def test_a_path_that_would_be_more_is_one_text_of_python():
-    (line,) = (line for line in told(plan_of(mount="/dbfs/it's\n\u202e'); rm()")) if "insert" in line)
+    (line,) = (line for line in told({"docs": "/dbfs/it's\n\u202e'); rm()"}) if "insert" in line)
     assert eval(line.strip().removeprefix("sys.path.insert(0, ").removesuffix(")")) == "/dbfs/it's\n\u202e'); rm()/"

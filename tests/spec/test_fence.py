@@ -24,6 +24,8 @@ def spec_with(target, **words):
         ("dbx:", "all of dbfs:/"),
         ("dbfs:/FileStore", "all of dbfs:/FileStore"),
         ("dbx:FileStore/packages/", "all of dbfs:/FileStore/packages"),
+        ("dbfs:/tmp", "all of dbfs:/tmp"),
+        ("dbfs:/mnt/lake", "the whole mount"),
         ("/Volumes/main/raw/landing", "the whole volume"),
         ("dbfs:/Volumes/main/raw/landing/", "the whole volume"),
         ("landing:", "the whole volume"),
@@ -46,6 +48,7 @@ def test_what_everybody_shares_is_not_emptied(target, what):
     [
         "dbfs:/FileStore/packages/${user}/${source.name}",
         "dbx:team/mirror",
+        "dbfs:/mnt/lake/team",
         "landing:incoming",
         "/Volumes/main/raw/landing/incoming",
         "/Workspace/Users/${user}/repo",

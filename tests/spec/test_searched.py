@@ -92,6 +92,26 @@ def test_the_files_of_this_machine_are_tried(tmp_path):
         config.format("recursive: no\n"), str(tmp_path / "tests" / "config.yaml")
     )
     assert "the whole path" not in told, "everything is exact: nothing is left to say in general"
+    none = warned("local_root: repo\npatterns: {or: [nowhere]}\n", str(tmp_path / "tests" / "config.yaml"))
+    assert f"patterns: not one of the files in {repo} is taken by them" in none
+
+
+@pytest.mark.parametrize(
+    ("lists", "none"),
+    [
+        ({"or": ["q"]}, True),
+        ({"or": ["q", r"\.md$"]}, False),
+        ({"and": ["a", "q"]}, True),
+        ({"nor": ["/repo/"]}, True),
+        ({"nor": ["q"], "nand": [r"\.py$", "tests"]}, False),
+        ({"nand": ["/repo/"]}, True),
+        ({"or": ["["]}, False),
+        ({}, False),
+    ],
+)
+def test_lists_that_take_no_file_are_told(lists, none):
+    assert searched.takes_none(lists, BELOW_TESTS, FILES) is none
+    assert not searched.takes_none(lists, BELOW_TESTS, [])
 
 
 def test_so_many_files_are_tried_and_no_more(tmp_path, monkeypatch):
