@@ -77,11 +77,12 @@ def _overwrite(current: SqliteState, temporary: Path, lease: Lease, *, force: bo
     """In one transaction of the state itself, under its lease, so that whoever has it open sees old or new."""
     try:
         known = current.head()
-        with closing(connect(temporary)) as source:
-            if not force:
+        if not force:
+            with closing(connect(temporary)) as source:
                 _compare(scopes.meta(source), known, current.path)
-            current.keep_generation()
-            head = _numbered(temporary, above=known.serial, fence=lease.fence)
+        current.keep_generation()
+        head = _numbered(temporary, above=known.serial, fence=lease.fence)
+        with closing(connect(temporary)) as source:
             current.database.overwrite(source)
         return head
     finally:

@@ -47,9 +47,9 @@ def _answered(kind: str, scenario: str, *, seed: int = 0, **how: Any) -> dict[st
 
     with place(kind) as where:
         sweep = Sweep(named(scenario), where)
-        points = how.get("points")
+        points = how.get("points") or _chosen(sweep, seed, **how)
         failed = []
-        for moments in points if points is not None else sweep.choose(how["single"], how["nested"], seed=seed):
+        for moments in points:
             try:
                 sweep.point(moments)
             except AssertionError:
@@ -57,6 +57,10 @@ def _answered(kind: str, scenario: str, *, seed: int = 0, **how: Any) -> dict[st
                 failed.append({"seed": seen, "why": traceback.format_exc(limit=-3)})
         told = {"points": sweep.points, "depths": sweep.depths, "died_at": sweep.died_at, "failed": failed}
         return told | {"due": sorted(sweep.due()) if how.get("due") else []}
+
+
+def _chosen(sweep: Any, seed: int, *, lots: int = 0, single: int = 0, nested: int = 0, **_: object) -> list[Any]:
+    return sweep.lots(lots, seed) if lots else sweep.choose(single, nested, seed=seed)
 
 
 def main() -> None:

@@ -164,6 +164,12 @@ class Sweep:
         self.prepare()
         return mortal.moments(partial(self.scenario.run, self.world))
 
+    def lots(self, count: int, seed: int) -> list[Moments]:
+        """So many points by lot, every second one with three more deaths in the recoveries."""
+        steps, chance = len(self.steps()), random.Random(f"{self.scenario.name} {seed}")
+        recoveries = [[chance.randrange(_RECOVERY) for _ in range(3 * (at % 2))] for at in range(count)]
+        return [(chance.randrange(steps), *more) for more in recoveries]
+
     def choose(self, single: int, nested: int = 0, *, seed: int = 0) -> list[Moments]:
         """So many points of one death, spread over the run, and so many with three more in the recoveries.
 

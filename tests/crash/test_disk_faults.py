@@ -15,7 +15,6 @@ from io import BytesIO
 import os
 from pathlib import Path
 import random
-import time
 
 import pytest
 
@@ -32,8 +31,6 @@ from tests.crash.faulty import ERRNOS, Fault, Trial, failing
 from tests.flow.small_trees import make
 from tests.flow.world import World
 
-FAULTS = int(os.environ.get("RECONCILE_FAULTS", "200000"))
-FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
 EVERYWHERE = (errno.EIO, errno.ENOSPC)
 """These at every eighth step; of the others a part each."""
 BEFORE = {
@@ -89,23 +86,6 @@ def test_a_fault_in_a_run(tmp_path: Path, code: int) -> None:
     ]
     assert sum(map(bool, fired)) >= 0.9 * len(fired), "few of them are not taken when an earlier one takes longer"
     assert sum(map(bool, fired)) > 2 * 120 / stride
-
-
-@pytest.mark.campaign
-@pytest.mark.hazard("T18")
-def test_faults_in_very_many_runs(tmp_path: Path) -> None:
-    """`RECONCILE_FAULTS` of them (200,000: about 2 h of one core), one in ten in the world of all actions."""
-    print(f"RECONCILE_SEED={FIRST_SEED}")
-    chance = random.Random(FIRST_SEED)
-    trials = [Trial(due(tmp_path / "little")), Trial(ready(tmp_path / "big"))]
-    steps = [trial.steps() for trial in trials]
-    fired = 0
-    while fired < FAULTS:
-        which = chance.random() < 0.1
-        fault = Fault(chance.randrange(steps[which]), chance.choice(ERRNOS), late=chance.random() < 0.5)
-        fired += bool(trials[which].fail(fault).fired)
-        if fired % 1000 == 0:
-            print(f"{fired} faults", flush=True)
 
 
 @pytest.mark.hazard("T18")
@@ -178,7 +158,40 @@ def deletes_many(store: LocalStore) -> None:
             raise error
 
 
-OPERATIONS = {act.__name__: act for act in (creates, updates, keeps, copies, moves, moves_over, deletes, deletes_many)}
+def streams(store: LocalStore) -> None:
+    """What is too large for memory."""
+    there = store.stat("a/b")
+    assert there is not None
+    body = Body(size_bytes=3, open=lambda: BytesIO(b"new"), executable=True, token="00ff")
+    store.write("a/b", body, expect=there.version)
+
+
+def swaps(store: LocalStore) -> None:
+    """Two files, one of which waits aside."""
+    there, other = store.stat("a/b"), put(store, "c/d/e", b"new")
+    assert there is not None
+    parked = store.move(there, ".reconcile/park/1/a/b", expect=ABSENT)
+    store.move(other, "a/b", expect=ABSENT)
+    store.move(parked, "c/d/e", expect=ABSENT)
+
+
+def restores(store: LocalStore) -> None:
+    """What was kept before it was replaced comes back."""
+    there = store.stat("a/b")
+    assert there is not None
+    store.copy(there, ".reconcile/undo/1/a/b", expect=ABSENT)
+    now = store.write("a/b", body_of(b"new"), expect=there.version)
+    kept = store.stat(".reconcile/undo/1/a/b")
+    assert kept is not None
+    store.copy(kept, "a/b", expect=now.version)
+
+
+OPERATIONS = {
+    act.__name__: act
+    for act in (
+        creates, updates, streams, keeps, copies, moves, moves_over, swaps, restores, deletes, deletes_many
+    )
+}  # fmt: skip
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -215,7 +228,8 @@ def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None
     """Every name holds its whole old or its whole new content; without an error all is done."""
     act = OPERATIONS[name]
     whole = Fault(-1)
-    _, after = faulted(tmp_path / "whole", act, whole)
+    told, after = faulted(tmp_path / "whole", act, whole)
+    assert told == ""
     before = {"a/b": b"old"}
     fired = 0
     for late in (False, True):

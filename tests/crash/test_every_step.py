@@ -1,7 +1,7 @@
 """Death at the steps of everything that writes, and in the recoveries from it: the next run makes it good.
 
 A point is one death, or several, each in the recovery from the one before, and the recovery from the last. Here are
-2,000 of them; `tests/campaigns/test_kill_sweep.py` takes as many as it is told.
+2,000 of them; the campaign `kill` takes as many as wanted.
 """
 
 from __future__ import annotations

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 import os
 from pathlib import Path
 import random
-import shutil
-import time
 
 import pytest
 
@@ -39,18 +38,10 @@ pytestmark = [
     pytest.mark.skipif(bool(sqlite_io.WHY_NOT), reason=sqlite_io.WHY_NOT),
     pytest.mark.hazard("T17"),
 ]
-IMAGES = int(os.environ.get("RECONCILE_IMAGES", "50000"))
 TODAY = tuple(migrations.MIGRATIONS)
 LATER = "CREATE TABLE later (id INTEGER PRIMARY KEY);\n"
-FIRST_SEED = int(os.environ.get("RECONCILE_SEED", time.time_ns() % 1_000_000))
 SEEDS = Path(__file__).parents[1] / "seeds" / "power_loss.txt"
 TURNED = {"file": "was a directory", "directory/one": "was a file", "new": "too", "fresh": "too", "log/1": "x"}
-
-
-@pytest.fixture(autouse=True)
-def cache_on_the_same_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache loses the power with the rest, and may lie torn in any way: it is never synced."""
-    monkeypatch.setenv("RECONCILE_CACHE_DIR", str(tmp_path / "world" / "cache"))
 
 
 def fresh(root: Path) -> World:
@@ -180,21 +171,60 @@ STORIES: dict[str, Story] = {
 }
 
 
-def play(name: str, root: Path, seeds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Records the story's run once; judges what each seed makes of it. Returns how many images there were."""
-    prepare, work, judge = STORIES[name]
-    monkeypatch.setattr(migrations, "MIGRATIONS", TODAY)
-    machine = Machine(prepare(root))
-    if name == "migration":
-        monkeypatch.setattr(migrations, "MIGRATIONS", (*TODAY, LATER))
-    recorded = machine.record(lambda: work(machine.world))
-    images = 0
-    for seed in seeds:
-        try:
-            images += judge(machine, recorded, random.Random(seed))
-        except Exception as error:
-            raise AssertionError(f"{error!r}\nkeep it in {SEEDS}:\n{name}: {seed}") from error
-    return images
+@dataclass
+class Stage:
+    """A story whose run is recorded, to be judged as often as wanted: each loss begins with the disk as it was."""
+
+    name: str
+    machine: Machine
+    recorded: Recorded
+    spoilt: bool = False
+
+    @classmethod
+    def of(cls, name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+        prepare, work, _ = STORIES[name]
+        surround(root, monkeypatch)
+        machine = Machine(prepare(root))
+        surround(root, monkeypatch, later=name == "migration")
+        return cls(name, machine, machine.record(lambda: work(machine.world)))
+
+    def play(self, seeds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> int:
+        """Judges what each seed makes of it. Returns how many images there were."""
+        surround(self.machine.world.root, monkeypatch, later=self.name == "migration")
+        images = 0
+        for seed in seeds:
+            try:
+                images += STORIES[self.name][2](self.machine, self.recorded, random.Random(seed))
+            except Exception as error:
+                self.spoilt = True
+                raise AssertionError(f"{error!r}\nkeep it in {SEEDS}:\n{self.name}: {seed}") from error
+        return images
+
+
+def surround(root: Path, monkeypatch: pytest.MonkeyPatch, *, later: bool = False) -> None:
+    """The cache loses the power with the rest, and may lie torn in any way: it is never synced."""
+    monkeypatch.setenv("RECONCILE_CACHE_DIR", str(root / "cache"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*TODAY, LATER) if later else TODAY)
+
+
+@pytest.fixture(scope="session")
+def recorded() -> dict[str, Stage]:
+    """Stories that were recorded already, for all tests of this process."""
+    return {}
+
+
+@pytest.fixture
+def staged(
+    recorded: dict[str, Stage], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Stage]:
+    """A story, recorded."""
+
+    def stage(name: str) -> Stage:
+        if name not in recorded or recorded[name].spoilt:
+            recorded[name] = Stage.of(name, tmp_path_factory.mktemp("power") / "world", monkeypatch)
+        return recorded[name]
+
+    return stage
 
 
 @pytest.mark.parametrize(
@@ -206,34 +236,22 @@ def play(name: str, root: Path, seeds: Sequence[int], monkeypatch: pytest.Monkey
         *((name, 0, 50) for name in list(STORIES)[3:]),
     ],
 )
-def test_the_power_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: int, count: int) -> None:
-    assert play(name, tmp_path / "world", range(first, first + count), monkeypatch) >= count
+def test_the_power_fails(
+    staged: Callable[[str], Stage], monkeypatch: pytest.MonkeyPatch, name: str, first: int, count: int
+) -> None:
+    assert staged(name).play(range(first, first + count), monkeypatch) >= count
 
 
 @pytest.mark.parametrize("line", SEEDS.read_text().splitlines())
-def test_what_failed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+def test_what_failed_once(staged: Callable[[str], Stage], monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     name, seed = line.split(": ")
-    assert play(name, tmp_path / "world", [int(seed)], monkeypatch)
+    assert staged(name).play([int(seed)], monkeypatch)
 
 
-@pytest.mark.campaign
-def test_the_power_fails_very_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RECONCILE_IMAGES` of them (50,000: about 40 min of one core), from the seed `RECONCILE_SEED` on."""
-    chance = random.Random(FIRST_SEED)
-    print(f"RECONCILE_SEED={FIRST_SEED}")
-    images = rounds = 0
-    while images < IMAGES:
-        name = chance.choice([*STORIES, "apply", "apply", "first"])
-        seeds = [chance.randrange(1 << 32) for _ in range(6 if name == "recovery" else 100)]
-        images += play(name, tmp_path / "world", seeds, monkeypatch)
-        shutil.rmtree(tmp_path / "world")
-        rounds += 1
-        print(f"{images} images of {rounds} runs", flush=True)
-
-
-def test_the_recorder_hears_everything(tmp_path: Path) -> None:
+def test_the_recorder_hears_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's writes into its log, and its syncs of it; our own files, names and syncs. Recording ends with a check
     that nothing stands on the disk which the log does not know of."""
+    surround(tmp_path / "world", monkeypatch)
     machine = Machine(ready(tmp_path / "world"))
     operations = machine.record(machine.world.apply).log.operations
     named = [change for one in operations if isinstance(one, Names) for change in one.changes]
@@ -249,4 +267,4 @@ def test_what_was_not_synced_can_be_lost(tmp_path: Path, monkeypatch: pytest.Mon
     """The images have teeth: without one kind of sync the same judgement fails."""
     monkeypatch.setattr(Disk, sync, lambda *_: None)
     with pytest.raises(AssertionError, match="keep it in"):
-        play("apply", tmp_path / "world", range(200), monkeypatch)
+        Stage.of("apply", tmp_path / "world", monkeypatch).play(range(200), monkeypatch)

@@ -1,6 +1,6 @@
 """Every request of an apply and of a recovery fails in every way there is: nothing is lost, and all of it heals.
 
-Per commit a sample, drawn the same way each time; `RECONCILE_FAULT_POINTS=200000` with `-m campaign` for the long form.
+Per commit a sample, drawn the same way each time; the campaign `http` takes all.
 What once failed stands in `tests/seeds/http.json`, and is asked again for ever.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 import json
-import os
 from pathlib import Path
 import random
 
@@ -63,21 +62,10 @@ def sweep(stage: Stage, count: int, lot: random.Random) -> int:
 @pytest.mark.hazard("R22", "R28", "R31", "R32", "O02", "S11", "S16")
 @pytest.mark.parametrize("name", STORIES)
 def test_whatever_fails_nothing_is_lost_and_all_of_it_heals(staged: Staged, name: str) -> None:
-    assert sweep(staged(name), 80, random.Random(name)) >= 40
+    assert sweep(staged(name), 50, random.Random(name)) >= 25
 
 
 @pytest.mark.parametrize("seed", json.loads(SEEDS.read_text()), ids=lambda seed: f"{seed['story']}: {seed['found']}")
 def test_what_once_failed_holds(staged: Staged, seed: dict[str, object]) -> None:
     points = [Point(*told) for told in seed["points"]]  # type: ignore[attr-defined]
     assert staged(str(seed["story"])).run(points) == points
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("name", STORIES)
-def test_every_request_fails_in_every_way(staged: Staged, name: str) -> None:
-    """Each point of a story in turn, in ever other company, until its share of `RECONCILE_FAULT_POINTS` is reached."""
-    share = int(os.environ.get("RECONCILE_FAULT_POINTS", "200000")) // len(STORIES)
-    stage, lot, reached = staged(name), random.Random(), 0
-    while reached < share:
-        reached += sweep(stage, min(share - reached, 10_000), lot)
-    print(f"{name}: {reached} points reached")

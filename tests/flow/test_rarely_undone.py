@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import threading
+from types import SimpleNamespace
 from typing import Any
 import uuid
 
@@ -11,19 +12,22 @@ from msgspec.structs import replace
 import pytest
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ANY, Digest
+from reconcile.core.entry import ANY, Digest, Entry, Version
 from reconcile.core.errors import (
     DamagedError,
     StalePlanError,
     StoppedError,
 )
 from reconcile.core.outcome import Outcome
-from reconcile.flow import mending, unit, watching
+from reconcile.core.record import Record
+from reconcile.flow import mending, stale, unit, watching
 from reconcile.flow.applying import Hooks
 from reconcile.flow.clock import RealClock
 from reconcile.flow.stale import check_plan
 from reconcile.flow.step import Done, Step
+from reconcile.flow.undo_evidence import Evidence
 from reconcile.flow.undoing import Before, UndoStep
+from reconcile.ports import Past
 from reconcile.spec.load import build
 from reconcile.state.lease import acquire
 from tests.flow.failing import failing
@@ -62,7 +66,32 @@ def test_a_plan_of_another_mapping_or_a_source_that_is_gone_is_stale(world: Worl
             check_plan(house, plan)
 
 
+def test_a_large_plan_is_compared_with_one_listing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stale, "LISTED_ABOVE", 1)
+    world.put(a="1", b="2", c="3")
+    world.settled()
+    world.put(a="11", b="22")
+    plan = world.plan(pinned=True)
+    failing(world, "stat")
+    with world.house(write=False) as house:
+        check_plan(house, plan)
+    world.around = None
+    put_there(world, "b", "changed since")
+    with world.house(write=False) as house, pytest.raises(StalePlanError, match="the target changed since"):
+        check_plan(house, plan)
+
+
 # --- rollback
+
+
+@pytest.mark.parametrize(("left", "is_old"), [(None, True), ("2", True), ("1", False)])
+def test_what_was_accepted_and_stands_there_again_is_as_it_was(left: str | None, is_old: bool) -> None:
+    """Nothing is known of it but its version: unless the run left that very version itself."""
+    accepted = Record("a", 1, Digest(bytes(32)), Version("1"), accepted=True)
+    after = replace(accepted, version=Version(left), accepted=False) if left is not None else None
+    nobody: Any = SimpleNamespace()
+    past = Past("a", Version("1"), accepted, left=after)
+    assert Evidence.is_old(nobody, past, Entry("a", 1, Version("1"))) is is_old
 
 
 def step(world: World, house: Any, before: Before, kind: type = UndoStep) -> Any:
