@@ -92,7 +92,7 @@ def sweep(stage: Stage, count: int, lot: random.Random) -> int:
 @pytest.mark.hazard("R18", "R20", "R22", "R28", "R31", "R32", "R33")
 @pytest.mark.parametrize("kind", ROOTS)
 def test_whatever_fails_nothing_is_lost_and_all_of_it_heals(staged: Staged, kind: str) -> None:
-    assert sweep(staged(kind, "everything"), 24, random.Random(kind)) >= 10
+    assert sweep(staged(kind, "everything"), 16, random.Random(kind)) >= 6
 
 
 @pytest.mark.parametrize("seed", json.loads(SEEDS.read_text()), ids=lambda seed: f"{seed['kind']}: {seed['found']}")

@@ -105,3 +105,16 @@ def test_who_may_not_delete_there_does_the_rest_and_the_delete_another_day(at, e
     emulator.faults.heal()
     world.settled()
     assert world.there() == {"a": "new", "d": "4"}
+
+
+def test_a_notebook_that_comes_back_with_other_line_ends_is_no_drift(at, emulator: Emulator) -> None:
+    """What was sent is known, and so is the version that it got; what is exported need not be the same bytes."""
+    emulator.habits.notebooks_rewritten = True
+    world = at("workspace")
+    make(world.src, {"etl/load.py": "# Databricks notebook source\nprint(1)\n", "plain.py": "print(1)\n"})
+    world.settled()
+    make(world.src, {"etl/load.py": "# Databricks notebook source\nprint(2)\n", "plain.py": "print(1)\n"})
+    assert world.told() == ["update etl/load.py"]
+    world.settled()
+    emulator.put("/Workspace/Shared/docs/etl/load", b"# Databricks notebook source\nprint(3)", language="PYTHON")
+    assert [conflict.key for conflict in world.apply().conflicts] == ["etl/load.py"], "somebody's edit is still seen"
