@@ -2,7 +2,7 @@
 
 What goes in: a `Reading` (what the spec says) and, for a file that was loaded before, its `Shape` (what was found
 then). What comes out: a `DataFile`, with its `Shape` and a stream of Arrow record batches, each column of the one type
-that `Column.arrow` names. Everything here is a value that can stand in a ledger as JSON; `data_reading.read_data` makes
+that `arrow_type` names. Everything here is a value that can stand in a ledger as JSON; `data_reading.read_data` makes
 a `DataFile` of an opened file.
 """
 
