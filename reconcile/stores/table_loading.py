@@ -13,7 +13,7 @@ import msgspec
 from reconcile.core.errors import DamagedError, NotFoundError, RefusedError
 from reconcile.ports import Body
 from reconcile.stores.data_append import grown_part
-from reconcile.stores.data_file import Column, DataError, DataFile, Reject, Shape, ShapeError
+from reconcile.stores.data_file import Column, DataError, DataFile, Reject, ShapeError
 from reconcile.stores.data_reading import read_data
 from reconcile.stores.table_columns import aligned, differing, evolved, same
 from reconcile.stores.table_content import Content
@@ -176,7 +176,7 @@ class Loader:
             mark=seen.mark,
             checksum=session.checksum(row.name),
             recipe=self._recipe.digest,
-            shape=msgspec.json.encode(Shape(columns, data.shape.dialect)).decode(),
+            shape=msgspec.json.encode(msgspec.structs.replace(data.shape, columns=columns)).decode(),
         )
         if not name:
             ledger.put(row)
