@@ -154,8 +154,8 @@ def test_what_changed_is_said_to_have_since_the_run_that_recorded_the_path() -> 
         conflict = Conflict("docs", "a", reason, since=7)
         assert "since run 7" in sentence(change, last_run=41)
         assert "since run 7" in conflict_sentence(conflict, last_run=41)
-        unknown = sentence(msgspec.structs.replace(change, since=0))
-        assert "since" not in unknown
+        assert "since" not in sentence(msgspec.structs.replace(change, since=0))
+        assert "since" not in conflict_sentence(msgspec.structs.replace(conflict, since=0))
 
 
 def test_a_change_that_tells_of_no_run_is_written_as_ever() -> None:

@@ -342,7 +342,7 @@ def test_the_directories_above_a_key() -> None:
 @pytest.mark.parametrize(
     ("key", "pattern", "matches"),
     [("a/b", "a", True), ("a/b", "a/", True), ("ab", "a", False), ("a", "a/", False), ("a/b/c", "a/*", True),
-     ("x/a", "*a", True), ("a/b", "b", False)],
+     ("x/a", "*a", True), ("a/b", "b", False), ("a/b", "aX", False)],
 )  # fmt: skip
 def test_a_glob_names_a_path_or_all_below_a_directory(key: str, pattern: str, matches: bool) -> None:
     assert matches_glob(key, pattern) is matches

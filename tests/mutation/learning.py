@@ -15,24 +15,22 @@ from tests.mutation.mutants import Mutant
 from tests.mutation.trying import PYTEST
 
 MOST = 300
-"""So many tests are asked about one mutant."""
+"""So many tests are asked about one change in a function."""
 
 
 @dataclass
 class Known:
-    """By file and line, the tests that come through it, the quickest first; line 0: through any line of the file."""
+    """By file and line, the tests that come through it, the quickest first; line 0: what runs when it is loaded."""
 
     tests: int = 0
     through: dict[str, dict[int, list[str]]] = field(default_factory=dict)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests to ask about a mutant: of a line that is run by an import alone, all of the file."""
+        """The tests to ask about a mutant: of what runs when a module is loaded, all there are."""
         lines = self.through.get(mutant.file, {})
         first, last = mutant.lines
         found = {test: None for line in range(first, last + 1) for test in lines.get(line, ())}
-        if not found and not mutant.function:
-            found = dict.fromkeys(lines.get(0, ()))
-        return list(found)[:MOST]
+        return list(found)[:MOST] if mutant.function else lines.get(0, [])
 
 
 def collected(tests: Sequence[str], root: Path, work: Callable[[Sequence[pytest.Item]], int]) -> int:
@@ -93,8 +91,7 @@ def _learn(tests: Sequence[pytest.Item], files: Sequence[str], root: Path, told:
             line: sorted(filter(None, names), key=took.seconds.__getitem__)
             for line, names in data.contexts_by_lineno(str(root / file)).items()
         }
-        anywhere = {test for names in lines.values() for test in names} or took.seconds.keys()
-        known.through[file] = {**lines, 0: sorted(anywhere, key=took.seconds.__getitem__)}
+        known.through[file] = {**lines, 0: sorted(took.seconds, key=took.seconds.__getitem__)}
     told.write_bytes(json.encode(known))
     return 0
 

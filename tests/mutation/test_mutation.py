@@ -86,8 +86,8 @@ def test_one_change_is_made_and_no_other(root: Path) -> None:
 
 def test_a_mutant_is_shown_to_the_tests_that_come_through_it() -> None:
     known = Known(3, {"m.py": {0: ["quick", "slow", "other"], 4: ["quick", "slow"], 5: ["slow"]}})
-    assert known.of(Mutant("m.py", 0, (4, 5), 4, "")) == ["quick", "slow"]
-    assert known.of(Mutant("m.py", 0, (9, 9), 9, "")) == ["quick", "slow", "other"]
+    assert known.of(Mutant("m.py", 0, (4, 5), 4, "", "f")) == ["quick", "slow"]
+    assert known.of(Mutant("m.py", 0, (4, 5), 4, "")) == ["quick", "slow", "other"]
     assert known.of(Mutant("m.py", 0, (9, 9), 9, "", "f")) == []
     assert known.of(Mutant("n.py", 0, (9, 9), 9, "")) == []
 
