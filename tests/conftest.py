@@ -7,7 +7,6 @@ import ipaddress
 from itertools import islice
 import os
 from pathlib import Path
-import shutil
 import socket
 import stat
 import tempfile
@@ -47,8 +46,16 @@ def pytest_configure() -> None:
 
     That the product syncs, and when, is heard by the tests that ask for it (`crash/writelog.py`), not by the disk.
     """
-    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+    if "TMPDIR" not in os.environ and _is_fit(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def _is_fit(place: Path) -> bool:
+    """Whether there is room, and programs may lie there, as some tests make them."""
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return False
+    seen = os.statvfs(place)
+    return seen.f_bavail * seen.f_frsize >= ROOM_BYTES and not seen.f_flag & os.ST_NOEXEC
 
 
 class NetworkError(AssertionError):

@@ -6,15 +6,17 @@ of ours: what a library started there would not survive a fork.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 import shutil
 
 from reconcile.core.entry import Version
 from reconcile.core.path import has_control
 from reconcile.stores.seen import version_of
-from tests.fakes.s3 import FakeS3, Stored
+from tests.crash.blackouts import SOURCE
+from tests.crash.power import Image, copied, put_on_disk
+from tests.crash.writelog import Recorder
+from tests.fakes.s3 import FakeS3
 
 PREFIX = "team/"
 Contents = dict[str, bytes]
@@ -24,12 +26,14 @@ Contents = dict[str, bytes]
 class Place:
     """One root directory with the source, the state and the cache in it; the target is there too, or in `s3`.
 
-    A shared state is where a team has it: in a store beside the target. `kind` is the place's name.
+    A shared state is where a team has it: in a store beside the target. `kind` is the place's name. `then` are the
+    versions that the files of a target had which was put back, by those they have now.
     """
 
     kind: str
     root: Path
     s3: FakeS3 | None = None
+    then: dict[Version, Version] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.kind
@@ -75,7 +79,10 @@ class Place:
             found = self.s3.objects.get(PREFIX + key)
             return Version(found.etag.strip('"')) if found else None
         path = self.root / "out" / key
-        return version_of(path.lstat()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        now = version_of(path.lstat())
+        return self.then.get(now, now)
 
     def marks(self, key: str) -> object:
         """Whatever of a file a touch would change."""
@@ -95,26 +102,21 @@ class Place:
             self.s3.uploads.clear()
 
 
-@dataclass
 class Template:
-    """A place as it was when it was ready. Versions of local files are not of their content alone: no such target."""
+    """A place as it was when it was ready. Only the source stays where it is: no run changes it."""
 
-    files: Path
-    objects: Mapping[str, Stored]
-
-    @classmethod
-    def of(cls, place: Place, files: Path) -> Template:
-        assert place.s3 is not None
-        shutil.rmtree(files, ignore_errors=True)
-        shutil.copytree(place.root, files)
-        return cls(files, dict(place.s3.objects))
+    def __init__(self, place: Place) -> None:
+        self._files = Recorder(place.root, SOURCE).log.base
+        self._objects = dict(place.s3.objects) if place.s3 is not None else {}
 
     def restore(self, place: Place) -> None:
-        """The place is as it was."""
-        assert place.s3 is not None
-        place.clear()
-        shutil.copytree(self.files, place.root)
-        place.s3.objects.update(self.objects)
+        """The place is as it was; who looks at the files of the target must see them as they were `then`."""
+        image = Image({number: copied(node) for number, node in self._files.items()})
+        place.then = put_on_disk(image, place.root, SOURCE)
+        if place.s3 is not None:
+            place.s3.objects.clear()
+            place.s3.uploads.clear()
+            place.s3.objects.update(self._objects)
 
 
 def shown(contents: Contents) -> Contents:

@@ -12,6 +12,7 @@ import zlib
 from reconcile.core.path import CONTROL_DIR, has_control
 from tests.crash import mortal, remembered
 from tests.crash.places import Contents, Place, Template, shown
+from tests.crash.power import Restored
 from tests.crash.scenarios import STEADY, STRANGERS, Scenario
 from tests.flow.small_trees import make
 from tests.flow.world import World
@@ -66,22 +67,19 @@ class Sweep:
 
     def prepare(self) -> None:
         """The place is as it was before the run."""
-        if self._template is not None:
-            self._template.restore(self.place)
-        else:
-            self._build()
+        self._template.restore(self.place)
+        if self.place.s3 is None:
+            then = self.place.then
+            self.world.around = lambda store: Restored(store, then)
         self.before = self.place.contents()
         self._strangers = {key: self.place.marks(key) for key in STRANGERS}
 
     @cached_property
-    def _template(self) -> Template | None:
-        """What is in a bucket can be copied; a local file is another one when it is a copy."""
-        if self.place.s3 is None:
-            return None
+    def _template(self) -> Template:
         self._build()
-        if mortal.warm(partial(self.scenario.end, self.world)):
+        if self.place.s3 is not None and mortal.warm(partial(self.scenario.end, self.world)):
             self._build()
-        return Template.of(self.place, self.place.root.with_name("template"))
+        return Template(self.place)
 
     def _build(self) -> None:
         scenario, place = self.scenario, self.place
