@@ -113,6 +113,8 @@ class Places:
             self._findings.add((*at, "direction"), "tables go one way only")
         if table.get("layout", "{path}") != "{path}":
             self._findings.add((*at, "layout"), "files become tables here", "table.name says which")
+        if table.get("unmanaged") == "delete":
+            self._findings.add((*at, "unmanaged"), "tables that are not ours are never dropped", "leave it out")
 
     def _check_apart(self, at: Steps, source: Location, target: Location) -> None:
         if is_within(source, target):

@@ -157,19 +157,19 @@ class DuckdbSession:
         """Of the schema `main`."""
         only = "" if name is None else " AND lower({0}) = lower($1)"
         told = () if name is None else (name,)
-        found: dict[str, bool] = {}
-        for source, column, is_table in (("duckdb_tables", "table_name", True), ("duckdb_views", "view_name", False)):
-            where = f"{_HERE} AND NOT internal{only.format(column)}"
-            found |= {one: is_table for (one,) in self.run(f"SELECT {column} FROM {source}() WHERE {where}", *told)}
-        return found
+        kinds = (("duckdb_tables", "table_name", "TRUE"), ("duckdb_views", "view_name", "FALSE"))
+        sql = " UNION ALL ".join(
+            f"SELECT {column}, {is_table} FROM {source}() WHERE {_HERE} AND NOT internal{only.format(column)}"
+            for source, column, is_table in kinds
+        )
+        return {str(one): bool(is_table) for one, is_table in self.run(sql, *told)}
 
     def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
         """Rows and columns; how many rows there are DuckDB knows without counting."""
-        there = self.names(next(iter(made)) if len(made) == 1 else None)
         seen = {}
         for name, (noted, _) in made.items():
-            if there.get(name):
-                shape = "".join(f"{column} {kind}\0" for column, kind in self.columns(name))
+            if columns := self.columns(name):
+                shape = "".join(f"{column} {kind}\0" for column, kind in columns)
                 mark = f"{crc32(shape.encode('utf-8', 'replace')):08x}"
                 seen[name] = Seen(self._count(name) if noted else -1, mark + "+" * noted.count("+"))
         return seen

@@ -71,10 +71,11 @@ class Ledger:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._is_there = False
 
     def make(self) -> None:
         """Makes it where it is missing."""
-        if LEDGER in self._session.names(LEDGER):
+        if self._found():
             return
         self._session.lock()
         self._session.run(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_COLUMNS})")
@@ -110,8 +111,13 @@ class Ledger:
         """Somebody edited a table in a way the database does not tell by itself: from now on it is told."""
         self._session.run(f"UPDATE {LEDGER} SET mark = mark || '+', edits = edits + 1 WHERE name = $1", name)
 
+    def _found(self) -> bool:
+        """Nobody takes it away within a transaction."""
+        self._is_there = self._is_there or LEDGER in self._session.names(LEDGER)
+        return self._is_there
+
     def _select(self, where: str, *values: str) -> list[Row]:
-        if LEDGER not in self._session.names(LEDGER):
+        if not self._found():
             return []
         return _rows(self._session.run(f"SELECT {', '.join(_NAMES)} FROM {LEDGER} {where} ORDER BY key", *values))
 

@@ -75,7 +75,7 @@ class Room:
             return None
         if not is_table:
             return Entry(key, 0, Version("view"), kind=Kind.SPECIAL)
-        row = self.row(key)
+        row = self.ledger.row(key if has_control(key) else name)
         seen = self.session.look({name: _noted(row)}).get(name)
         return self._entry(key, row, seen) if seen is not None else None
 
@@ -171,7 +171,9 @@ class Room:
     def table(self, key: str) -> Row | None:
         """What is known of the table under a key; of a stranger's no more than its name."""
         name, is_table = self._standing(key)
-        return self.row(key) or self._strange(name) if name is not None and is_table else None
+        if name is None or not is_table:
+            return None
+        return self.ledger.row(key if has_control(key) else name) or self._strange(name)
 
     def _strange(self, name: str) -> Row:
         seen = self.session.look({name: _noted(None)})[name]

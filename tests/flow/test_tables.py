@@ -42,8 +42,8 @@ def test_a_directory_is_a_set_of_tables(database, tmp_path):  # noqa: F811
         assert [entry.key for entry in house.mappings[0].target.list()] == ["sub__sales"]
 
 
-def test_a_second_plan_reads_no_file(database, tmp_path, monkeypatch):  # noqa: F811
-    world = world_of(database, tmp_path)
+def test_a_second_plan_reads_no_file(lite, tmp_path, monkeypatch):
+    world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE})
     world.settled()
     from reconcile.stores import table_loading
@@ -80,17 +80,17 @@ def test_an_edit_by_hand_is_drift_and_comes_back_by_rollback(lite, tmp_path):
     assert rows(lite, "people") == [(1, "by hand", "007"), (2, "bob", "12")]
 
 
-def test_both_sides_changed_is_a_conflict(database, tmp_path):  # noqa: F811
-    world = world_of(database, tmp_path)
+def test_both_sides_changed_is_a_conflict(lite, tmp_path):
+    world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE})
     world.settled()
-    database.sql("INSERT INTO people VALUES (9, 'eve', '0')")
+    lite.sql("INSERT INTO people VALUES (9, 'eve', '0')")
     world.put(**{"people.csv": "id,name,zip\n1,ann,007\n"})
     plan = world.plan()
     assert plan.exit_code() == 3
     assert [conflict.key for conflict in plan.conflicts] == ["people"]
     assert world.apply().exit_code == 3
-    assert len(rows(database, "people")) == 3
+    assert len(rows(lite, "people")) == 3
 
 
 def test_a_strangers_table_is_never_taken(database, tmp_path):  # noqa: F811
@@ -105,8 +105,8 @@ def test_a_strangers_table_is_never_taken(database, tmp_path):  # noqa: F811
     assert rows(database, "other") == [(1,)]
 
 
-def test_a_lost_state_adopts_what_the_ledger_knows(database, tmp_path):  # noqa: F811
-    world = world_of(database, tmp_path)
+def test_a_lost_state_adopts_what_the_ledger_knows(lite, tmp_path):
+    world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE, "other.csv": "a\n1\n"})
     world.settled()
     world.state = str(tmp_path / "another" / "state.db")
@@ -114,8 +114,8 @@ def test_a_lost_state_adopts_what_the_ledger_knows(database, tmp_path):  # noqa:
     world.settled()
 
 
-def test_what_is_read_in_another_way_is_made_anew(database, tmp_path):  # noqa: F811
-    world = world_of(database, tmp_path)
+def test_what_is_read_in_another_way_is_made_anew(lite, tmp_path):
+    world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE})
     world.settled()
     world.options["table"]["types"] = {"id": "text"}
@@ -123,7 +123,7 @@ def test_what_is_read_in_another_way_is_made_anew(database, tmp_path):  # noqa: 
     assert (change.action, change.reason, change.drift) == ("update", "remade", False)
     assert [column.name for column in change.inside.columns] == ["id"]
     world.settled()
-    assert rows(database, "people")[0][0] == "1"
+    assert rows(lite, "people")[0][0] == "1"
 
 
 def test_columns_that_change_are_told(lite, tmp_path):
@@ -186,8 +186,8 @@ def test_a_name_that_no_table_can_have_is_told_by_the_plan(database, tmp_path, n
 
 
 @pytest.mark.hazard("Q01")
-def test_a_bad_row_keeps_the_table(database, tmp_path):  # noqa: F811
-    world = world_of(database, tmp_path, table={"types": {"id": "integer"}})
+def test_a_bad_row_keeps_the_table(lite, tmp_path):
+    world = world_of(lite, tmp_path, table={"types": {"id": "integer"}})
     world.put(**{"people.csv": PEOPLE, "other.csv": "a\n1\n"})
     world.settled()
     world.put(**{"people.csv": PEOPLE + "x,cy,1\n", "other.csv": "a\n2\n"})
@@ -196,8 +196,8 @@ def test_a_bad_row_keeps_the_table(database, tmp_path):  # noqa: F811
     assert "people.csv:4:1" in problem.reason
     assert "The table keeps its 2 rows." in problem.reason
     assert world.apply().exit_code == 7
-    assert len(rows(database, "people")) == 2
-    assert rows(database, "other") == [(2,)]
+    assert len(rows(lite, "people")) == 2
+    assert rows(lite, "other") == [(2,)]
 
 
 @pytest.mark.hazard("Q01")

