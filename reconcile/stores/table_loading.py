@@ -189,7 +189,7 @@ def staging(load: str) -> str:
 
 
 def drop_with_rejects(session: Session, name: str) -> None:
-    """A table of ours, and that of its rejects."""
+    """A table that is being filled, and that of its rejects: both names are ours alone, whatever they hold."""
     drop(session, name)
     drop(session, name + REJECTED)
 

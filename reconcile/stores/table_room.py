@@ -277,7 +277,9 @@ class Room:
         if not others:
             self._check_content("delete", row)
             self._check_nothing_hangs("delete", row.name)
-            drop_with_rejects(self.session, row.name)
+            drop(self.session, row.name)
+            if row.rejected:
+                drop(self.session, row.name + REJECTED)
         elif not has_control(key):
             self._rename(row, aside := _free_name(), leaves=True)
             self.ledger.renamed(row.name, aside)

@@ -52,6 +52,16 @@ def test_a_second_plan_reads_no_file(lite, tmp_path, monkeypatch):
     assert world.told() == []
 
 
+def test_a_table_that_is_called_like_rejects_is_not_dropped_with_another(database, tmp_path):  # noqa: F811
+    world = world_of(database, tmp_path, keep="never")
+    world.put(**{"orders.csv": PEOPLE})
+    world.write("orders__rejected.csv", "a\n1\n")
+    world.settled()
+    world.remove("orders.csv")
+    world.settled()
+    assert rows(database, "orders__rejected") == [(1,)]
+
+
 def test_a_column_without_a_value_gets_its_type_from_the_first(lite, tmp_path):
     world = world_of(lite, tmp_path)
     world.put(**{"t.csv": "a,b\n1,\n2,\n"})
