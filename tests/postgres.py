@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 import itertools
+import json
 import os
 from pathlib import Path
 import pwd
@@ -72,11 +73,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """PostgreSQL, shared by all workers."""
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    with member(shared / "postgres.json", _start) as port:
+    book = shared / "postgres.json"
+    with member(book, _start) as port:
         yield Postgres(port)
+    told = json.loads(book.read_text())
+    if not told["users"]:
+        shutil.rmtree(told["home"], ignore_errors=True)
 
 
-def _start() -> dict[str, int]:
+def _start() -> dict[str, Any]:
     programs, user = _programs(), _user()
     home = Path(tempfile.mkdtemp(prefix="pg-"))  # below pytest's own folder nobody else may look
     if user is not None:
@@ -100,7 +105,7 @@ def _start() -> dict[str, int]:
     if not _answers(port, started):
         stop(started.pid)
         pytest.fail(f"PostgreSQL does not start, see {home / 'log'}")
-    return {"port": port, "pid": started.pid}
+    return {"port": port, "pid": started.pid, "home": str(home)}
 
 
 def _answers(port: int, started: subprocess.Popen[bytes]) -> bool:

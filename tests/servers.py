@@ -105,7 +105,7 @@ def seaweed_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def member(book: Path, start: Callable[[], dict[str, int]]) -> Iterator[int]:
+def member(book: Path, start: Callable[[], dict[str, Any]]) -> Iterator[int]:
     """The port of the one server of a session: started (port, pid) by who comes first, stopped by who goes last."""
     with _locked(book):
         told = json.loads(book.read_text()) if book.exists() else {"users": 0}

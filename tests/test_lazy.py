@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {
-    "boto3", "botocore", "databricks", "duckdb", "jsonschema", "networkx", "obstore", "rich", "tabulate", "watchfiles",
+    "adbc_driver_manager", "boto3", "botocore", "databricks", "duckdb", "jsonschema", "networkx", "obstore", "pyarrow",
+    "rich", "tabulate", "watchfiles",
 }  # fmt: skip
 PROGRAM = """
 import atexit, os, runpy, sys

@@ -20,6 +20,15 @@ def test_the_target_of_a_mapping(place):
     place.applied()
 
 
+def test_a_database(bare):
+    told = bare("create", "sqlite:///deep/shop.db", "--json").json
+    [made] = told["made"]
+    assert made.startswith("SQLite file ")
+    assert made.endswith("deep/shop.db")
+    assert (bare.root / "deep/shop.db").is_file()
+    assert "is there" in bare("create", "sqlite:///deep/shop.db").out
+
+
 def test_what_nobody_can_make(bare):
     assert bare("create", "nonsense://place").code == 1
 
