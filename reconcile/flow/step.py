@@ -161,8 +161,12 @@ class Step:
         if target.traits.keeps != "move" or not self._may_keep(change):
             kept, expect = self.keep(change)
             return kept, target.write(change.key, body, expect=expect)
-        kept = undo_key(self.run, change.key)
-        return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
+        try:
+            kept = undo_key(self.run, change.key)
+            return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
+        except ChangedError:  # as in `put_aside`
+            kept = undo_key(self.run, change.key, token_hex(4))
+            return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
 
     def _read_back(self, entry: Entry) -> Digest:
         """The digest of what was just written; where it cannot be read the write stands, and is left to be settled."""

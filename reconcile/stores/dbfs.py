@@ -171,23 +171,35 @@ class DbfsStore(DatabricksStore):
             return self._moved(source, key)
 
     def _replace(self, source: str, key: str, aside: str) -> Reply:
-        """What is there is moved out of the way, and back if the new one cannot take its place."""
+        """What is there is moved out of the way, and back if the new one cannot take its place.
+
+        Where it is to be kept it goes there at once: whoever dies on the way loses nothing.
+        """
         token = _token(source) if _is_temporary(source) else token_hex(8)
-        old = temporary(key, token) + OLD
-        try:
-            self._moved(key, old)
-            reply = self._moved(source, key)
-        except BaseException:
-            with suppress(StoreError):
-                self._moved(old, key)
-            raise
+        old = aside or temporary(key, token) + OLD
         if aside:
             self.post("mkdirs", aside.rpartition("/")[0], op="write")
-            self._moved(old, aside)
-            return reply
-        with suppress(StoreError):  # the new one stands; the old one is found by its name
-            self.remove(old)
+        try:
+            self._moved(key, old)
+        except BusyError:  # it may have been made
+            self._moved_back(old, key)
+            raise
+        try:
+            reply = self._moved(source, key)
+        except BaseException as error:
+            if not self._moved_back(old, key) and isinstance(error, StoreError):
+                error.hint = f"nothing has that name now; what it held stands under {self.path(old)}"
+            raise
+        if not aside:
+            with suppress(StoreError):  # the new one stands; the old one is found by its name
+                self.remove(old)
         return reply
+
+    def _moved_back(self, old: str, key: str) -> bool:
+        with suppress(StoreError):
+            self._moved(old, key)
+            return True
+        return False
 
     def _moved(self, source: str, target: str) -> Reply:
         """One move. Where its answer was lost, and nothing is at the old name any more, it was made."""
@@ -234,7 +246,7 @@ class DbfsStore(DatabricksStore):
     def discard(self, key: str, mark: str) -> None:
         """Removes what a write of `key` left; what it had moved out of the way goes back, if nothing took its place."""
         temp = temporary(key, mark)
-        if self.find(temp + OLD, "discard") is not None:
+        if not _is_temporary(key) and self.find(temp + OLD, "discard") is not None:
             if self.find(key, "discard") is None:
                 self._moved(temp + OLD, key)
             else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from msgspec import structs
 import pytest
 
 from reconcile.core.entry import ABSENT, Problem
-from reconcile.core.errors import BusyError, ChangedError, RefusedError
+from reconcile.core.errors import BusyError, ChangedError, DeniedError, RefusedError
 from reconcile.stores.wrap import Retrying
 from reconcile.testing.samples import body_of, content, listed, stream_of
 from tests.fakes.databricks import Emulator
@@ -43,6 +46,46 @@ def test_who_dies_between_two_moves_gets_the_old_file_back(emulator: Emulator) -
     assert listed(store) == []
     store.discard("a", "0123")
     assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"old"}
+
+
+@pytest.mark.hazard("R33")
+@pytest.mark.parametrize("dies_at", [1, 2])
+def test_who_dies_while_replacing_what_is_to_be_kept_loses_nothing(emulator: Emulator, dies_at: int) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    store.write("a", body_of(b"old"), expect=ABSENT)
+    old = store.stat("a")
+    lost = broken.lose_after() if dies_at == 2 else broken.lose_before()
+    fault = emulator.faults.add(lost, "POST", "/api/2.0/dbfs/(move|delete)", nth=2, times=None)
+    with suppress(BusyError):
+        store.write(
+            "a", structs.replace(body_of(b"newer", token="0123"), aside=".reconcile/undo/1/a"), expect=old.version
+        )
+    assert fault.fired
+    emulator.faults.heal()
+    store.discard("a", "0123")
+    assert emulator.tree("dbfs:")["dbfs:/landing/.reconcile/undo/1/a"] == b"old"
+
+
+def test_where_what_is_kept_of_another_stands_nothing_is_touched(emulator: Emulator) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    store.write("a", body_of(b"old"), expect=ABSENT)
+    emulator.put("dbfs:/landing/.reconcile/undo/1/a", b"another's")
+    before = emulator.tree("dbfs:")
+    with pytest.raises(ChangedError):
+        store.write(
+            "a", structs.replace(body_of(b"newer"), aside=".reconcile/undo/1/a"), expect=store.stat("a").version
+        )
+    assert emulator.tree("dbfs:") == before
+
+
+def test_a_replacement_that_cannot_be_put_back_says_where_it_is(emulator: Emulator) -> None:
+    store = opened(emulator, "dbfs:/landing")
+    store.write("a", body_of(b"old"), expect=ABSENT)
+    there = store.stat("a")
+    emulator.faults.add(broken.refuse(403, "PERMISSION_DENIED"), "POST", "/api/2.0/dbfs/move", nth=2, times=None)
+    with pytest.raises(DeniedError) as refused:
+        store.write("a", structs.replace(body_of(b"newer"), aside=".reconcile/undo/1/a"), expect=there.version)
+    assert "/landing/.reconcile/undo/1/a" in refused.value.hint
 
 
 def test_a_half_written_file_never_has_a_name(emulator: Emulator, monkeypatch) -> None:
