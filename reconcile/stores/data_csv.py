@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
-import tempfile
-from typing import IO, TYPE_CHECKING, Final, cast
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Final
 
 from reconcile.stores.data_engine import literal
 from reconcile.stores.data_file import DataError, Dialect, Reading, Reject
 from reconcile.stores.data_lines import Line, Lines
-from reconcile.stores.data_plain import Plain
+from reconcile.stores.data_plain import Plain, temporary
 from reconcile.stores.data_relation import MAX_REJECTS, Cell, shown
 from reconcile.stores.data_sniff import Sniffed
 
@@ -31,13 +30,13 @@ class CsvRelation:
         self.width = len(dialect.names)
         self.name = name
         self.rejects: list[Reject] = []
+        self.row_count: int | None = None
         self._nulls = reading.null_values
         self._quarantine = reading.on_bad_rows == "quarantine"
         self._plain = plain
         self._dialect = dialect
-        self._newline = sniffed.newline
-        self._readable = sniffed.readable
-        self._copy: IO[bytes] | None = None
+        self._sniffed = sniffed
+        self._copy: Plain | None = None
         self._longest_bytes = 0
 
     @property
@@ -51,10 +50,10 @@ class CsvRelation:
 
     def source(self, _connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:
         """What stands behind FROM. Only the strict form, which tells no nulls, minds a null too much in a row."""
-        if self._copy is None and (not self._readable or (self.width == 1 and self._plain.has_empty_lines())):
-            self.mend()  # of empty lines DuckDB takes some for rows of nothing, where there is one column
+        if self._copy is None and not self._readable:
+            self._rewrite()
         copied = self._copy is not None
-        newline = "\n" if copied else self._newline
+        newline = "\n" if copied else self._sniffed.newline
         options = {
             "auto_detect": "false",
             "columns": "{" + ", ".join(f"c{i}: 'VARCHAR'" for i in range(self.width)) + "}",
@@ -65,6 +64,8 @@ class CsvRelation:
             "strict_mode": "true",
             "compression": "'none'",
             "allow_quoted_nulls": "false",
+            # One thread makes no wrong guess, but drops an open quote at the end of a file silently; a copy has none.
+            "parallel": str(not copied).lower(),
         }
         options["nullstr"] = _list([NOWHERE] if strict or not self._nulls else self._nulls)
         if newline == "\n":
@@ -72,30 +73,41 @@ class CsvRelation:
             options["new_line"] = "'\\n'"
         if self._longest_bytes > MAX_LINE_BYTES:
             options["max_line_size"] = str(self._longest_bytes + 2)
-        path = f"/proc/self/fd/{self._copy.fileno()}" if self._copy else self._plain.path
-        return f"read_csv({literal(path)}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+        path = literal((self._copy or self._plain).path)
+        return f"read_csv({path}, {', '.join(f'{key} = {value}' for key, value in options.items())})"
 
     def mend(self) -> bool:
-        """Makes the file readable where DuckDB says that it is not; False if that was done before.
+        """Makes the file readable where DuckDB says that it is not; False if there is no more to do.
 
-        Raises `DataError` at the first record that is broken, or puts it aside.
+        Raises `DataError` at the first record that is broken, or puts it aside. There need not be one: DuckDB's threads
+        guess where a record begins in the middle of a file, and a wrong guess ends in an error.
         """
         if self._copy is not None:
             return False
-        copy = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - closed in close()
+        self._rewrite()
+        return True
+
+    @cached_property
+    def _readable(self) -> bool:
+        """Whether DuckDB sees the records of the file as it is; of empty lines it takes some for rows of one column."""
+        return self._sniffed.readable and not (self.width == 1 and self._plain.has_empty_lines())
+
+    def _rewrite(self) -> None:
+        """Copies the good records, each of which ends in LF then."""
+        copy, rows = temporary(), 0
         try:
             for line in self._records():
                 fault = self._fault(line)
                 if fault is None:
-                    self._longest_bytes = max(self._longest_bytes, copy.write(line.text.encode() + b"\n"))
+                    rows += 1
+                    self._longest_bytes = max(self._longest_bytes, copy.file.write(line.text.encode() + b"\n"))
                 else:
                     self._put_aside(line, fault)
-            copy.flush()
+            copy.file.flush()
         except BaseException:
             copy.close()
             raise
-        self._copy = copy
-        return True
+        self._copy, self.row_count = copy, rows
 
     def _put_aside(self, line: Line, fault: DataError) -> None:
         if not self._quarantine or len(self.rejects) >= MAX_REJECTS:

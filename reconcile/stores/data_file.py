@@ -2,14 +2,14 @@
 
 What goes in: a `Reading` (what the spec says) and, for a file that was loaded before, its `Shape` (what was found
 then). What comes out: a `DataFile`, with its `Shape` and a stream of Arrow record batches, each column of the one type
-that `Column.arrow` names. Everything here is a value that can stand in a ledger as JSON; `data_reading.read_data` makes
+that `arrow_type` names. Everything here is a value that can stand in a ledger as JSON; `data_reading.read_data` makes
 a `DataFile` of an opened file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -135,6 +135,10 @@ class DataFile(Protocol):
 
     def close(self) -> None:
         """Gives back memory, handles and temporary files."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def arrow_type(type_name: str) -> pa.DataType:

@@ -30,7 +30,7 @@ HINTS: Final = {
 """What a cell of such looks may be; whether it is, is asked of the rule in `data_types`."""
 
 Ask = Callable[[Sequence[str]], tuple[Any, ...]]
-"""Runs aggregates over the rows of the file."""
+"""Runs aggregates over the rows of the file; the first of them counts these."""
 
 
 class Found(NamedTuple):

@@ -47,6 +47,7 @@ class JsonRelation:
     def __init__(self, plain: Plain, found: Format, name: str, *, quarantine: bool) -> None:
         self.name = name
         self.rejects: list[Reject] = []
+        self.row_count: int | None = None
         self._plain = plain
         self._format = found
         self._quarantine = quarantine

@@ -48,6 +48,7 @@ class ParquetRelation:
     def __init__(self, plain: Plain, name: str) -> None:
         self.name = name
         self.rejects: list[Reject] = []
+        self.row_count: int | None = None
         self._plain = plain
         path = f"read_parquet({literal(plain.path)})"
         try:

@@ -20,6 +20,7 @@ import zlib
 from reconcile.stores.data_file import Compression, DataError, Grown
 from reconcile.stores.disk import translated
 
+LINUX: Final[bool] = sys.platform.startswith("linux")
 CHUNK_BYTES: Final = 1 << 20
 HEAD_BYTES: Final = 1 << 20
 MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst"}
@@ -42,7 +43,7 @@ class Plain:
 
     def __init__(self, file: IO[bytes], path: str = "") -> None:
         self.file = file
-        self.path = path if path and not sys.platform.startswith("linux") else f"/proc/self/fd/{file.fileno()}"
+        self.path = path if path and not LINUX else f"/proc/self/fd/{file.fileno()}"
         self.compression: Compression = ""
         self.encoding = ""
         self.first_line = 1
@@ -82,6 +83,14 @@ def open_plain(path: str, name: str, *, encoding: str = "", grown: Grown | None 
             raise
 
 
+def temporary() -> Plain:
+    """An empty file that goes when it is closed; without a name where it can be opened without one."""
+    if LINUX:
+        return Plain(cast("IO[bytes]", tempfile.TemporaryFile()))
+    named = tempfile.NamedTemporaryFile()  # noqa: SIM115 - given on
+    return Plain(cast("IO[bytes]", named), named.name)
+
+
 def text_encoding(declared: str) -> str:
     """Python's name of a declared encoding; `DataError` for one it does not have."""
     try:
@@ -108,7 +117,7 @@ def _made_plain(plain: Plain, name: str, encoding: str, grown: Grown | None) -> 
 
 def _copied(plain: Plain, name: str, grown: Grown | None) -> Plain:
     """A temporary file with the plain bytes; the original is closed."""
-    copy = Plain(cast("IO[bytes]", tempfile.TemporaryFile()))  # noqa: SIM115 - given on
+    copy = temporary()
     copy.compression, copy.encoding = plain.compression, plain.encoding
     try:
         if grown is not None:

@@ -59,11 +59,13 @@ class Opened(NamedTuple):
 class Relation(Protocol):
     """The rows of a file. Each adapter of a format is one.
 
-    `rejects` are the records that are none and were left out.
+    `rejects` are the records that are none and were left out, `row_count` says how many are none of them, once they
+    were counted.
     """
 
     name: str
     rejects: list[Reject]
+    row_count: int | None
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -86,13 +88,15 @@ class Relation(Protocol):
 
 
 def asked(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
-    """The one row of aggregates over the relation."""
+    """The one row of aggregates over the relation. The first of them counts the rows."""
 
     def answer() -> tuple[Any, ...]:
         with closing(cursor()) as connection:
             source = relation.source(connection, strict=True)
             row = connection.execute(f"SELECT {', '.join(questions)} FROM {source}").fetchone()  # noqa: S608
         assert row is not None, "aggregates make one row"
+        checked(relation, row[0])
+        relation.row_count = row[0]
         return tuple(row)
 
     while True:
@@ -100,6 +104,13 @@ def asked(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
             return answer()
         except failures() as error:
             mend(relation, error)
+
+
+def checked(relation: Relation, rows: int) -> None:
+    """Raises if another number of rows was counted before: an engine that loses rows must not be believed."""
+    if relation.row_count not in (None, rows):
+        message = f"{rows:,} rows were read, where there had been {relation.row_count:,}"
+        raise DataError(message, op="read", path=relation.name, hint="did it change? else please report this")
 
 
 def mend(relation: Relation, error: BaseException) -> None:

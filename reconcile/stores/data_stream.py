@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconcile.stores.data_engine import AHEAD, BATCH_ROWS, cursor, failures
 from reconcile.stores.data_file import Column, DataError, Reject, ShapeError, arrow_type
 from reconcile.stores.data_lines import Line
-from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened, mend, shown
+from reconcile.stores.data_relation import MAX_REJECTS, Cell, Opened, checked, mend, shown
 from reconcile.stores.data_types import Judged, certain, judge
 from reconcile.stores.disk import translated
 
@@ -55,6 +55,7 @@ class RowStream:
             except failures() as error:
                 mend(self._relation, error)
             else:
+                checked(self._relation, seen)
                 return
 
     def rejects(self) -> list[Reject]:

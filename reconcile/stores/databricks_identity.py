@@ -7,7 +7,7 @@ import logging
 from threading import Lock
 from typing import Any, Final
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import BusyError, StoreError, UsageError
 from reconcile.stores.databricks_errors import SignInError
 from reconcile.stores.options import StoreOptions
 
@@ -36,6 +36,7 @@ class Identity:
         self._config: Any = self._given
         self._lock = Lock()
         self._renewed = self._proven = 0
+        self._known = False
 
     @property
     def config(self) -> Any:
@@ -52,14 +53,14 @@ class Identity:
         try:
             said = dict(config.authenticate())
         except Exception as error:  # whatever a source of credentials raises: processes, files, other services
-            raise self.unknown(str(error)) from error
+            raise self._refused(error) from error
         if config.workspace_id:
             said["X-Databricks-Workspace-Id"] = str(config.workspace_id)
         return renewed, said | {"User-Agent": _user_agent(config)}
 
     def accepted(self, renewed: int) -> None:
         """Credentials that were found anew so often have been accepted."""
-        self._proven = max(self._proven, renewed)
+        self._proven, self._known = max(self._proven, renewed), True
 
     def renew(self, renewed: int, message: str) -> None:
         """After a refusal of credentials found anew `renewed` times: finds them once more.
@@ -80,6 +81,18 @@ class Identity:
         hint = f"databricks auth login -p {profile}" if profile else "databricks auth login, or give host and token"
         return SignInError(f"not signed in: {message}", op="open", path=self._url, hint=hint)
 
+    def _refused(self, error: Exception) -> StoreError:
+        """What keeps us from signing in: nobody who answers, for now, or nobody who knows us.
+
+        Who was known a moment ago is most likely still known: then it is worth another try, whatever was said.
+        """
+        from requests.exceptions import RequestException  # noqa: PLC0415 - comes with the SDK
+
+        unknown = self.unknown(str(error) or type(error).__name__)
+        if self._known or isinstance(error, (RequestException, TimeoutError, ConnectionError)):
+            return BusyError(unknown.message, op=unknown.op, path=unknown.path, hint=unknown.hint)
+        return unknown
+
     def _found(self) -> Any:
         from databricks.sdk.core import Config  # noqa: PLC0415 - a second, only for those who talk to Databricks
 
@@ -90,8 +103,8 @@ class Identity:
             return Config(
                 product="reconcile", product_version=__version__, retry_timeout_seconds=_PATIENCE_S, **self._words
             )
-        except (ValueError, OSError) as error:
-            raise self.unknown(str(error)) from error
+        except Exception as error:
+            raise self._refused(error) from error
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import Final, Self
 
 from reconcile.core.entry import Digest, Entry, Problem, Version
-from reconcile.core.errors import NotFoundError, StoreError, UsageError
+from reconcile.core.errors import ChangedError, NotFoundError, StoreError, UsageError
 from reconcile.core.inside import Inside
 from reconcile.core.path import has_control, is_control_area
 from reconcile.ports import Body, Hashes, Leftover, Traits
@@ -92,7 +92,8 @@ class TableStore:
         start, end = span or (0, None)
         at = 0
         with self._room() as room:
-            for chunk in csv_chunks(room.session, room.require("read", key, version).name):
+            row = room.require("read", key, version)
+            for chunk in csv_chunks(room.session, row.name, room.where(row)):
                 part = chunk[max(start - at, 0) : None if end is None else max(end - at, 0)]
                 at += len(chunk)
                 if part:
@@ -143,6 +144,9 @@ class TableStore:
                 if at_once:
                     work = partial(self._write_at_once, key, content, body, (expect, load, before))
                     return self._loader.trying(work, before)
+                if before is not None and content.is_large and (grown := self._grown(content, body, load, before)):
+                    return self._append(key, before, grown, expect)
+            with content_of(body) as content:
                 staged = self._loader.load(content, body, load, before)
             with self._room(write=True) as room:
                 room.expect("write", key, expect)
@@ -160,6 +164,22 @@ class TableStore:
             free = room.expect("write", key, expect) is None and not has_control(key)
             row = self._loader.filled(room.session, data, before, load, name=key if free else "")
             return self._put(room, key, self._loader.finished(row, content, body))
+
+    def _grown(self, content: Content, body: Body, load: str, before: Row) -> Row | None:
+        """Only the new rows, loaded beside, of a file that grew; of a table that has those from before."""
+        if not before.digest or not before.size < body.size_bytes:
+            return None
+        with self._room() as room:
+            if not room.is_untouched(before):
+                return None
+        return self._loader.grown(content, body, load, before)
+
+    def _append(self, key: str, before: Row, grown: Row, expect: Version) -> Entry:
+        with self._room(write=True) as room:
+            room.expect("write", key, expect)
+            if not room.is_untouched(before):
+                raise ChangedError("was edited while its new rows were loaded", op="write", path=key)
+            return room.append(before, grown)
 
     def _put(self, room: Room, key: str, row: Row) -> Entry:
         entry = room.put(key, row)
@@ -184,7 +204,11 @@ class TableStore:
             row = room.require("move", entry.key, entry.version)
             if not room.is_same(key, entry.key):
                 room.expect("move", key, expect)
-            return self._put(room, key, row)
+            if not row.upto:
+                return self._put(room, key, row)
+            moved = self._put(room, key, self._loader.duplicate(room.session, row))
+            room.ledger.drop(row.key)
+            return moved
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Each in a transaction of its own."""

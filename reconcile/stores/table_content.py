@@ -31,13 +31,25 @@ class Content:
         self._body = body
         self._stream = stream
         self._digest = digest
+        self._marks: dict[int, bytes] = {}
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is read through the handle of its file, and not finished yet."""
+        return self._digest is None
 
     def finish(self) -> Digest:
         """Reads the stream to its end, if that was not done before. `UnstableError` when the source did not hold."""
         if self._digest is None:
             assert self._stream is not None
-            self._digest = _drained(self._stream, self._body, None)
+            self._digest = _drained(self._stream, self._body, None, self._marks)
         return self._digest
+
+    def begins_with(self, size_bytes: int, digest: Digest) -> bool:
+        """Finishes; whether the first bytes are those of this digest, found out in the same pass."""
+        self._marks = {size_bytes: b""}
+        self.finish()
+        return self._marks[size_bytes] == digest
 
 
 @contextmanager
@@ -72,9 +84,15 @@ def _spool(body: Body) -> Iterator[tuple[BinaryIO, str]]:
             yield cast("BinaryIO", spool), spool.name
 
 
-def _drained(stream: BinaryIO, body: Body, spool: BinaryIO | None) -> Digest:
+def _drained(stream: BinaryIO, body: Body, spool: BinaryIO | None, marks: dict[int, bytes] | None = None) -> Digest:
+    """Reads all of it. `marks` gets, for each number of bytes in it, the digest of so many first ones."""
     digest, size_bytes = sha256(), 0
     while chunk := stream.read(CHUNK_BYTES):
+        for mark in marks or ():
+            if size_bytes < mark <= size_bytes + len(chunk):
+                first = digest.copy()
+                first.update(chunk[: mark - size_bytes])
+                marks[mark] = first.digest()  # type: ignore[index] # it has this very key
         size_bytes += len(chunk)
         digest.update(chunk)
         if spool is not None:

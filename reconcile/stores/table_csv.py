@@ -10,13 +10,13 @@ from typing import Any
 from reconcile.stores.table_engine import Session
 
 
-def csv_chunks(session: Session, name: str) -> Iterator[bytes]:
+def csv_chunks(session: Session, name: str, where: str) -> Iterator[bytes]:
     """A header, then the rows; NULL is empty, an empty text is quoted."""
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
     plain.writerow([column for column, _ in session.columns(name)])
     yield _taken(text)
-    for rows in session.scan(name):
+    for rows in session.scan(name, where):
         for row in rows:
             plain.writerow([_cell(value) for value in row])
         yield _taken(text)

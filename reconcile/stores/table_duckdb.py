@@ -147,9 +147,9 @@ class DuckdbSession:
         """As it is."""
         return self._connection.execute(sql, list(values)).fetchall()
 
-    def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+    def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """In the order of loading."""
-        cursor = self._connection.execute(f"SELECT * FROM {quoted(name)}")
+        cursor = self._connection.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
         while rows := cursor.fetchmany(SCAN_ROWS):
             yield rows
 
@@ -185,7 +185,8 @@ class DuckdbSession:
         try:
             self._connection.execute(f"INSERT INTO {quoted(name)} SELECT * FROM {RESERVED}batches")
         finally:
-            self._connection.unregister(f"{RESERVED}batches")
+            with _forgiving():  # after an error nothing more can be done in this transaction
+                self._connection.unregister(f"{RESERVED}batches")
 
     def checksum(self, name: str) -> str:
         """Of every row by itself, so that their order does not count."""
@@ -196,6 +197,17 @@ class DuckdbSession:
     def settle(self, name: str, load: str) -> Seen:  # noqa: ARG002 - the database keeps no note of loads
         """Rows and columns."""
         return self.look({name: ("new", 0)})[name]
+
+    def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
+        """The sum over all content is made anew."""
+        self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        return self.settle(name, load)
+
+    def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - rows are numbered as they come
+        """By rowid, which counts from 0."""
+        if any(column.lower() == "rowid" for column, _ in self.columns(name)):
+            raise RefusedError("a column hides the numbers of its rows", op="read", path=name)
+        return f"rowid < {rows}"
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Views find their table by its name; indexes are made anew, constraints cannot be."""

@@ -51,8 +51,8 @@ class Session(Protocol):
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """One statement of portable SQL; its rows."""
 
-    def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
-        """All rows of a table in the database's order, some at a time."""
+    def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
+        """The rows of a table in the database's order, some at a time."""
 
     def names(self, name: str | None = None) -> dict[str, bool]:
         """What stands where a table could, ours too: True for a table, False for a view and the like.
@@ -77,6 +77,12 @@ class Session(Protocol):
 
     def settle(self, name: str, load: str) -> Seen:
         """Notes that the table is now as the load made it: `look` compares with that. Its rows are counted."""
+
+    def append(self, name: str, new: str, mark: str, load: str) -> Seen:
+        """Adds the rows of the table `new` to a table that has `mark`; as `settle` for the rows of both loads."""
+
+    def first(self, name: str, rows: int, mark: str) -> str:
+        """The condition that holds for the rows a table had while it had `rows` of them, and `mark`."""
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Gives the table `new` the name `name`. What had it is called `aside` from now on, or goes when that is "".

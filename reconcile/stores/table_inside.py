@@ -43,17 +43,30 @@ def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> 
     """Columns always; rows as far as that is cheap. Without a room there is no database yet."""
     there = room.table(key) if room is not None else None
     row = there if there is not None and there.load else None
+    with content_of(body) as content:
+
+        def looked(*, pin: bool) -> Inside:
+            with loader.opened(content, body, row, pin=pin) as data:
+                return _looked(room, loader, (there, row), body, data)
+
+        return loader.trying(looked, row)
+
+
+def _looked(
+    room: Room | None, loader: Loader, known: tuple[Row | None, Row | None], body: Body, data: DataFile
+) -> Inside:
+    """What the open file would do to the table that is there (in `known`, with what we loaded, if it is ours)."""
+    there, row = known
     old = room.session.columns(there.name) if room is not None and there is not None else ()
-    with content_of(body) as content, loader.opened(content, body, row) as data:
-        differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
-        rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
-        inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
-        if room is not None and there is not None and differing and (hanging := room.session.hanging(there.name)):
-            return replace(inside, refused=f"its columns change, and others hang on it: {', '.join(hanging)}")
-        if body.size_bytes > COUNTED_BYTES:
-            return inside
-        before = _before(room, row, data) if not differing else None
-        return _with_rows(inside, before, data, loader.key)
+    differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
+    rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
+    inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
+    if room is not None and there is not None and differing and (hanging := room.session.hanging(there.name)):
+        return replace(inside, refused=f"its columns change, and others hang on it: {', '.join(hanging)}")
+    if body.size_bytes > COUNTED_BYTES:
+        return inside
+    before = _before(room, row, data) if not differing else None
+    return _with_rows(inside, before, data, loader.key)
 
 
 def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tuple[Any, ...]] | None:

@@ -23,7 +23,7 @@ LOADING: Final = f"{CONTROL_DIR}/load/"
 
 _COLUMNS: Final = (
     "key TEXT, name TEXT, load TEXT, digest TEXT, size BIGINT, rows BIGINT, rejected BIGINT, "
-    "mark TEXT, checksum TEXT, recipe TEXT, shape TEXT, made_ns BIGINT, edits BIGINT"
+    "mark TEXT, checksum TEXT, recipe TEXT, shape TEXT, made_ns BIGINT, edits BIGINT, upto BIGINT"
 )
 
 
@@ -33,7 +33,8 @@ class Row(Struct, frozen=True):
     `digest` (hexadecimal) and `size` (bytes) are those of the file, `rows` and `rejected` how many of its rows are in
     the table and in the one of rejects. `mark` and `checksum` are what the database tells of it while nobody edits it.
     `recipe` stands for how the file was read, `shape` is what was found. `made_ns`: when it came to its key (Unix).
-    `edits` are those by others since, where the database counts them here.
+    `edits` are those by others since, where the database counts them here. `upto`: only so many first rows are meant,
+    of a table to which more were appended (0: all).
     """
 
     key: str
@@ -49,6 +50,7 @@ class Row(Struct, frozen=True):
     shape: str = ""
     made_ns: int = 0
     edits: int = 0
+    upto: int = 0
 
     @property
     def source_digest(self) -> Digest:

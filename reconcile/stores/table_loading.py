@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from secrets import token_hex
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -12,7 +12,8 @@ import msgspec
 
 from reconcile.core.errors import DamagedError, NotFoundError, RefusedError
 from reconcile.ports import Body
-from reconcile.stores.data_file import Column, DataError, DataFile, Reject, Shape, ShapeError
+from reconcile.stores.data_append import grown_part
+from reconcile.stores.data_file import Column, DataError, DataFile, Reject, ShapeError
 from reconcile.stores.data_reading import read_data
 from reconcile.stores.table_columns import aligned, differing, evolved, same
 from reconcile.stores.table_content import Content
@@ -23,6 +24,9 @@ from reconcile.stores.table_steps import create, drop, fill
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MOST_LOADS: Final = 20
+"""After so many appends a table is loaded as a whole again, where the database notes each of them."""
 
 Made = TypeVar("Made")
 
@@ -58,6 +62,29 @@ class Loader:
                 return self.filled(session, data, before, load)
 
         return self.finished(self.trying(staged, before), content, body)
+
+    def grown(self, content: Content, body: Body, load: str, before: Row) -> Row | None:
+        """A table with only the rows that a file got since it was loaded; None when it did not simply grow."""
+        found = before.found
+        if found is None or before.recipe != self._recipe.digest or before.rejected or before.upto:
+            return None
+        if before.mark.count(",") >= MOST_LOADS:
+            return None
+        name = body.origin or "table.csv"
+        part = grown_part(content.path, name, found, loaded_bytes=before.size, loaded_rows=before.rows)
+        if isinstance(part, str):
+            return None
+        try:
+            with (
+                closing(read_data(content.path, name, self._recipe.reading, pinned=found, grown=part)) as data,
+                self._engine.session(write=True) as session,
+            ):
+                row = self.filled(session, data, before, load)
+        except DataError:  # a full load tells best what is wrong
+            return None
+        if row.rejected or not content.begins_with(before.size, before.source_digest):
+            return None
+        return self.finished(row, content, body)
 
     def trying(self, work: Callable[..., Made], before: Row | None) -> Made:
         """`work(pin=True)`; where the pinned types turn out not to hold, `work(pin=False)`."""
@@ -115,10 +142,11 @@ class Loader:
         name = staging(load)
         if row.found is not None:
             create(session, name, self.typed(row.found.columns))
-            session.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(row.name)}")
+            where = session.first(row.name, row.upto, row.mark) if row.upto else "TRUE"
+            session.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(row.name)} WHERE {where}")
         else:
             session.run(f"CREATE TABLE {quoted(name)} AS SELECT * FROM {quoted(row.name)}")
-        copy = msgspec.structs.replace(row, key=LOADING + load, name=name, load=load, rejected=0)
+        copy = msgspec.structs.replace(row, key=LOADING + load, name=name, load=load, rejected=0, upto=0)
         Ledger(session).put(copy)
         seen = session.settle(name, load)
         return msgspec.structs.replace(copy, mark=seen.mark, checksum=session.checksum(name), rows=seen.rows)
@@ -132,7 +160,8 @@ class Loader:
             drop_with_rejects(session, row.name)  # of an earlier, killed try of this very load
             ledger.put(row)
         create(session, row.name, self.typed(columns))
-        fill(session, row.name, aligned(data, columns))
+        with _own_error(data):
+            fill(session, row.name, aligned(data, columns))
         if data.rejects:
             create(session, row.name + REJECTED, self.typed(_REJECT_COLUMNS))
             fill(session, row.name + REJECTED, _rejected(data.rejects))
@@ -147,7 +176,7 @@ class Loader:
             mark=seen.mark,
             checksum=session.checksum(row.name),
             recipe=self._recipe.digest,
-            shape=msgspec.json.encode(Shape(columns, data.shape.dialect)).decode(),
+            shape=msgspec.json.encode(msgspec.structs.replace(data.shape, columns=columns)).decode(),
         )
         if not name:
             ledger.put(row)
@@ -163,6 +192,17 @@ def drop_with_rejects(session: Session, name: str) -> None:
     """A table of ours, and that of its rejects."""
     drop(session, name)
     drop(session, name + REJECTED)
+
+
+@contextmanager
+def _own_error(data: DataFile) -> Iterator[None]:
+    """What was wrong with the file, where the database only says that its stream broke."""
+    try:
+        yield
+    except Exception as error:
+        if data.failure is not None and data.failure is not error:
+            raise data.failure from error
+        raise
 
 
 @contextmanager

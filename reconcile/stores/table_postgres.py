@@ -196,10 +196,10 @@ class PostgresSession:
             cursor.execute(sql, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def scan(self, name: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+    def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """In the order they lie."""
         with self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {quoted(name)}")
+            cursor.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
             while rows := cursor.fetchmany(1_000):
                 yield rows
 
@@ -260,8 +260,21 @@ class PostgresSession:
 
     def settle(self, name: str, load: str) -> Seen:  # noqa: ARG002 - the transaction itself is what marks the rows
         """The rows are those that this transaction wrote."""
+        return self._settled(name, "")
+
+    def _settled(self, name: str, before: str) -> Seen:
         [(xid,)] = self.run("SELECT (txid_current() % 4294967296)::text")
-        return self.look({name: (f"-.{xid}", 0)})[name]
+        return self.look({name: (f"-.{before}{xid}", 0)})[name]
+
+    def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
+        """The rows are those of the transactions that loaded before, and of this one."""
+        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+        self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        return self._settled(name, f"{mark.split('.')[1]},")
+
+    def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - who wrote a row tells more
+        """By the transactions that wrote them."""
+        return f"xmin IN ({_xids(mark.split('.')[1])})"
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """See `table_postgres_swap`."""
@@ -282,9 +295,13 @@ class PostgresSession:
         return dependents(self, name)
 
 
+def _xids(load: str) -> str:
+    return ", ".join(f"'{int(xid)}'::xid" for xid in load.split(","))
+
+
 def _counting(at: int, name: str, load: str) -> str:
     """How many rows a table has, and a text for those that the load did not write."""
-    edits = f"sum(xmin::text::bigint) FILTER (WHERE xmin <> '{int(load)}'::xid)"
+    edits = f"sum(xmin::text::bigint) FILTER (WHERE xmin NOT IN ({_xids(load)}))"
     return f"SELECT {at}, count(*), coalesce(({edits})::text, '') FROM {quoted(name)}"
 
 

@@ -98,8 +98,14 @@ class Room:
     def _entry(self, key: str, row: Row | None, seen: Seen) -> Entry:
         if row is None or not row.load:
             return Entry(key, 0, Version(f"-.{seen.rows}.{seen.mark}"), mtime_ns=row.made_ns if row else 0)
+        if row.upto:
+            return Entry(key, row.size, Version(f"{row.load}.{row.upto}.first"), row.made_ns)
         other = _OTHER_RECIPE if row.recipe not in ("", self._recipe) else ""
         return Entry(key, row.size, Version(f"{row.load}.{seen.rows}.{seen.mark}{other}"), row.made_ns)
+
+    def where(self, row: Row) -> str:
+        """The condition for the rows that are meant."""
+        return self.session.first(row.name, row.upto, row.mark) if row.upto else "TRUE"
 
     def count(self, row: Row) -> int:
         """How many rows a table has now; -1 for a stranger's."""
@@ -108,6 +114,9 @@ class Room:
 
     def is_untouched(self, row: Row) -> bool:
         """Whether the rows are those that were loaded, by all that can be found out."""
+        if row.upto:
+            [(rows,)] = self.session.run(f"SELECT count(*) FROM {quoted(row.name)} WHERE {self.where(row)}")
+            return bool(rows == row.upto)
         return self._seems_untouched(row) and self._has_sum(row)
 
     def _seems_untouched(self, row: Row) -> bool:
@@ -211,7 +220,10 @@ class Room:
         if row.rejected:
             rename(self.session, row.name + REJECTED, name + REJECTED)
         for each in kept:
-            self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
+            if marks[1] and each.upto:  # who wrote a row is not known any more
+                self.ledger.drop(each.key)
+            else:
+                self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
         return marks[0]
 
     def index(self, name: str, column: str) -> None:
@@ -219,6 +231,27 @@ class Room:
         index = _index_name(name, column)
         if not self._traits.max_key_bytes or len(index.encode()) <= self._traits.max_key_bytes:
             self.session.run(f"CREATE INDEX IF NOT EXISTS {quoted(index)} ON {quoted(name)} ({quoted(column)})")
+
+    def append(self, row: Row, new: Row) -> Entry:
+        """The rows of `new` are added to those of `row`; keys that stand for the same table now mean its first rows."""
+        for each in self.ledger.sharing(row.name):
+            if each.key != row.key and not each.upto:
+                self.ledger.put(replace(each, upto=each.rows))
+        seen = self.session.append(row.name, new.name, row.mark, new.load)
+        drop_with_rejects(self.session, new.name)
+        self.ledger.drop(new.key)
+        grown = replace(
+            row,
+            load=new.load,
+            digest=new.digest,
+            size=new.size,
+            rows=seen.rows,
+            mark=seen.mark,
+            checksum=self.session.checksum(row.name),
+            made_ns=time.time_ns(),
+        )
+        self.ledger.put(grown)
+        return self._entry(row.key, grown, seen)
 
     def share(self, key: str, row: Row) -> Entry:
         """Another key for the same table, one of ours."""

@@ -35,7 +35,7 @@ def _texts(column: pa.Array) -> list[Any]:
 
     texts = column.cast(pa.string())
     if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
-        texts = compute.replace_substring_regex(texts, r"\.000000", "")
-        texts = compute.replace_substring_regex(texts, "Z$", "+00:00")
+        texts = compute.replace_substring(texts, ".000000", "")
+        texts = compute.replace_substring(texts, "Z", "+00:00")
     told: list[Any] = texts.to_pylist()
     return told

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
-from reconcile.ports import Body, Traits
+from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
 from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
@@ -65,6 +65,14 @@ class _Object(Struct, frozen=True):
         return number(self.told, "modified_at") * 1_000_000
 
 
+class _Notebook(Struct, frozen=True):
+    """What only an export tells of a notebook: its suffix, and size and digest of its source."""
+
+    suffix: str
+    size: int
+    digest: Digest
+
+
 class WorkspaceStore(DatabricksStore):
     """One directory of one workspace."""
 
@@ -76,7 +84,7 @@ class WorkspaceStore(DatabricksStore):
     def __init__(self, root: str, options: StoreOptions) -> None:
         super().__init__(root, options, url=canonical(root, options))
         self.traits = replace(TRAITS, mount=root)
-        self._exported: dict[Version, tuple[str, bytes]] = {}
+        self._notebooks: dict[Version, _Notebook] = {}
 
     # --- looking
 
@@ -109,9 +117,17 @@ class WorkspaceStore(DatabricksStore):
             return Problem(one.name, error.message, hint=error.hint)
 
     def _notebook(self, one: _Object) -> Entry:
-        suffix, data = self._export(one)
-        digest = Digest(sha256(data).digest())
-        return Entry(f"{one.name}.{suffix}", len(data), one.version, one.mtime_ns, digest=digest)
+        found = self._looked_into(one)
+        if not found.suffix:
+            return Entry(one.name, 0, one.version, one.mtime_ns, kind=Kind.SPECIAL)
+        return Entry(f"{one.name}.{found.suffix}", found.size, one.version, one.mtime_ns, digest=found.digest)
+
+    def _looked_into(self, one: _Object) -> _Notebook:
+        """What a notebook is at its version; it is exported once."""
+        if one.version not in self._notebooks:
+            suffix, data = self._export(one)
+            self._notebooks[one.version] = _Notebook(suffix, len(data), Digest(sha256(data).digest()))
+        return self._notebooks[one.version]
 
     def find(self, key: str, op: str) -> Entry | None:
         """What is under a key: the file of that name, or the notebook that it would be."""
@@ -130,7 +146,7 @@ class WorkspaceStore(DatabricksStore):
             return there
         stem, suffix = split(key)
         one = self._status(stem, op) if suffix else None
-        if one is None or one.kind != "NOTEBOOK" or self._export(one)[0] != suffix:
+        if one is None or one.kind != "NOTEBOOK" or self._looked_into(one).suffix != suffix:
             return None
         return one
 
@@ -140,6 +156,10 @@ class WorkspaceStore(DatabricksStore):
         except NotFoundError:
             return None
         return _Object(key, str(said.get("object_type", "")), said)
+
+    def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
+        """By the digest of a notebook, which was exported to be listed; of a file only reading tells."""
+        return None if entry.digest is None else entry.digest == hashes.sha256
 
     # --- names
 
@@ -165,7 +185,6 @@ class WorkspaceStore(DatabricksStore):
             raise NotFoundError("does not exist", op="read", path=key)
         if version not in (None, ANY, there.version):
             raise ChangedError("is another version", op="read", path=key)
-        self._exported.pop(there.version, None)
         data = self._export(there)[1]
         after = self._status(there.name, "read")
         if after is None or after.version != there.version:
@@ -173,9 +192,7 @@ class WorkspaceStore(DatabricksStore):
         yield data[slice(*span)] if span else data
 
     def _export(self, one: _Object) -> tuple[str, bytes]:
-        """Suffix and bytes of an object at its version; of a notebook they are remembered."""
-        if one.version in self._exported:
-            return self._exported[one.version]
+        """Suffix ("" for a language that is not known) and bytes of an object."""
         jupyter = one.told.get("repos_export_format") == "JUPYTER"
         query = {"format": "JUPYTER" if jupyter else "SOURCE"} if one.kind == "NOTEBOOK" else {"format": "AUTO"}
         said = self.ask(lambda: self._get("export", self.path(one.name), op="read", key=one.name, query=query)).object(
@@ -187,8 +204,6 @@ class WorkspaceStore(DatabricksStore):
             raise DamagedError("the answer is no base64", op="read", path=one.name) from error
         usual = JUPYTER if jupyter else SUFFIXES.get(str(one.told.get("language", "")), "")
         suffix = JUPYTER if said.get("file_type") == JUPYTER else usual
-        if one.kind == "NOTEBOOK":
-            self._exported[one.version] = suffix, data
         return suffix, data
 
     # --- writing

@@ -7,7 +7,7 @@ imitated. (This module is not called `databricks`: the peer, started from this d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 import os
@@ -18,6 +18,7 @@ import sys
 from tests.benchmarks import peers, trees
 from tests.benchmarks.measure import BenchmarkError, Case, Contender
 from tests.fakes.databricks import Emulator
+from tests.fakes.databricks.log import Seen
 
 SMALL_SIZES = (2_000,)
 NOOP_SIZES = (50_000,)
@@ -41,6 +42,7 @@ class Bench:
         self.workspace = workspace
         self.count = count
         self.asked: dict[str, Counter[str]] = {}
+        self.changing: dict[str, str] = {}
         workspace.catalog.add("main", "bench", "files")
 
     @property
@@ -67,18 +69,30 @@ class Bench:
 
         def counted(said: str) -> None:
             self.asked[name] = self.workspace.log.counts()
+            self.changing[name] = _changing(self.workspace.log.of("PUT|POST"))
             check(said)
 
         return Contender(name, argv, self.env, before=ready, check=counted)
 
     def remarks(self) -> str:
-        """Requests for each file, and what they were."""
+        """Requests for each file, what they were, and how long it took from the first change to the last."""
         lines = []
         for name, counts in self.asked.items():
             total = counts.total()
             kinds = ", ".join(f"{op} {number:,}" for op, number in counts.most_common(4))
-            lines.append(f"- {name}: {total:,} requests, {total / self.count:.3f} for each file ({kinds})")
+            told = f"{total:,} requests, {total / self.count:.3f} for each file ({kinds})"
+            lines.append(f"- {name}: {told}{self.changing[name]}")
         return "\n".join(lines)
+
+
+def _changing(requests: Sequence[Seen]) -> str:
+    """What start and end of a program have no part in: the time between the first change and the last."""
+    if not requests:
+        return ""
+    first_s = min(each.at_s for each in requests)
+    span_s = max(each.at_s + each.took_s for each in requests) - first_s
+    under_way = sum(each.took_s for each in requests) / span_s
+    return f"; {span_s:.2f} s from the first change to the last, {under_way:.1f} requests under way"
 
 
 @contextmanager

@@ -52,6 +52,15 @@ def test_a_second_plan_reads_no_file(database, tmp_path, monkeypatch):  # noqa: 
     assert world.told() == []
 
 
+def test_a_column_without_a_value_gets_its_type_from_the_first(lite, tmp_path):
+    world = world_of(lite, tmp_path)
+    world.put(**{"t.csv": "a,b\n1,\n2,\n"})
+    world.settled()
+    world.put(**{"t.csv": "a,b\n1,\n2,\n3,7\n"})
+    world.settled()
+    assert lite.sql("SELECT a, b, typeof(b) FROM t WHERE b IS NOT NULL") == [(3, 7, "integer")]
+
+
 @pytest.mark.hazard("Q16")
 def test_an_edit_by_hand_is_drift_and_comes_back_by_rollback(lite, tmp_path):
     world = world_of(lite, tmp_path)

@@ -258,6 +258,18 @@ def test_a_name_with_the_right_hash_and_other_bytes_is_not_taken_for_the_file(de
     assert desk.apply("--resend").code == 3, "not even then: it is not ours"
 
 
+@pytest.mark.parametrize(("side", "text"), [("--source", "alpha\n"), ("--target", "by hand\n")])
+def test_what_somebody_changed_there_waits_for_a_word(desk, side, text):
+    desk.write("reconcile.yaml", PLAIN)
+    desk.ok("apply", "--auto-approve")
+    desk.workspace.put(VOLUME + "a.txt", b"by hand\n")
+    assert desk.apply().code == 3
+    assert desk.holds(VOLUME)["a.txt"] == "by hand\n"
+    desk.ok("conflicts", "resolve", side, "a.txt")
+    assert desk.holds(VOLUME)["a.txt"] == text
+    assert "No changes" in desk.ok("plan").last
+
+
 @pytest.mark.hazard("R01")
 def test_a_listing_that_fails_is_not_an_empty_volume(sent):
     fault = sent.workspace.faults.add(refuse(403, "PERMISSION_DENIED", "no"), "GET", "/api/2.0/fs/dir", times=None)

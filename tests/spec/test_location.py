@@ -173,3 +173,17 @@ def test_a_place_named_by_its_own_url_is_the_same_place(path):
 def test_any_text_is_a_place_or_a_usage_error(text):
     with contextlib.suppress(UsageError):
         assert locate(text, STORES, "/r").url
+
+
+@pytest.mark.parametrize(
+    "text", ["/Volumes/c/s/v/a b", "dbfs:/Volumes/c/s/v", "/Workspace/x", "workspace:/x", "dbfs:/x"]
+)
+def test_what_a_driver_is_given_names_the_same_place(text):
+    place = locate(text, {}, "/r")
+    again = locate(place.connect, {}, "/r")
+    assert (again.scheme, again.url, again.path) == (place.scheme, place.url, place.path)
+
+
+def test_a_volume_is_named_to_its_end():
+    with pytest.raises(UsageError, match="not inside a volume"):
+        locate("volume:/Workspace/x", {}, "/r")

@@ -100,3 +100,19 @@ def test_the_past_of_a_shared_state_is_on_every_copy(tmp_path):
     again = open_shared(MemoryStore(name))
     assert past(again, run, "a") == [Past("a", record("a").version, record("a"))]
     again.close()
+
+
+def test_what_was_confirmed_is_settled_and_leaves_no_past(opened):
+    state, lease = opened
+    state.open_scope(DOCS, lease)
+    run = state.begin(Run(0, "apply", 1.0), lease)
+    told = [record(key, settled=False) for key in ("a", "b")]
+    state.fold(run, [Fold(DOCS.id, seq, put=one) for seq, one in enumerate(told)], [], lease)
+    shown = Version("as it is shown")
+    state.confirm(
+        DOCS.id, [("a", told[0].version, shown), ("b", Version("of another"), shown), ("c", shown, shown)], lease
+    )
+    [first, second] = state.records(DOCS.id)
+    assert (first.version, first.settled) == (shown, True)
+    assert second == told[1]
+    assert past(state, run, "a") == [Past("a", left=first)]

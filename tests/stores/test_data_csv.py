@@ -94,6 +94,7 @@ GOOD = {
 
 
 @pytest.mark.hazard("Q02")
+@pytest.mark.hazard("Q03")
 @pytest.mark.hazard("Q12")
 @pytest.mark.parametrize("case", GOOD)
 def test_what_a_file_is(path, size, case):

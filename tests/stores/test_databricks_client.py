@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from reconcile.core.entry import ABSENT, Cover, Entry, Problem
 from reconcile.core.errors import (
     BusyError,
-    ChangedError,
     DamagedError,
     DeniedError,
     NotFoundError,
@@ -17,33 +14,16 @@ from reconcile.core.errors import (
     StoreError,
     UsageError,
 )
-from reconcile.ports import Store
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import Retrying
 from reconcile.testing.samples import body_of, content, listed, stream_of
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
 from tests.fakes.databricks.identity import EXPIRED
+from tests.stores.databricks_kit import ALL, VOLUME, emulator, opened, principal
 from tests.stores.fakes import OwnClock
 
-VOLUME = "volume:/Volumes/main/default/landing"
-ALL = (VOLUME, "dbfs:/landing", "workspace:/Workspace/Shared/landing")
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        emulator.catalog.add("main", "default", "landing")
-        yield emulator
-
-
-def opened(emulator: Emulator, url: str = VOLUME, **words: object) -> Store:
-    told = {"host": emulator.url, "token": emulator.token} if not words else {"host": emulator.url, **words}
-    return open_store(url, options={**told, "concurrency": 4})
-
-
-def principal(emulator: Emulator) -> dict[str, str]:
-    return {"client_id": emulator.identity.client_id, "client_secret": emulator.identity.client_secret}
+__all__ = ["emulator"]
 
 
 # --- who asks
@@ -67,6 +47,22 @@ def test_many_at_once_renew_one_token(emulator: Emulator) -> None:
     emulator.identity.expire()
     assert len(listed(store)) == 8
     assert emulator.identity.tokens_made == 2
+
+
+@pytest.mark.parametrize("act", [broken.lose_before, lambda: broken.busy(503)], ids=["lost", "busy"])
+def test_who_gives_tokens_may_be_busy(emulator: Emulator, act) -> None:
+    store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
+    store.write("a", body_of(b"1"), expect=ABSENT)
+    emulator.identity.expire()
+    fault = emulator.faults.add(act(), "POST", "/oidc/v1/token", times=1)
+    store.write("b", body_of(b"1"), expect=ABSENT)
+    assert fault.fired == 1
+
+
+def test_a_secret_that_is_wrong_is_told(emulator: Emulator) -> None:
+    store = opened(emulator, client_id=emulator.identity.client_id, client_secret="wrong")
+    with pytest.raises(DeniedError, match="not signed in"):
+        listed(store)
 
 
 def test_a_stream_is_opened_again_when_its_token_expired(emulator: Emulator, monkeypatch) -> None:
@@ -283,118 +279,3 @@ def test_many_looks_into_one_directory_list_it_once(emulator: Emulator) -> None:
     assert len(emulator.log.of("GET", "/api/2.0/fs/directories")) == 1
     emulator.put("/Volumes/main/default/landing/d/5", b"22")
     assert store.stat("d/5").size == 2
-
-
-# --- what DBFS does in two steps
-
-
-@pytest.mark.hazard("R33")
-def test_a_replacement_that_fails_leaves_the_old_file(emulator: Emulator) -> None:
-    store = opened(emulator, "dbfs:/landing")
-    store.write("a", body_of(b"old"), expect=ABSENT)
-    old = store.stat("a")
-    fault = emulator.faults.add(broken.refuse(400, "IO_ERROR"), "POST", "/api/2.0/dbfs/move", nth=2)
-    with pytest.raises(RefusedError):
-        store.write("a", body_of(b"newer"), expect=old.version)
-    assert fault.fired == 1
-    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"old"}
-
-
-@pytest.mark.hazard("R33")
-def test_who_dies_between_two_moves_gets_the_old_file_back(emulator: Emulator) -> None:
-    store = opened(emulator, "dbfs:/landing")
-    store.write("a", body_of(b"old"), expect=ABSENT)
-    old = store.stat("a")
-    emulator.faults.add(broken.lose_before(), "POST", "/api/2.0/dbfs/(move|delete)", nth=2, times=None)
-    with pytest.raises(BusyError):
-        store.write("a", body_of(b"newer", token="0123"), expect=old.version)
-    emulator.faults.heal()
-    assert emulator.paths("dbfs:") == ["dbfs:/landing/.reconcile-tmp-0123", "dbfs:/landing/.reconcile-tmp-0123-old"]
-    assert listed(store) == []
-    store.discard("a", "0123")
-    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"old"}
-
-
-def test_a_half_written_file_never_has_a_name(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
-    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
-    store = opened(emulator, "dbfs:/landing")
-    emulator.faults.add(broken.lose_before(), "POST", "/api/2.0/dbfs/add-block", nth=3)
-    with pytest.raises(BusyError):
-        store.write("a", stream_of(b"x" * 100), expect=ABSENT)
-    assert emulator.paths("dbfs:") == []
-    assert emulator.dbfs.open_handles() == 0
-
-
-def test_a_block_that_came_twice_is_noticed(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
-    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
-    store = Retrying(opened(emulator, "dbfs:/landing"), clock=OwnClock())
-    fault = emulator.faults.add(broken.lose_after(), "POST", "/api/2.0/dbfs/add-block", nth=3)
-    store.write("a", stream_of(b"x" * 100), expect=ABSENT)
-    assert fault.fired == 1
-    assert emulator.tree("dbfs:") == {"dbfs:/landing/a": b"x" * 100}
-
-
-def test_what_dead_writes_left_is_told(emulator: Emulator) -> None:
-    store = opened(emulator, "dbfs:/landing")
-    for name in ("sub/.reconcile-tmp-01", ".reconcile-tmp-02-old", "data"):
-        emulator.put(f"dbfs:/landing/{name}")
-    found = [*store.leftovers()]
-    assert sorted(item.key for item in found) == [".reconcile-tmp-02-old", "sub/.reconcile-tmp-01"]
-    [left] = [item for item in found if not isinstance(item, Problem)]
-    store.discard(left.key, left.mark)
-    assert emulator.paths("dbfs:") == ["dbfs:/landing/.reconcile-tmp-02-old", "dbfs:/landing/data"]
-
-
-# --- notebooks
-
-NOTEBOOK = b"# Databricks notebook source\nprint(1)\n"
-JUPYTER = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-
-
-def test_notebooks_keep_their_names_here(emulator: Emulator) -> None:
-    store = opened(emulator, "workspace:/Workspace/Shared/landing")
-    files = {
-        "etl/load.py": NOTEBOOK,
-        "etl/plain.py": b"print(1)\n",
-        "etl/query.sql": b"-- Databricks notebook source\nselect 1\n",
-        "model.r": b"# Databricks notebook source\n1\n",
-        "app.scala": b"// Databricks notebook source\n1\n",
-        "capital.R": b"# Databricks notebook source\n1\n",
-        "look.ipynb": JUPYTER,
-    }
-    for key, data in files.items():
-        store.write(key, body_of(data), expect=ABSENT)
-    assert sorted(listed(store)) == sorted(files)
-    assert {key: content(store, key) for key in files} == files
-    assert sorted(emulator.paths("/Workspace/Shared")) == [
-        f"/Workspace/Shared/landing/{name}"
-        for name in sorted(["etl/load", "etl/plain.py", "etl/query", "model", "app", "capital.R", "look"])
-    ]
-    for entry in [*store.list()]:
-        assert store.stat(entry.key) == entry
-        assert store.delete([(entry.key, entry.version)]) == [None]
-    assert emulator.paths("/Workspace/Shared") == []
-
-
-def test_a_file_becomes_a_notebook_and_a_file_again(emulator: Emulator) -> None:
-    store = opened(emulator, "workspace:/Workspace/Shared/landing")
-    version = ABSENT
-    for data in (b"print(1)\n", NOTEBOOK, b"print(2)\n"):
-        store.write("a.py", body_of(data), expect=version)
-        version = store.stat("a.py").version
-        assert content(store, "a.py") == data
-        assert listed(store) == ["a.py"]
-
-
-def test_two_that_would_be_one_notebook_do_not_overwrite_each_other(emulator: Emulator) -> None:
-    store = opened(emulator, "workspace:/Workspace/Shared/landing")
-    store.write("a.py", body_of(NOTEBOOK), expect=ABSENT)
-    with pytest.raises(ChangedError):
-        store.write("a.sql", body_of(b"-- Databricks notebook source\nselect 1"), expect=ABSENT)
-    assert content(store, "a.py") == NOTEBOOK
-    emulator.put("/Workspace/Shared/landing/a.py", b"print(3)")
-    [problem] = store.list()
-    assert isinstance(problem, Problem)
-    assert problem.covers("a.py")

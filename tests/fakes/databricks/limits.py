@@ -47,5 +47,5 @@ class Habits:
     """The root of a volume without a file answers 404, to HEAD and to a listing."""
     presigned_urls: bool = True
     """Whether uploads and downloads may go by presigned URLs."""
-    files_api_3: bool = False
-    """Files API 3.0 as well: ETags, If-Match, If-None-Match. On the same host here, on a regional one in truth."""
+    notebooks_rewritten: bool = False
+    """What is exported of a notebook has other line ends than what was imported, and none at its end."""

@@ -154,6 +154,8 @@ class Workspace:
                                    reason="WORKSPACE_OBJECT_TYPE_MISMATCH")  # fmt: skip
             if not parts or not isinstance(self.tree.find(parts[:-1]), Directory):
                 raise RefusedError(404, MISSING, f"The parent folder ({spelled(parts[:-1])}) does not exist.")
+            if language is not None and self._habits.notebooks_rewritten and not notebooks.is_jupyter(data):
+                data = data.replace(b"\r\n", b"\n").rstrip(b"\n")
             self.tree.put(parts, Content(data), language=language)
 
     @staticmethod

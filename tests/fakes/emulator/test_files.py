@@ -278,4 +278,4 @@ def test_every_answer_tells_its_date_by_the_emulators_clock(client, emulator):
 
 
 def test_the_habits_are_the_documented_ones_unless_told():
-    assert Habits() == Habits(sorted_listings=False, files_api_3=False, presigned_urls=True)
+    assert Habits() == Habits(sorted_listings=False, presigned_urls=True)

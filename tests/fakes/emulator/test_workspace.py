@@ -185,6 +185,15 @@ def test_the_status_of_objects(bring, client):
     assert (after.object_id, after.created_at) == before
 
 
+def test_a_notebook_may_come_back_with_other_line_ends(bring, client, emulator):
+    """Chosen: a notebook is kept as its cells, not as the bytes that came."""
+    emulator.habits.notebooks_rewritten = True
+    bring(f"{HOME}/n.py", HEADER + b"print(1)\r\nprint(2)\n")
+    bring(f"{HOME}/f.txt", b"1\r\n")
+    assert client.workspace.download(f"{HOME}/n").read() == HEADER + b"print(1)\nprint(2)"
+    assert client.workspace.download(f"{HOME}/f.txt").read() == b"1\r\n"
+
+
 def test_a_listing(bring, client):
     """SDK docstring of `list`: of a directory its contents, of another object the object; RESOURCE_DOES_NOT_EXIST."""
     client.workspace.mkdirs(f"{HOME}/dir/sub")

@@ -1,0 +1,120 @@
+"""Whole runs on workspaces of other habits, and with somebody else at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fakes.databricks import Emulator, faults
+from tests.fault.stories import AFTER, BEFORE
+from tests.flow.small_trees import make
+from tests.flow.world import World
+from tests.stores.fakes import OwnClock
+
+PLACES = {
+    "dbfs": "dbfs:/team/docs",
+    "volume": "/Volumes/main/default/landing/docs",
+    "workspace": "/Workspace/Shared/docs",
+}
+DELETES = "/api/2.0/(dbfs/delete|workspace/delete|fs/files)"
+FREE = {"guard": {"max_delete": "off", "max_update": "off"}, "concurrency": 4}
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        emulator.catalog.add("main", "default", "landing")
+        monkeypatch.setenv("DATABRICKS_HOST", emulator.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", emulator.token)
+        yield emulator
+
+
+@pytest.fixture
+def at(tmp_path, emulator: Emulator) -> Callable[[str], World]:
+    """A world whose target is there."""
+    return lambda place: World(tmp_path / "world", PLACES[place], dict(FREE), clock=OwnClock())
+
+
+@pytest.mark.hazard("R02", "R03")
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {"implicit_directories_vanish": True},
+        {"empty_roots_are_missing": True},
+        {"presigned_urls": False},
+        {"sorted_listings": True},
+    ],
+    ids=lambda habits: next(iter(habits)),
+)
+def test_a_volume_of_other_habits_is_in_sync_all_the_same(at, emulator: Emulator, monkeypatch, habits) -> None:
+    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 100)
+    vars(emulator.habits).update(habits)
+    emulator.limits.files_page_entries = 3
+    world = at("volume")
+    for tree in (BEFORE, AFTER, BEFORE):
+        make(world.src, tree)
+        world.settled()
+        assert world.there() == tree
+
+
+@pytest.mark.hazard("R06")
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_that_suddenly_shows_nothing_is_asked_about(at, emulator: Emulator, place: str) -> None:
+    world = at(place)
+    make(world.src, {f"{at:02}": str(at) for at in range(20)})
+    world.settled()
+    emulator.log.clear()
+    fault = emulator.faults.add(faults.listing(lambda _entries: []), "GET", times=None)
+    assert world.apply().exit_code == 4
+    assert fault.fired
+    assert {seen.method for seen in emulator.log} == {"GET"}, "nothing was sent"
+
+
+@pytest.mark.hazard("R18", "R20")
+@pytest.mark.parametrize("place", PLACES)
+def test_what_somebody_wrote_after_the_plan_stays(at, emulator: Emulator, place: str) -> None:
+    world, root = at(place), PLACES[place]
+    make(world.src, {"edited": "old", "gone": "old"})
+    world.settled()
+    make(world.src, {"edited": "new", "new": "ours"})
+
+    def meanwhile(_plan) -> bool:
+        for name in ("edited", "gone", "new"):
+            emulator.put(f"{root}/{name}", b"a stranger's work")
+        return True
+
+    assert world.apply(approve=meanwhile).exit_code == 7
+    left = {path: data for path, data in emulator.tree(root + "/").items() if "/.reconcile/" not in path}
+    assert left == {f"{root}/{name}": b"a stranger's work" for name in ("edited", "gone", "new")}
+
+
+@pytest.mark.hazard("R16")
+@pytest.mark.parametrize("place", PLACES)
+def test_who_may_not_delete_there_does_the_rest_and_the_delete_another_day(at, emulator: Emulator, place: str) -> None:
+    world = at(place)
+    make(world.src, {"a": "1", "b": "2", "c": "3"})
+    world.settled()
+    make(world.src, {"a": "new", "d": "4"})
+    method = "DELETE" if place == "volume" else "POST"
+    fault = emulator.faults.add(faults.refuse(403, "PERMISSION_DENIED"), method, DELETES, about="/b$", times=None)
+    result = world.apply()
+    failed = [(outcome.key, outcome.outcome) for outcome in result.outcomes if outcome.outcome != "done"]
+    assert fault.fired or place == "dbfs"
+    assert (result.exit_code, failed) in ((7, [("b", "failed")]), (0, []))
+    emulator.faults.heal()
+    world.settled()
+    assert world.there() == {"a": "new", "d": "4"}
+
+
+def test_a_notebook_that_comes_back_with_other_line_ends_is_no_drift(at, emulator: Emulator) -> None:
+    """What was sent is known, and so is the version that it got; what is exported need not be the same bytes."""
+    emulator.habits.notebooks_rewritten = True
+    world = at("workspace")
+    make(world.src, {"etl/load.py": "# Databricks notebook source\nprint(1)\n", "plain.py": "print(1)\n"})
+    world.settled()
+    make(world.src, {"etl/load.py": "# Databricks notebook source\nprint(2)\n", "plain.py": "print(1)\n"})
+    assert world.told() == ["update etl/load.py"]
+    world.settled()
+    emulator.put("/Workspace/Shared/docs/etl/load", b"# Databricks notebook source\nprint(3)", language="PYTHON")
+    assert [conflict.key for conflict in world.apply().conflicts] == ["etl/load.py"], "somebody's edit is still seen"

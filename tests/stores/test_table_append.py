@@ -1,0 +1,141 @@
+"""A file that only grew costs its new rows; what it was before can still come back."""
+
+import pytest
+
+from reconcile.core.entry import ABSENT
+from reconcile.core.errors import ChangedError
+from reconcile.ports import Body, Hashes
+from reconcile.stores import table_loading
+from reconcile.testing.samples import body_of, content
+from tests.stores.table_kit import database, postgres  # noqa: F401 - fixtures
+
+HEAD = "id,v\n"
+FIRST = HEAD + "".join(f"{number},first\n" for number in range(300))
+MORE = FIRST + "".join(f"{number},more\n" for number in range(300, 310))
+MOST = MORE + "310,most\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file and gives it as a large body: a stream with a handle."""
+
+    def written(text):
+        path = tmp_path / "t.csv"
+        path.write_text(text, encoding="utf-8")
+        return Body(size_bytes=len(text.encode()), open=lambda: path.open("rb"), origin="t.csv")
+
+    return written
+
+
+@pytest.fixture
+def rows_read(monkeypatch):
+    """How many rows each load read."""
+    read = []
+    real = table_loading.fill
+
+    def counted(session, name, batches):
+        read.append(0)
+
+        def counting():
+            for batch in batches:
+                read[-1] += batch.num_rows
+                yield batch
+
+        import pyarrow as pa
+
+        real(session, name, pa.RecordBatchReader.from_batches(batches.schema, counting()))
+
+    monkeypatch.setattr(table_loading, "fill", counted)
+    return read
+
+
+def rows(database):  # noqa: F811
+    return sorted(database.sql("SELECT * FROM t"))
+
+
+def proven(store, entry, text):
+    return store.prove(entry, Hashes(body_of(text.encode()).digest))
+
+
+def test_only_the_new_rows_are_loaded(database, file, rows_read):  # noqa: F811
+    store = database.store()
+    entry = store.write("t", file(FIRST), expect=ABSENT)
+    entry = store.write("t", file(MORE), expect=entry.version)
+    assert store.stat("t") == entry
+    entry = store.write("t", file(MOST), expect=entry.version)
+    assert rows_read == [300, 10, 1]
+    assert len(rows(database)) == 311
+    assert store.stat("t") == entry
+    assert entry.size == len(MOST)
+    assert proven(store, entry, MOST) is True
+    assert list(store.leftovers()) == []
+    database.sql("UPDATE t SET v = 'hand' WHERE id = 3")
+    with pytest.raises(ChangedError):
+        store.write("t", file(FIRST), expect=entry.version)
+    assert store.stat("t").version != entry.version or database.engine == "duckdb"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (FIRST, FIRST.replace("7,first", "7,FIRST") + "301,x\n"),
+        (FIRST.rstrip("\n"), FIRST.rstrip("\n") + "9\n301,x\n"),
+        (FIRST, FIRST + "301.5,x\n"),
+        (FIRST, FIRST + "text,x\n"),
+        (FIRST, HEAD + "1,x\n"),
+        (HEAD, HEAD + "1,x\n"),
+    ],
+    ids=["changed", "no-end", "wider", "other-type", "shorter", "no-rows"],
+)
+def test_what_did_not_simply_grow_is_loaded_whole(database, file, rows_read, before, after):  # noqa: F811
+    store = database.store()
+    entry = store.write("t", file(before), expect=ABSENT)
+    entry = store.write("t", file(after), expect=entry.version)
+    assert rows_read[-1] == after.count("\n") - 1 == len(rows(database))
+    assert proven(store, entry, after) is True
+    assert list(store.leftovers()) == []
+
+
+def test_an_edited_table_is_not_appended_to(database, file, rows_read):  # noqa: F811
+    store = database.store()
+    store.write("t", file(FIRST), expect=ABSENT)
+    database.sql("DELETE FROM t WHERE id = 3")
+    entry = store.write("t", file(MORE), expect=store.stat("t").version)
+    assert rows_read == [300, 310]
+    assert proven(store, entry, MORE) is True
+
+
+def test_what_was_there_before_an_append_comes_back(database, file):  # noqa: F811
+    store = database.store()
+    entry = store.write("t", file(FIRST), expect=ABSENT)
+    kept = store.copy(entry, ".reconcile/undo/1/t", expect=ABSENT)
+    entry = store.write("t", file(MORE), expect=kept.version)
+    again = store.copy(entry, ".reconcile/undo/2/t", expect=ABSENT)
+    entry = store.write("t", file(MOST), expect=again.version)
+    assert len(rows(database)) == 311
+    seen = {each.key: each for each in store.list(".reconcile")}
+    for key, text in ((kept.key, FIRST), (again.key, MORE)):
+        assert store.stat(key) == seen[key]
+        assert seen[key].size == len(text)
+        assert proven(store, seen[key], text) is True
+        assert content(store, key).decode() == text
+    replaced = store.write("t", file(HEAD + "1,new\n"), expect=entry.version)
+    back = store.move(store.stat(again.key), "t", expect=replaced.version)
+    assert len(rows(database)) == 310
+    assert proven(store, back, MORE) is True
+    back = store.move(store.stat(kept.key), "t", expect=back.version)
+    assert len(rows(database)) == 300
+    assert proven(store, back, FIRST) is True
+    assert store.list(".reconcile") is not None
+    assert list(store.list(".reconcile")) == []
+
+
+def test_columns_that_hide_the_numbers_of_rows(database, file):  # noqa: F811
+    store = database.store()
+    text = "rowid,oid\n" + "".join(f"{number},x\n" for number in range(5))
+    entry = store.write("t", file(text), expect=ABSENT)
+    kept = store.copy(entry, ".reconcile/undo/1/t", expect=ABSENT)
+    store.write("t", file(text + "9,y\n"), expect=kept.version)
+    assert len(rows(database)) == 6
+    if database.engine != "duckdb":
+        assert proven(store, store.stat(kept.key), text) is True
