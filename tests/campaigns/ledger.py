@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from reconcile.core.counts import plural
+
 BOOK = Path(__file__).with_name("parts.jsonl")
 
 
