@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         inside = [mutant for mutant in todo if mutant.function]
         if collected(asked.tests, ROOT, lambda tests: trial.here(tests, files, inside)):
             return 2
-        trial.elsewhere([mutant for mutant in todo if not mutant.function])
+        trial.elsewhere(todo)
     return _report(mutants, _read(out))
 
 
@@ -63,15 +63,17 @@ class Trial:
             return 1
         self.known.write_bytes(json.encode(known))
         by_name = {test.nodeid: test for test in tests}
-        self._each(mutants, lambda one: forked(one, [by_name[name] for name in known.of(one)], ROOT), known)
+        run = [mutant for mutant in mutants if known.of(mutant)]
+        self._each(run, lambda one: forked(one, [by_name[name] for name in known.of(one)], ROOT))
         return 0
 
     def elsewhere(self, mutants: Sequence[Mutant]) -> None:
-        """Tries what must be loaded anew."""
+        """Tries what must be loaded anew: what runs then, and functions that only then were called."""
         known = json.decode(self.known.read_bytes(), type=Known)
-        self._each(mutants, lambda one: loaded(one, known.of(one), ROOT), known)
+        left = [mutant for mutant in mutants if not (mutant.function and known.of(mutant))]
+        self._each(left, lambda one: loaded(one, known.all_of(one), ROOT))
 
-    def _each(self, mutants: Sequence[Mutant], try_: Callable[[Mutant], Verdict], known: Known) -> None:
+    def _each(self, mutants: Sequence[Mutant], try_: Callable[[Mutant], Verdict]) -> None:
         """Side by side; each is written down as soon as it is known."""
         children = []
         for job in range(self.jobs):
@@ -81,7 +83,7 @@ class Trial:
                 continue
             for mutant in mutants[job :: self.jobs]:
                 self._wait()
-                verdict: Verdict = try_(mutant) if known.of(mutant) else "never run"
+                verdict = try_(mutant)
                 with self.out.open("ab") as file:
                     file.write(json.encode((mutant.name, verdict)) + b"\n")
             os._exit(0)

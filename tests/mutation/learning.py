@@ -26,11 +26,15 @@ class Known:
     through: dict[str, dict[int, list[str]]] = field(default_factory=dict)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests to ask about a mutant: of what runs when a module is loaded, all there are."""
+        """The tests that come through a mutant; of what runs when its module is loaded, all there are."""
         lines = self.through.get(mutant.file, {})
         first, last = mutant.lines
         found = {test: None for line in range(first, last + 1) for test in lines.get(line, ())}
-        return list(found)[:MOST] if mutant.function else lines.get(0, [])
+        return list(found)[:MOST] if mutant.function else self.all_of(mutant)
+
+    def all_of(self, mutant: Mutant) -> list[str]:
+        """All tests there are."""
+        return self.through.get(mutant.file, {}).get(0, [])
 
 
 def collected(tests: Sequence[str], root: Path, work: Callable[[Sequence[pytest.Item]], int]) -> int:

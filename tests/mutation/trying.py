@@ -26,7 +26,7 @@ import pytest
 
 from tests.mutation.mutants import Mutant, mutated
 
-Verdict = Literal["killed", "survived", "never run"]
+Verdict = Literal["killed", "survived"]
 
 PYTEST: Final = (
     *("-x", "-q", "-o", "addopts=", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist"),

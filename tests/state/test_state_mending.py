@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 import os
 
 import pytest
@@ -63,6 +64,13 @@ def test_chosen_records_are_forgotten_after_a_copy(state, lease):
     newest = open_state(str(generations(state.path)[0][1]))
     assert keys(newest) == KEYS
     newest.close()
+
+
+@pytest.mark.parametrize("mend", [lambda state, lease: move_scope(state, DOCS.id, DATA, lease), reset])
+def test_what_moves_or_forgets_all_makes_a_copy_first(state, lease, mend):
+    mend(state, lease)
+    with closing(open_state(str(generations(state.path)[0][1]))) as newest:
+        assert keys(newest) == KEYS
 
 
 def test_a_reset_forgets_records_and_keeps_history(state, lease):

@@ -150,6 +150,17 @@ def test_what_changes_the_history_changes_its_sums(tmp_path):
     examine(path)
 
 
+def test_what_is_forgotten_leaves_no_sum_behind(path):
+    with closing(open_state(str(path), write=True)) as state:
+        lease = acquire(state, "reset", clock=FakeClock())
+        state.forget_runs(3, lease)
+        reset(state, lease)
+        lease.release()
+        with state.database.reading() as connection:
+            left = connection.execute("SELECT name, part FROM sums ORDER BY name, part").fetchall()
+    assert left == [("intents", 0), ("outcomes", 3), ("outcomes", 4), ("runs", 0)]
+
+
 def test_forgotten_runs_leave_whole_those_that_stay(path):
     with closing(open_state(str(path), write=True)) as state:
         before = [told_by(state)[:4], *told_by(state)[4:]]
