@@ -7,9 +7,9 @@ import unicodedata
 
 import pytest
 
-from reconcile.core.change import Action, Change, Reason
+from reconcile.core.change import SYMBOLS, Action, Change, Reason
 from reconcile.core.counts import Counts, seconds_text, size_text
-from reconcile.core.decide import Ask, Facts, Source, Target, Verdict, decide, source_state, target_state
+from reconcile.core.decide import Ask, Decision, Facts, Source, Target, Verdict, decide, source_state, target_state
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Kind, Leftover, Problem, Version
 from reconcile.core.errors import GuardError
 from reconcile.core.graph import entangle, frees
@@ -49,6 +49,9 @@ def test_what_is_not_said_claims_nothing() -> None:
         guard=GuardLimits(max_delete=Limit(share=0.5), max_update=Limit(), min_files=10),
     )  # fmt: skip
     assert (Limit().share, Limit().count) == (None, None)
+    assert Scope("m", "s", "t") == Scope("m", "s", "t", layout="{path}", direction="one-way")
+    assert set(SYMBOLS) == set(Action)
+    assert "".join(SYMBOLS[action] for action in Action) == "+~->==."
     assert Facts() == Facts(None, None, target_recorded=False, target_asked=False, absence=None)
 
 
@@ -66,6 +69,8 @@ def test_what_is_not_said_claims_nothing() -> None:
         (Seeker("k", 1), 2),
         (Entry("k", 1, Version("v")), 3),
         (Tally(), 0),
+        (Counts(), 0),
+        (Decision(None, Reason.NEW), 2),
         (Totals(), 0),
         (Change(1, "m", Action.CREATE, "k", Reason.NEW), 5),
     ],
