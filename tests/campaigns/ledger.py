@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from reconcile.core.counts import plural
+
 BOOK = Path(__file__).with_name("parts.jsonl")
 
 
@@ -48,7 +50,7 @@ def sums(book: Path = BOOK) -> list[str]:
         found.setdefault(part.campaign, Counter()).update(part.counts)
         pieces[part.campaign] += part.after - part.first
     told = {name: ", ".join(f"{number:,} {word}" for word, number in counts.items()) for name, counts in found.items()}
-    return [f"{name}: {pieces[name]:,} pieces: {words}" for name, words in told.items()]
+    return [f"{name}: {plural(pieces[name], 'piece')}: {words}" for name, words in told.items()]
 
 
 def today() -> str:

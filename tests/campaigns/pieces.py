@@ -29,7 +29,6 @@ from tests.crash.test_power_loss import STORIES as POWER_STORIES
 from tests.crash.test_power_loss import Stage as PowerStage
 from tests.crash.test_state_sweep import Sweep, steps
 from tests.fakes.s3 import FakeS3
-from tests.fault.operations import OPERATIONS, Bench
 from tests.fault.stories import STORIES, small_limits
 from tests.fault.storm import Stage
 from tests.fault.test_http_sweep import sweep
@@ -145,17 +144,6 @@ def http(first: int, around: Around) -> Iterator[Counts]:
         shutil.rmtree(root)
 
 
-def objects(first: int, around: Around) -> Iterator[Counts]:
-    """Each request of each operation on a store in S3 fails in each way."""
-    small_limits(around.patch.setattr)
-    for name in list(OPERATIONS)[first:]:
-        with WatchedS3() as server, FakeS3() as trap:
-            bench = Bench(OPERATIONS[name], server, trap.endpoint)
-            yield {"faults": sum(map(bench.run, list(bench.points())))}
-            bench.close()
-            assert trap.log == [], "credentials followed a redirect"
-
-
 def histories(first: int, around: Around) -> Iterator[Counts]:
     """Pairs and triples of real applies, ten seeds a piece."""
     kinds = ("local", "local", "local", "shared", "s3")
@@ -183,5 +171,5 @@ def fuzz(first: int, around: Around) -> Iterator[Counts]:
 
 
 CAMPAIGNS: Final[dict[str, Callable[[int, Around], Iterator[Counts]]]] = {
-    one.__name__: one for one in (planner, kill, power, disk, state, http, objects, histories, fuzz)
+    one.__name__: one for one in (planner, kill, power, disk, state, http, histories, fuzz)
 }

@@ -42,4 +42,4 @@ def test_a_part_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
     add(Part("power", "2026-01-01", 0, 1, 9, {"images": 50}, "piece 1: a last copy is lost"), book)
     add(Part("kill", "2026-01-02", 3, 4, 9, {"points": 20, "deaths": 1_000}), book)
     assert (goes_on_at("kill", book), goes_on_at("power", book)) == (4, 1)
-    assert sums(book) == ["kill: 4 pieces: 80 points, 1,090 deaths", "power: 1 pieces: 50 images"]
+    assert sums(book) == ["kill: 4 pieces: 80 points, 1,090 deaths", "power: 1 piece: 50 images"]

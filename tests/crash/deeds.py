@@ -11,6 +11,8 @@ from pathlib import Path
 import shutil
 from typing import Any
 
+import pytest
+
 from reconcile.core.entry import Version
 from reconcile.core.errors import ReconcileError
 from reconcile.core.outcome import Outcome
@@ -152,11 +154,12 @@ def pushes(folder: Path) -> None:
 @contextmanager
 def shared(folder: Path, machine: str = "ours", *, write: bool = True) -> Iterator[SqliteState]:
     """The shared state of a folder, opened on a machine that has its cache there too."""
-    os.environ["RECONCILE_CACHE_DIR"] = str(folder / machine)
     root = str(folder / "shared")
-    store = LocalStore(root, walk=partial(walk, root, selection=Filter(Rules())))
-    with closing(store), closing(open_shared(store, write=write)) as state:
-        yield state
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECONCILE_CACHE_DIR", str(folder / machine))
+        store = LocalStore(root, walk=partial(walk, root, selection=Filter(Rules())))
+        with closing(store), closing(open_shared(store, write=write)) as state:
+            yield state
 
 
 def read_shared(folder: Path) -> Contents:

@@ -104,5 +104,5 @@ def chosen(steps: list[str]) -> list[Fault]:
 @pytest.mark.parametrize("name", DEEDS)
 def test_a_fault_in_what_writes_a_state(tmp_path: Path, name: str) -> None:
     sweep = Sweep(name, tmp_path / "state")
-    faults = chosen(steps(sweep))[:: 3 if DEEDS[name].costly else 1]
+    faults = chosen(steps(sweep))[:: 6 if DEEDS[name].costly else 1]
     assert sum(map(sweep.fail, faults)) >= 0.9 * len(faults)

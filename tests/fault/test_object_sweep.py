@@ -28,6 +28,5 @@ def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.mark.hazard("R07", "R08", "R10", "R11", "R12", "R13", "R15", "R17", "R18", "R20", "R22", "R28", "S11", "S16")
 @pytest.mark.parametrize("bench", OPERATIONS, indirect=True)
 def test_whatever_fails_in_an_operation(bench: Bench) -> None:
-    """Four fifths of all points."""
-    points = [point for at, point in enumerate(bench.points()) if at % 5]
+    points = list(bench.points())
     assert sum(map(bench.run, points)) >= 0.9 * len(points)
