@@ -133,7 +133,7 @@ class Client:
             if answer.status < 300:
                 self._identity.accepted(renewed)
                 return Reply(answer.status, told), _chunks(answer, "read", key)
-            problem = refusal(answer.status, told, self._content(answer, "read", key))
+            problem = refusal(answer.status, told, self._identity.scrubbed(self._content(answer, "read", key)))
             if not problem.is_unknown_user:
                 raise translate(problem, "read", key)
             self._identity.renew(renewed, problem.message)
@@ -151,7 +151,7 @@ class Client:
         answer = self._send(method, url, where, headers, content)
         told, data = _told(answer), self._content(answer, *where)
         if answer.status >= 300:
-            return Reply(answer.status, told), refusal(answer.status, told, data)
+            return Reply(answer.status, told), refusal(answer.status, told, self._identity.scrubbed(data))
         ended_s = _seconds(told.get("date", ""))
         self.now_s = max(self.now_s, ended_s)
         began_s = ended_s - int(time.monotonic() - began) - 1 if ended_s else 0

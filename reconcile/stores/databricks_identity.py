@@ -37,6 +37,7 @@ class Identity:
         self._lock = Lock()
         self._renewed = self._proven = 0
         self._known = False
+        self._told: tuple[bytes, ...] = ()
 
     @property
     def config(self) -> Any:
@@ -54,9 +55,22 @@ class Identity:
             said = dict(config.authenticate())
         except Exception as error:  # whatever a source of credentials raises: processes, files, other services
             raise self._refused(error) from error
+        self._remember(said.get("Authorization", "").partition(" ")[2], config.token, config.client_secret)
         if config.workspace_id:
             said["X-Databricks-Workspace-Id"] = str(config.workspace_id)
         return renewed, said | {"User-Agent": _user_agent(config)}
+
+    def _remember(self, *secrets: str | None) -> None:
+        """What must not come back in an answer; the longest first, so that none leaves half of another."""
+        known = {*self._told, *(secret.encode() for secret in secrets if secret)}
+        if len(known) != len(self._told):
+            self._told = tuple(sorted(known, key=len, reverse=True))
+
+    def scrubbed(self, said: bytes) -> bytes:
+        """What a service says, without the credentials it was asked with: some quote them in their errors."""
+        for secret in self._told:
+            said = said.replace(secret, b"***")
+        return said
 
     def accepted(self, renewed: int) -> None:
         """Credentials that were found anew so often have been accepted."""

@@ -13,7 +13,7 @@ from reconcile.stores.wrap import Retrying
 from reconcile.testing.samples import body_of, content, listed, stream_of
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks import faults as broken
-from tests.stores.databricks_kit import emulator, opened
+from tests.stores.databricks_kit import ALL, emulator, opened
 from tests.stores.fakes import OwnClock
 
 __all__ = ["emulator"]
@@ -118,6 +118,23 @@ def test_what_dead_writes_left_is_told(emulator: Emulator) -> None:
     [left] = [item for item in found if not isinstance(item, Problem)]
     store.discard(left.key, left.mark)
     assert emulator.paths("dbfs:") == ["dbfs:/landing/.reconcile-tmp-02-old", "dbfs:/landing/data"]
+
+
+# --- what a service quotes
+
+
+@pytest.mark.hazard("S01")
+@pytest.mark.parametrize("url", ALL)
+def test_a_token_that_comes_back_in_an_error_is_told_to_nobody(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    fault = emulator.faults.add(
+        broken.refuse(403, "PERMISSION_DENIED", f"Token {emulator.token} may not do this"), "GET", "/api/", times=None
+    )
+    with pytest.raises(DeniedError) as refused:
+        [*store.list()]
+    assert fault.fired
+    assert "*** may not do this" in str(refused.value)
+    assert emulator.token not in str(refused.value)
 
 
 # --- notebooks
