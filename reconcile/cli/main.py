@@ -15,7 +15,6 @@ import click
 
 from reconcile import __version__
 from reconcile.cli.face import Face, global_options
-from reconcile.cli.habits import answers
 from reconcile.cli.streams import open_closed
 from reconcile.core.errors import ReconcileError, StoppedError, UsageError
 from reconcile.core.path import shown
@@ -120,6 +119,8 @@ def _told(face: Face, arguments: list[str], error: click.ClickException | Reconc
         usage = StringIO()
         error.show(usage)
         face.log("\n".join(map(shown, usage.getvalue().splitlines())))
+        from reconcile.cli.habits import answers  # noqa: PLC0415 - for who mistyped
+
         for line in answers(arguments, error):
             face.log(shown(line))
         return face.tell_failure(UsageError(error.format_message()))

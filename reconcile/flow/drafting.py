@@ -18,7 +18,6 @@ from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
-from reconcile.flow.insides import Insides
 from reconcile.flow.names import why_not_portable, why_refused
 from reconcile.flow.wired import Wired
 from reconcile.ports import Spill
@@ -179,6 +178,11 @@ class Draft:
 
     def _looked_into(self, changes: Iterator[Change]) -> Iterator[Change]:
         """The changes with what they do inside; what a store of rows refuses is a problem, and not done."""
+        if not self._wired.target.traits.rows:
+            yield from changes
+            return
+        from reconcile.flow.insides import Insides  # noqa: PLC0415 - bodies are made for rows only
+
         look = Insides(self._wired).look
         for change in changes:
             found = look(change)

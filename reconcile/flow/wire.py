@@ -20,7 +20,6 @@ from reconcile.flow.clock import RealClock
 from reconcile.flow.learnt import Learnt, known_order
 from reconcile.flow.memory import Memory
 from reconcile.flow.reading import LocalReader
-from reconcile.flow.tables import recipe_of
 from reconcile.flow.wired import House, Sending, Wired
 from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
@@ -172,6 +171,8 @@ class _Wire:
         if place.scheme in OBJECT_SCHEMES and (order := known_order(self.cache, where)):
             words["order"] = order
         if mapping.table is not None:
+            from reconcile.flow.tables import recipe_of  # noqa: PLC0415 - most mappings have none
+
             words["recipe"] = recipe_of(mapping.table)
         listed = Filter(Rules(excluded_keys=_inside(place.path, self._own()))) if place.is_local else EVERYTHING
         store = open_store(where, options=words, walk=partial(walk, place.path, selection=listed))
