@@ -20,6 +20,7 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import RESERVED, Seen, quoted
+from reconcile.stores.table_postgres_catalogue import dependents, obstacles
 from reconcile.stores.table_postgres_errors import translated
 from reconcile.stores.table_postgres_swap import swap
 from reconcile.stores.table_steps import commit, rename
@@ -290,9 +291,11 @@ class PostgresSession:
 
     def hanging(self, name: str) -> list[str]:
         """Views and foreign keys of others."""
-        from reconcile.stores.table_postgres_swap import dependents  # noqa: PLC0415
-
         return dependents(self, name)
+
+    def obstacles(self, name: str) -> list[str]:
+        """Triggers, rules, row level security and tables that inherit."""
+        return obstacles(self, name)
 
 
 def _xids(load: str) -> str:

@@ -295,6 +295,10 @@ class SqliteSession:
         """Nothing: a view, or a key of another table, works again when the table is back."""
         return []
 
+    def obstacles(self, name: str) -> list[str]:  # noqa: ARG002 - indexes and triggers are made again
+        """Nothing."""
+        return []
+
     def _hanging(self, name: str) -> list[tuple[str, str, str]]:
         """The indexes and triggers of a table that are not ours: kind, name, and how each was made."""
         found = self.run(

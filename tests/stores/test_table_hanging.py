@@ -6,7 +6,7 @@ import time
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError, RefusedError
+from reconcile.core.errors import BusyError, DamagedError, RefusedError
 from reconcile.testing.samples import body_of
 from tests.stores.table_kit import database, load, made, postgres  # noqa: F401 - fixtures
 
@@ -166,6 +166,54 @@ def test_what_cannot_be_carried_over_is_told(pg, hangs, told):
     with pytest.raises(RefusedError, match=told):
         load(store, "people", NEW, expect=entry.version)
     assert pg.sql("SELECT count(*) FROM people") == [(2,)]
+
+
+VIEW = "CREATE VIEW names AS SELECT name FROM people"
+DELETES_NOTHING = (
+    "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER mine BEFORE DELETE ON people FOR EACH ROW EXECUTE FUNCTION nothing()",
+)
+WRITES_ANOTHER = (
+    "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name = ''x''; RETURN NEW; END'",
+    TRIGGER,
+)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "told"),
+    [
+        (DELETES_NOTHING, "trigger mine"),
+        (WRITES_ANOTHER, "trigger mine"),
+        (("CREATE POLICY mine ON people USING (true)",), "policy mine"),
+        (("CREATE RULE mine AS ON DELETE TO people DO INSTEAD NOTHING",), "rule mine"),
+        (("CREATE TABLE grown () INHERITS (people)", "INSERT INTO grown VALUES (7, 'gus')"), "grown"),
+        (("ALTER TABLE people ENABLE ROW LEVEL SECURITY",), "row level security"),
+    ],
+)
+def test_what_would_meddle_with_the_rows_is_told_before_they_are_exchanged(pg, hangs, told):
+    store = pg.store()
+    load(store, "people", OLD)
+    for statement in (VIEW, *hangs):
+        pg.sql(statement)
+    before = pg.sql("SELECT * FROM people ORDER BY id")
+    assert told in store.inside("people", body_of(NEW.encode())).refused
+    with pytest.raises(RefusedError, match=told):
+        load(store, "people", NEW, expect=store.stat("people").version)
+    assert pg.sql("SELECT * FROM people ORDER BY id") == before
+
+
+def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
+    from reconcile.stores import table_postgres_swap
+
+    monkeypatch.setattr(table_postgres_swap, "obstacles", lambda *_: [])
+    store = pg.store()
+    entry = load(store, "people", OLD)
+    for statement in (VIEW, *DELETES_NOTHING):
+        pg.sql(statement)
+    with pytest.raises(DamagedError, match="5 rows"):
+        load(store, "people", NEW, expect=entry.version)
+    assert pg.sql("SELECT * FROM people ORDER BY id") == [(1, "ann"), (2, "bob")]
+    assert store.stat("people") == entry
 
 
 def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch):
