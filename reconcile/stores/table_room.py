@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
-from reconcile.core.errors import ChangedError, NotFoundError, RefusedError
+from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError
 from reconcile.core.path import has_control, is_under, is_utf8, same_name
 from reconcile.core.traits import Traits
 from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session, quoted
@@ -240,6 +240,9 @@ class Room:
             if each.key != row.key and not each.upto:
                 self.ledger.put(replace(each, upto=each.rows))
         seen = self.session.append(row.name, new.name, row.mark, new.load)
+        if seen.rows != (meant := row.rows + new.rows):
+            message = f"holds {seen.rows:,} rows, not the {meant:,} that there are in the file"
+            raise DamagedError(message, op="append", path=row.name)
         drop_with_rejects(self.session, new.name)
         self.ledger.drop(new.key)
         grown = replace(

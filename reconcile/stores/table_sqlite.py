@@ -254,15 +254,16 @@ class SqliteSession:
         return ""
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
-        """Our triggers do not count what we do ourselves."""
-        for (trigger,) in self.run(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 AND substr(name, 1, $3) = $2",
-            name,
-            RESERVED,
-            len(RESERVED),
-        ):
+        """No trigger fires: ours do not count what we do, those of others would do to rows what no file says."""
+        triggers = self.run(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 COLLATE NOCASE", name
+        )
+        for trigger, _ in triggers:
             self.run(f"DROP TRIGGER {quoted(trigger)}")
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        for trigger, sql in triggers:
+            if not trigger.startswith(RESERVED):
+                self.run(sql)
         return self.settle(name, load)
 
     def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - rows are numbered as they come
