@@ -73,7 +73,7 @@ def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:
     """What would not let its rows, or its columns, be replaced."""
     if told := room.session.obstacles(name):
         return f"this hangs on it and cannot be carried over: {', '.join(told)}"
-    hanging = room.session.hanging(name) if differing else []
+    hanging = room.session.holding(name) if differing else []
     return f"its columns change, and others hang on it: {', '.join(hanging)}" if hanging else ""
 
 

@@ -19,8 +19,8 @@ from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import RESERVED, Seen, quoted
-from reconcile.stores.table_postgres_catalogue import dependents, obstacles
+from reconcile.stores.table_engine import LEDGER, RESERVED, Seen, quoted
+from reconcile.stores.table_postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.table_postgres_errors import translated
 from reconcile.stores.table_postgres_swap import check_exact, swap
 from reconcile.stores.table_steps import commit, rename
@@ -291,8 +291,12 @@ class PostgresSession:
         rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:
-        """Views and foreign keys of others."""
+        """Views and foreign keys of others, functions that know it, the table that it is a partition of."""
         return dependents(self, name)
+
+    def holding(self, name: str) -> list[str]:
+        """Those, and what another table would not get."""
+        return dependents(self, name) + uncarried(self, name, LEDGER)
 
     def obstacles(self, name: str) -> list[str]:
         """Triggers, rules, row level security and tables that inherit."""

@@ -1,8 +1,9 @@
 """Puts a loaded table in the place of another one in PostgreSQL, with all that hangs on the old one.
 
-Usually by two renames: the lock that takes is held for milliseconds. Where views or foreign keys of other tables hang
-on the old table it must stay what it is, so its rows are deleted and the new ones inserted, in the one transaction;
-never truncated, which an older snapshot would see as an empty table.
+Usually by two renames: the lock that takes is held for milliseconds. Where anything hangs on the old table that the new
+one would not get, by the catalogue (a view of others, a partition's parent, a publication, a setting …), it must stay
+what it is, so its rows are deleted and the new ones inserted, in the one transaction; never truncated, which an older
+snapshot would see as an empty table.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from reconcile.core.errors import DamagedError, RefusedError
 from reconcile.stores.table_engine import RESERVED, Session, quoted
-from reconcile.stores.table_postgres_catalogue import OID, dependents, obstacles
+from reconcile.stores.table_postgres_catalogue import OID, dependents, obstacles, uncarried
 from reconcile.stores.table_steps import drop, rename
 
 
@@ -19,10 +20,10 @@ def swap(session: Session, new: str, name: str, aside: str) -> bool:
     """Whether rows were exchanged inside the old table, instead of tables under the name."""
     session.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
     check_exact(session, name)
-    if hanging := dependents(session, name):
+    if hanging := dependents(session, name) + uncarried(session, name, new):
         _exchange(session, new, name, aside, hanging)
         return True
-    on_it = list(_what_hangs(session, name))
+    on_it = list(_what_hangs(session, name, new))
     session.run(f"LOCK TABLE {quoted(name)} IN ACCESS EXCLUSIVE MODE")
     if aside:
         _rename_indexes(session, name, aside)
@@ -59,7 +60,7 @@ def check_exact(session: Session, name: str) -> None:
         raise RefusedError(message, op="replace", path=name, hint="drop it first, and make it anew afterwards")
 
 
-def _what_hangs(session: Session, name: str) -> Iterator[tuple[str, str]]:
+def _what_hangs(session: Session, name: str, new: str) -> Iterator[tuple[str, str]]:
     """(column or "", statement) that makes each constraint, index, grant and comment again, and sets the owner."""
     table = quoted(name)
     constraints = session.run(
@@ -78,10 +79,30 @@ def _what_hangs(session: Session, name: str) -> Iterator[tuple[str, str]]:
         f"SELECT attname::text FROM pg_attribute WHERE attrelid = {OID} AND attnum > 0 AND attnotnull", name
     )
     yield from ((column, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET NOT NULL") for (column,) in nullable)
-    yield from _words_and_rights(session, name)
+    yield from _settings(session, name)
+    yield from _words(session, name)
+    yield from _rights(session, name, new)
 
 
-def _words_and_rights(session: Session, name: str) -> Iterator[tuple[str, str]]:
+def _settings(session: Session, name: str) -> Iterator[tuple[str, str]]:
+    table = quoted(name)
+    defaults = session.run(
+        "SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a "
+        f"ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = {OID} AND a.attgenerated = ''",
+        name,
+    )
+    yield from (
+        (column, f"ALTER TABLE {table} ALTER COLUMN {quoted(column)} SET DEFAULT {sql}") for column, sql in defaults
+    )
+    parameters = session.run(
+        "SELECT quote_ident(o.option_name) || ' = ' || quote_literal(o.option_value) "
+        f"FROM pg_class c, pg_options_to_table(c.reloptions) o WHERE c.oid = {OID}",
+        name,
+    )
+    yield from (("", f"ALTER TABLE {table} SET ({sql})") for (sql,) in parameters)
+
+
+def _words(session: Session, name: str) -> Iterator[tuple[str, str]]:
     table = quoted(name)
     comments = session.run(
         "SELECT coalesce(a.attname::text, ''), quote_literal(d.description) FROM pg_description d "
@@ -92,9 +113,26 @@ def _words_and_rights(session: Session, name: str) -> Iterator[tuple[str, str]]:
     for column, text in comments:
         what = f"COLUMN {table}.{quoted(column)}" if column else f"TABLE {table}"
         yield column, f"COMMENT ON {what} IS {text}"
+
+
+def _rights(session: Session, name: str, new: str) -> Iterator[tuple[str, str]]:
+    """The owner, and then exactly the rights that there are: none that a new table is given by default."""
+    table = quoted(name)
+    owner = session.run(
+        f"SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = {OID} "
+        "AND pg_get_userbyid(relowner) <> current_user",
+        name,
+    )
+    yield from (("", f"ALTER TABLE {table} OWNER TO {quoted(who)}") for (who,) in owner)
+    given = session.run(
+        "SELECT DISTINCT x.grantee = 0, coalesce(pg_get_userbyid(nullif(x.grantee, 0))::text, '') FROM pg_class c, "
+        f"aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x WHERE c.oid = {OID}",
+        new,
+    )
+    yield from (("", f"REVOKE ALL ON {table} FROM {_role(public, who)}") for public, who in given)
     grants = session.run(
         "SELECT '' AS col, x.privilege_type, x.is_grantable, x.grantee = 0, pg_get_userbyid(x.grantee)::text "
-        f"FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = {OID} AND x.grantee <> c.relowner "
+        f"FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x WHERE c.oid = {OID} "
         "UNION ALL "
         "SELECT a.attname::text, x.privilege_type, x.is_grantable, x.grantee = 0, pg_get_userbyid(x.grantee)::text "
         f"FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = {OID}",
@@ -102,14 +140,12 @@ def _words_and_rights(session: Session, name: str) -> Iterator[tuple[str, str]]:
     )
     for column, right, passable, public, who in grants:
         where = f" ({quoted(column)})" if column else ""
-        grantee = "PUBLIC" if public else quoted(who)
-        yield column, f"GRANT {right}{where} ON {table} TO {grantee}{' WITH GRANT OPTION' if passable else ''}"
-    owner = session.run(
-        f"SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = {OID} "
-        "AND pg_get_userbyid(relowner) <> current_user",
-        name,
-    )
-    yield from (("", f"ALTER TABLE {table} OWNER TO {quoted(who)}") for (who,) in owner)
+        option = " WITH GRANT OPTION" if passable else ""
+        yield column, f"GRANT {right}{where} ON {table} TO {_role(public, who)}{option}"
+
+
+def _role(public: bool, who: str) -> str:  # noqa: FBT001 - as a row of the catalogue has it
+    return "PUBLIC" if public else quoted(who)
 
 
 def _rename_indexes(session: Session, name: str, aside: str) -> None:
