@@ -210,7 +210,7 @@ class Room:
 
     def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> str:
         """What stood there is aside while another key stands for it."""
-        self._check_content("write", old)
+        self.check_content("write", old)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
         aside = _free_name() if kept else ""
         if old is not None and old.rejected:
@@ -277,8 +277,9 @@ class Room:
         self.expect("delete", key, expect)
         row = self.require("delete", key, None)
         others = [each for each in self.ledger.sharing(row.name) if each.key != row.key]
+        if not others or not has_control(key):
+            self.check_content("delete", row)
         if not others:
-            self._check_content("delete", row)
             self._check_nothing_hangs("delete", row.name)
             drop(self.session, row.name)
             if row.rejected:
@@ -288,7 +289,7 @@ class Room:
             self.ledger.renamed(row.name, aside)
         self.ledger.drop(row.key)
 
-    def _check_content(self, op: str, row: Row | None) -> None:
+    def check_content(self, op: str, row: Row | None) -> None:
         """A table that the database takes for untouched must have the content that was loaded."""
         if row is not None and row.checksum and self._seems_untouched(row) and not self._has_sum(row):
             raise EditedError(row.name, op, row.key)

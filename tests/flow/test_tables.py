@@ -63,6 +63,20 @@ def test_a_table_that_is_called_like_rejects_is_not_dropped_with_another(databas
     assert rows(database, "orders__rejected") == [(1,)]
 
 
+def test_a_column_that_gets_wider_is_loaded(database, tmp_path):  # noqa: F811
+    world = world_of(database, tmp_path)
+    world.put(**{"o.csv": "a,b\n1,2\n"})
+    world.settled()
+    world.put(**{"o.csv": "a,b\n1,2\n1.5,3\n"})
+    [change] = world.plan().changes()
+    assert [column.name for column in change.inside.columns] == ["a"]
+    world.settled()
+    assert rows(database, "o") == [(1, 2), (1.5, 3)]
+    world.put(**{"o.csv": "a,b\n1,2\n007,3\n"})
+    world.settled()
+    assert rows(database, "o") == [("007", 3), ("1", 2)]
+
+
 @pytest.mark.parametrize("name", ["orders.csv", "Orders.csv"])
 def test_two_mappings_with_one_table_are_a_plan_error(lite, tmp_path, name):
     other = tmp_path / "other"
