@@ -67,6 +67,9 @@ DECIMAL_DIGITS: Final = 15
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
 
+_RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
+"""A rename must not rewrite the views and keys that name the table."""
+
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
@@ -100,14 +103,38 @@ class SqliteEngine:
         """Writers wait for each other from the start."""
         with self._lock, _translated(self._path):
             connection = self._connected(write=write)
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield SqliteSession(connection)
-                commit(lambda: connection.execute("COMMIT"))
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+            with self._as_ours(connection):
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                try:
+                    yield SqliteSession(connection)
+                    commit(lambda: connection.execute("COMMIT"))
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def _as_ours(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """A connection that was given behaves as one of ours for a transaction, and as its owner set it after that."""
+        if self._given is None:
+            yield
+            return
+        if connection.in_transaction:
+            hint = "commit it first"
+            raise BusyError(
+                "the connection that was given is in a transaction", op="sqlite", path=self._path, hint=hint
+            )
+        factories = connection.row_factory, connection.text_factory
+        connection.row_factory, connection.text_factory = None, str
+        was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in _RENAMES_ALONE}
+        try:
+            for word, value in _RENAMES_ALONE.items():
+                connection.execute(f"PRAGMA {word}={value}")
+            yield
+        finally:
+            for word, value in was.items():
+                connection.execute(f"PRAGMA {word}={value}")
+            connection.row_factory, connection.text_factory = factories
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The file, and the directories above it."""
@@ -150,8 +177,8 @@ class SqliteEngine:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("legacy_alter_table=ON", "foreign_keys=OFF", "synchronous=FULL", "cache_size=-32768"):
-            connection.execute(f"PRAGMA {pragma}")  # a rename must not rewrite the views and keys that name the table
+        for word, value in {**_RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
+            connection.execute(f"PRAGMA {word}={value}")
         return connection
 
 
