@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-import os
 from pathlib import Path
 import re
 import sqlite3
@@ -21,11 +20,17 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
-from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import (
+    BusyError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_steps import commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
@@ -90,7 +95,11 @@ class SqliteEngine:
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """`sqlite:///relative.db`, `sqlite:////absolute.db`; `client` is an open connection to use instead."""
-        return cls(url.removeprefix("sqlite:///"), connection=options.client)
+        path = url.removeprefix("sqlite:///")
+        if path == ":memory:" and options.client is None:
+            hint = "name a file, or hand out a connection: clients={...}"
+            raise UsageError("a database in memory is gone when the run ends", op="open", path=url, hint=hint)
+        return cls(path, connection=options.client)
 
     def type_of(self, column: Column) -> str:
         """The words pandas writes, where it has one."""
@@ -101,7 +110,7 @@ class SqliteEngine:
     @contextmanager
     def session(self, *, write: bool) -> Iterator[SqliteSession]:
         """Writers wait for each other from the start."""
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
             connection = self._connected(write=write)
             with self._as_ours(connection):
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -142,7 +151,7 @@ class SqliteEngine:
         if self._given is not None or path.exists():
             return []
         if not dry:
-            with _translated(self._path):
+            with translated(self._path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 connection = sqlite3.connect(self._path)
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -365,31 +374,3 @@ def _sum(text: str) -> str:
 
 def _is_virtual(sql: str | None) -> bool:
     return (sql or "")[:21].upper().startswith("CREATE VIRTUAL TABLE")
-
-
-_MEANT: Final[dict[int, tuple[type[StoreError], str]]] = {
-    sqlite3.SQLITE_BUSY: (BusyError, "is locked by another program"),
-    sqlite3.SQLITE_LOCKED: (BusyError, "is locked by another program"),
-    sqlite3.SQLITE_FULL: (StoreError, "the disk is full"),
-    sqlite3.SQLITE_READONLY: (DeniedError, "may only be read"),
-    sqlite3.SQLITE_PERM: (DeniedError, "may not be opened"),
-    sqlite3.SQLITE_CANTOPEN: (DeniedError, "cannot be opened"),
-    sqlite3.SQLITE_AUTH: (DeniedError, "may not be used so"),
-    sqlite3.SQLITE_CORRUPT: (DamagedError, "is damaged"),
-    sqlite3.SQLITE_NOTADB: (DamagedError, "is no SQLite file"),
-    sqlite3.SQLITE_IOERR: (StoreError, "the disk could not be read or written"),
-}
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """SQLite's errors, and the system's, as ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        kind, words = _MEANT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, (RefusedError, str(error)))
-        hint = "close what has it open, and run it again" if kind is BusyError else ""
-        raise kind(words, op="sqlite", path=path, hint=hint) from error
-    except OSError as error:
-        kind = DeniedError if isinstance(error, PermissionError) else StoreError
-        raise kind(os.strerror(error.errno or 0).lower(), op="sqlite", path=path) from error

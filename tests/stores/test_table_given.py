@@ -4,8 +4,9 @@ import sqlite3
 
 import pytest
 
+import reconcile
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError
+from reconcile.core.errors import BusyError, UsageError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table import TableStore
 from tests.stores.table_kit import load
@@ -15,7 +16,7 @@ OLD, NEW = "id,name\n1,ann\n2,bob\n", "id,name\n1,cy\n2,di\n"
 
 @pytest.fixture
 def given():
-    connection = sqlite3.connect(":memory:")
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
     yield connection
     connection.close()
 
@@ -55,3 +56,21 @@ def test_a_transaction_that_it_has_open_is_left_alone(given, store):
         store.stat("people")
     given.rollback()
     assert given.execute("SELECT name FROM people WHERE id = 1").fetchone() == ("ann",)
+
+
+def test_a_database_in_memory_is_filled_through_python(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "people.csv").write_text(OLD, encoding="utf-8")
+    mapping = {"tables": {"source": "./data", "target": "mem"}}
+    stores = {"mem": {"url": "sqlite:///:memory:"}}
+    spec = reconcile.Spec(mapping, stores=stores, clients={"mem": given})
+    assert reconcile.apply(reconcile.plan(spec)).exit_code == 0
+    assert given.execute("SELECT * FROM people").fetchall() == [(1, "ann"), (2, "bob")]
+    (tmp_path / "data" / "people.csv").unlink()
+    assert reconcile.apply(reconcile.plan(spec)).exit_code == 0
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        given.execute("SELECT * FROM people")
+    with pytest.raises(UsageError, match="in memory"):
+        reconcile.plan(reconcile.Spec(mapping, stores=stores))
+    assert not (tmp_path / ":memory:").exists()
