@@ -23,6 +23,7 @@ from reconcile.core.record import Record, Scope
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
 from reconcile.flow.folding import meet
+from reconcile.flow.names import Claims
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
@@ -59,8 +60,9 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
     parts: list[MappingPlan] = []
     spills: list[Spill] = []
     next_id = 1
+    claims = Claims(house)
     for wired in house.in_order():
-        one = _PlanOne(house, _as_asked(wired, options), options, sink)
+        one = _PlanOne(house, _as_asked(wired, options), options, sink, claims)
         part, spill, next_id = one.make(next_id)
         parts.append(part)
         spills.append(spill)
@@ -159,8 +161,9 @@ def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Chan
 class _PlanOne:
     """The plan of one mapping."""
 
-    def __init__(self, house: House, wired: Wired, options: PlanOptions, sink: Sink) -> None:
+    def __init__(self, house: House, wired: Wired, options: PlanOptions, sink: Sink, claims: Claims) -> None:
         self._house = house
+        self._claims = claims
         self._wired = wired
         self._options = options
         self._sink = sink
@@ -222,7 +225,7 @@ class _PlanOne:
         """What is here. To send all again nothing may be settled before it was judged, so no digest is known yet."""
         if self._destroy:
             return iter(())
-        stream = source_stream(self._wired, unsorted=unsorted)
+        stream = self._claims.checked(self._wired, source_stream(self._wired, unsorted=unsorted))
         if not self._options.resend:
             return stream
         return (item if isinstance(item, Problem) else msgspec.structs.replace(item, digest=None) for item in stream)

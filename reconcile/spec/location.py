@@ -244,9 +244,10 @@ def _database_file(scheme: str) -> Callable[[str, str], Location]:
         if name == rest or not name:
             hint = f"{scheme}:///relative.db or {scheme}:////absolute.db"
             raise UsageError(f"`{scheme}:` needs three slashes and a file", hint=hint)
-        if name == ":memory:":
+        in_memory = name == ":memory:"
+        if in_memory and scheme != "sqlite":
             raise UsageError("a database in memory is gone when the run ends", hint="name a file")
-        path = os.path.normpath(Path(root, name))
+        path = name if in_memory else os.path.normpath(Path(root, name))
         url = f"{scheme}:///{path}"
         return Location(scheme=scheme, url=url, path=path, connect=url)
 

@@ -202,6 +202,8 @@ class TableStore:
         with self._room(write=True) as room:
             room.check_name("move", key)
             row = room.require("move", entry.key, entry.version)
+            if not has_control(entry.key):
+                room.check_content("move", row)
             if not room.is_same(key, entry.key):
                 room.expect("move", key, expect)
             if not row.upto:

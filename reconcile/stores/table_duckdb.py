@@ -211,11 +211,8 @@ class DuckdbSession:
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Views find their table by its name; indexes are made anew, constraints cannot be."""
-        told = [str(text) for (text,) in self.run(
-            f"SELECT constraint_text FROM duckdb_constraints() WHERE {_HERE} AND table_name = $1", name
-        )]  # fmt: skip
-        if told:
-            message = f"these constraints hang on the table and cannot be carried over: {'; '.join(told)}"
+        if told := self.obstacles(name):
+            message = f"this hangs on the table and cannot be carried over: {'; '.join(told)}"
             raise RefusedError(message, op="replace", path=name, hint="drop them first")
         indexes = self._indexes(name)
         comments = self._comments(name)
@@ -254,6 +251,15 @@ class DuckdbSession:
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - a view waits until its table is back
         """Nothing: a view works again when the table is back, and a foreign key refuses by itself."""
         return []
+
+    def holding(self, name: str) -> list[str]:  # noqa: ARG002 - the new table has the columns it has
+        """Nothing."""
+        return []
+
+    def obstacles(self, name: str) -> list[str]:
+        """Constraints: no table gets one later."""
+        sql = f"SELECT constraint_text FROM duckdb_constraints() WHERE {_HERE} AND table_name = $1"
+        return [f"the constraint {text}" for (text,) in self.run(sql, name)]
 
     def _indexed(self, name: str, index: str, sql: str) -> None:
         import duckdb  # noqa: PLC0415 - heavy

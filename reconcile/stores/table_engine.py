@@ -98,6 +98,12 @@ class Session(Protocol):
     def hanging(self, name: str) -> list[str]:
         """What else could not go on without this table, in words."""
 
+    def holding(self, name: str) -> list[str]:
+        """What keeps the table from getting other columns, in words."""
+
+    def obstacles(self, name: str) -> list[str]:
+        """What on the table keeps its rows from being replaced by others, in words."""
+
 
 class Engine(Protocol):
     """One database, whether it exists yet or not."""

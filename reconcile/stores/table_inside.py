@@ -61,12 +61,20 @@ def _looked(
     differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
     rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
     inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
-    if room is not None and there is not None and differing and (hanging := room.session.hanging(there.name)):
-        return replace(inside, refused=f"its columns change, and others hang on it: {', '.join(hanging)}")
+    if room is not None and there is not None and (refused := _refused(room, there.name, differing)):
+        return replace(inside, refused=refused)
     if body.size_bytes > COUNTED_BYTES:
         return inside
     before = _before(room, row, data) if not differing else None
     return _with_rows(inside, before, data, loader.key)
+
+
+def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:
+    """What would not let its rows, or its columns, be replaced."""
+    if told := room.session.obstacles(name):
+        return f"this hangs on it and cannot be carried over: {', '.join(told)}"
+    hanging = room.session.holding(name) if differing else []
+    return f"its columns change, and others hang on it: {', '.join(hanging)}" if hanging else ""
 
 
 def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tuple[Any, ...]] | None:

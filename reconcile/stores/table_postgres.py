@@ -19,9 +19,10 @@ from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import RESERVED, Seen, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, Seen, quoted
+from reconcile.stores.table_postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.table_postgres_errors import translated
-from reconcile.stores.table_postgres_swap import swap
+from reconcile.stores.table_postgres_swap import check_exact, swap
 from reconcile.stores.table_steps import commit, rename
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ class PostgresSession:
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The rows are those of the transactions that loaded before, and of this one."""
         self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+        check_exact(self, name)
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
         return self._settled(name, f"{mark.split('.')[1]},")
 
@@ -289,10 +291,16 @@ class PostgresSession:
         rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:
-        """Views and foreign keys of others."""
-        from reconcile.stores.table_postgres_swap import dependents  # noqa: PLC0415
-
+        """Views and foreign keys of others, functions that know it, the table that it is a partition of."""
         return dependents(self, name)
+
+    def holding(self, name: str) -> list[str]:
+        """Those, and what another table would not get."""
+        return dependents(self, name) + uncarried(self, name, LEDGER)
+
+    def obstacles(self, name: str) -> list[str]:
+        """Triggers, rules, row level security and tables that inherit."""
+        return obstacles(self, name)
 
 
 def _xids(load: str) -> str:

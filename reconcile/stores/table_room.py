@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Entry, Kind, Version
-from reconcile.core.errors import ChangedError, NotFoundError, RefusedError
+from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError
 from reconcile.core.path import has_control, is_under, is_utf8, same_name
 from reconcile.core.traits import Traits
 from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session, quoted
@@ -210,7 +210,7 @@ class Room:
 
     def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> str:
         """What stood there is aside while another key stands for it."""
-        self._check_content("write", old)
+        self.check_content("write", old)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
         aside = _free_name() if kept else ""
         if old is not None and old.rejected:
@@ -240,6 +240,9 @@ class Room:
             if each.key != row.key and not each.upto:
                 self.ledger.put(replace(each, upto=each.rows))
         seen = self.session.append(row.name, new.name, row.mark, new.load)
+        if seen.rows != (meant := row.rows + new.rows):
+            message = f"holds {seen.rows:,} rows, not the {meant:,} that there are in the file"
+            raise DamagedError(message, op="append", path=row.name)
         drop_with_rejects(self.session, new.name)
         self.ledger.drop(new.key)
         grown = replace(
@@ -274,8 +277,9 @@ class Room:
         self.expect("delete", key, expect)
         row = self.require("delete", key, None)
         others = [each for each in self.ledger.sharing(row.name) if each.key != row.key]
+        if not others or not has_control(key):
+            self.check_content("delete", row)
         if not others:
-            self._check_content("delete", row)
             self._check_nothing_hangs("delete", row.name)
             drop(self.session, row.name)
             if row.rejected:
@@ -285,7 +289,7 @@ class Room:
             self.ledger.renamed(row.name, aside)
         self.ledger.drop(row.key)
 
-    def _check_content(self, op: str, row: Row | None) -> None:
+    def check_content(self, op: str, row: Row | None) -> None:
         """A table that the database takes for untouched must have the content that was loaded."""
         if row is not None and row.checksum and self._seems_untouched(row) and not self._has_sum(row):
             raise EditedError(row.name, op, row.key)

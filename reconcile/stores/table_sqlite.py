@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-import os
 from pathlib import Path
 import re
 import sqlite3
@@ -21,11 +20,17 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
-from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import (
+    BusyError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_steps import commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
@@ -67,6 +72,9 @@ DECIMAL_DIGITS: Final = 15
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
 
+_RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
+"""A rename must not rewrite the views and keys that name the table."""
+
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
@@ -87,7 +95,11 @@ class SqliteEngine:
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """`sqlite:///relative.db`, `sqlite:////absolute.db`; `client` is an open connection to use instead."""
-        return cls(url.removeprefix("sqlite:///"), connection=options.client)
+        path = url.removeprefix("sqlite:///")
+        if path == ":memory:" and options.client is None:
+            hint = "name a file, or hand out a connection: clients={...}"
+            raise UsageError("a database in memory is gone when the run ends", op="open", path=url, hint=hint)
+        return cls(path, connection=options.client)
 
     def type_of(self, column: Column) -> str:
         """The words pandas writes, where it has one."""
@@ -98,16 +110,40 @@ class SqliteEngine:
     @contextmanager
     def session(self, *, write: bool) -> Iterator[SqliteSession]:
         """Writers wait for each other from the start."""
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
             connection = self._connected(write=write)
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield SqliteSession(connection)
-                commit(lambda: connection.execute("COMMIT"))
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+            with self._as_ours(connection):
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                try:
+                    yield SqliteSession(connection)
+                    commit(lambda: connection.execute("COMMIT"))
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def _as_ours(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """A connection that was given behaves as one of ours for a transaction, and as its owner set it after that."""
+        if self._given is None:
+            yield
+            return
+        if connection.in_transaction:
+            hint = "commit it first"
+            raise BusyError(
+                "the connection that was given is in a transaction", op="sqlite", path=self._path, hint=hint
+            )
+        factories = connection.row_factory, connection.text_factory
+        connection.row_factory, connection.text_factory = None, str
+        was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in _RENAMES_ALONE}
+        try:
+            for word, value in _RENAMES_ALONE.items():
+                connection.execute(f"PRAGMA {word}={value}")
+            yield
+        finally:
+            for word, value in was.items():
+                connection.execute(f"PRAGMA {word}={value}")
+            connection.row_factory, connection.text_factory = factories
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The file, and the directories above it."""
@@ -115,7 +151,7 @@ class SqliteEngine:
         if self._given is not None or path.exists():
             return []
         if not dry:
-            with _translated(self._path):
+            with translated(self._path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 connection = sqlite3.connect(self._path)
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -150,8 +186,8 @@ class SqliteEngine:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("legacy_alter_table=ON", "foreign_keys=OFF", "synchronous=FULL", "cache_size=-32768"):
-            connection.execute(f"PRAGMA {pragma}")  # a rename must not rewrite the views and keys that name the table
+        for word, value in {**_RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
+            connection.execute(f"PRAGMA {word}={value}")
         return connection
 
 
@@ -254,15 +290,16 @@ class SqliteSession:
         return ""
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
-        """Our triggers do not count what we do ourselves."""
-        for (trigger,) in self.run(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 AND substr(name, 1, $3) = $2",
-            name,
-            RESERVED,
-            len(RESERVED),
-        ):
+        """No trigger fires: ours do not count what we do, those of others would do to rows what no file says."""
+        triggers = self.run(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 COLLATE NOCASE", name
+        )
+        for trigger, _ in triggers:
             self.run(f"DROP TRIGGER {quoted(trigger)}")
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        for trigger, sql in triggers:
+            if not trigger.startswith(RESERVED):
+                self.run(sql)
         return self.settle(name, load)
 
     def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - rows are numbered as they come
@@ -293,6 +330,14 @@ class SqliteSession:
 
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - what names a table here waits until it is back
         """Nothing: a view, or a key of another table, works again when the table is back."""
+        return []
+
+    def holding(self, name: str) -> list[str]:  # noqa: ARG002 - the new table has the columns it has
+        """Nothing."""
+        return []
+
+    def obstacles(self, name: str) -> list[str]:  # noqa: ARG002 - indexes and triggers are made again
+        """Nothing."""
         return []
 
     def _hanging(self, name: str) -> list[tuple[str, str, str]]:
@@ -329,31 +374,3 @@ def _sum(text: str) -> str:
 
 def _is_virtual(sql: str | None) -> bool:
     return (sql or "")[:21].upper().startswith("CREATE VIRTUAL TABLE")
-
-
-_MEANT: Final[dict[int, tuple[type[StoreError], str]]] = {
-    sqlite3.SQLITE_BUSY: (BusyError, "is locked by another program"),
-    sqlite3.SQLITE_LOCKED: (BusyError, "is locked by another program"),
-    sqlite3.SQLITE_FULL: (StoreError, "the disk is full"),
-    sqlite3.SQLITE_READONLY: (DeniedError, "may only be read"),
-    sqlite3.SQLITE_PERM: (DeniedError, "may not be opened"),
-    sqlite3.SQLITE_CANTOPEN: (DeniedError, "cannot be opened"),
-    sqlite3.SQLITE_AUTH: (DeniedError, "may not be used so"),
-    sqlite3.SQLITE_CORRUPT: (DamagedError, "is damaged"),
-    sqlite3.SQLITE_NOTADB: (DamagedError, "is no SQLite file"),
-    sqlite3.SQLITE_IOERR: (StoreError, "the disk could not be read or written"),
-}
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """SQLite's errors, and the system's, as ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        kind, words = _MEANT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, (RefusedError, str(error)))
-        hint = "close what has it open, and run it again" if kind is BusyError else ""
-        raise kind(words, op="sqlite", path=path, hint=hint) from error
-    except OSError as error:
-        kind = DeniedError if isinstance(error, PermissionError) else StoreError
-        raise kind(os.strerror(error.errno or 0).lower(), op="sqlite", path=path) from error

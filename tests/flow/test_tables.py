@@ -4,6 +4,7 @@ import pytest
 
 from reconcile.core.errors import PlanError
 from reconcile.core.inside import ColumnChange
+from reconcile.flow.wire import Reach
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
 PEOPLE = "id,name,zip\n1,ann,007\n2,bob,12\n"
@@ -60,6 +61,56 @@ def test_a_table_that_is_called_like_rejects_is_not_dropped_with_another(databas
     world.remove("orders.csv")
     world.settled()
     assert rows(database, "orders__rejected") == [(1,)]
+
+
+def test_a_column_that_gets_wider_is_loaded(database, tmp_path):  # noqa: F811
+    world = world_of(database, tmp_path)
+    world.put(**{"o.csv": "a,b\n1,2\n"})
+    world.settled()
+    world.put(**{"o.csv": "a,b\n1,2\n1.5,3\n"})
+    [change] = world.plan().changes()
+    assert [column.name for column in change.inside.columns] == ["a"]
+    world.settled()
+    assert rows(database, "o") == [(1, 2), (1.5, 3)]
+    world.put(**{"o.csv": "a,b\n1,2\n007,3\n"})
+    world.settled()
+    assert rows(database, "o") == [("007", 3), ("1", 2)]
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "Orders.csv"])
+def test_two_mappings_with_one_table_are_a_plan_error(lite, tmp_path, name):
+    other = tmp_path / "other"
+    world = world_of(lite, tmp_path)
+    world.more = {"others": {"source": str(other), "target": world.target}}
+    world.put(**{"orders.csv": PEOPLE, "own.csv": PEOPLE})
+    world.write(name, PEOPLE, other)
+    world.write("mine.csv", PEOPLE, other)
+    with pytest.raises(PlanError, match=f"{name} .* orders.csv of `tables`") as caught:
+        world.apply()
+    assert caught.value.path == "others"
+    assert caught.value.exit_code == 1
+    assert lite.sql("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'o%'") == [(0,)]
+    (other / name).unlink()
+    world.settled()
+    world.write(name, PEOPLE, other)
+    with pytest.raises(PlanError, match=f"{name} .* orders.csv of `tables`"):
+        world.plan(reach=Reach(mappings=("others",)))
+    world.remove("orders.csv")
+    (other / name).unlink()
+    world.settled()
+    world.write(name, PEOPLE, other)
+    world.settled()
+
+
+def test_two_mappings_fill_two_schemas(tmp_path, request):
+    other = tmp_path / "other"
+    with made("postgresql", tmp_path, request) as database:  # noqa: F811
+        world = world_of(database, tmp_path)
+        world.more = {"others": {"source": str(other), "target": "pg", "table": {"schema": "public"}}}
+        world.put(**{"people.csv": PEOPLE})
+        world.write("People.csv", PEOPLE, other)
+        world.write("people.csv", PEOPLE, other)
+        assert world.told() == ["create people", "create People", "create people"]
 
 
 def test_a_column_without_a_value_gets_its_type_from_the_first(lite, tmp_path):

@@ -3,11 +3,11 @@
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import ChangedError
+from reconcile.core.errors import ChangedError, DamagedError, RefusedError
 from reconcile.ports import Body, Hashes
 from reconcile.stores import table_loading
 from reconcile.testing.samples import body_of, content
-from tests.stores.table_kit import database, postgres  # noqa: F401 - fixtures
+from tests.stores.table_kit import database, made, postgres  # noqa: F401 - fixtures
 
 HEAD = "id,v\n"
 FIRST = HEAD + "".join(f"{number},first\n" for number in range(300))
@@ -103,6 +103,59 @@ def test_an_edited_table_is_not_appended_to(database, file, rows_read):  # noqa:
     entry = store.write("t", file(MORE), expect=store.stat("t").version)
     assert rows_read == [300, 310]
     assert proven(store, entry, MORE) is True
+
+
+TRIGGERS = {
+    "sqlite": (
+        "CREATE TRIGGER mine BEFORE INSERT ON t BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER other AFTER INSERT ON t BEGIN UPDATE t SET v = 'x' WHERE id = 3; END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER mine BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing()",
+    ),
+}
+
+
+@pytest.mark.parametrize(("engine", "which"), [("sqlite", 0), ("sqlite", 1)])
+def test_triggers_of_others_do_not_fire_at_an_append(tmp_path, request, file, rows_read, engine, which):
+    with made(engine, tmp_path, request) as database:  # noqa: F811
+        store = database.store()
+        entry = store.write("t", file(FIRST), expect=ABSENT)
+        trigger = TRIGGERS[engine][which]
+        database.sql(trigger)
+        entry = store.write("t", file(MORE), expect=entry.version)
+        assert rows_read == [300, 10]
+        assert rows(database) == sorted((int(line.split(",")[0]), line.split(",")[1]) for line in MORE.split()[1:])
+        assert proven(store, entry, MORE) is True
+        assert (trigger,) in database.sql("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
+
+
+def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, file):
+    with made("postgresql", tmp_path, request) as database:  # noqa: F811
+        store = database.store()
+        entry = store.write("t", file(FIRST), expect=ABSENT)
+        for statement in TRIGGERS["postgresql"]:
+            database.sql(statement)
+        with pytest.raises(RefusedError, match="trigger mine"):
+            store.write("t", file(MORE), expect=entry.version)
+        assert store.stat("t") == entry
+        assert list(store.leftovers()) == []
+
+
+def test_an_append_counts_what_arrived(tmp_path, request, file, monkeypatch):
+    from reconcile.stores import table_postgres_swap
+
+    monkeypatch.setattr(table_postgres_swap, "obstacles", lambda *_: [])
+    with made("postgresql", tmp_path, request) as database:  # noqa: F811
+        store = database.store()
+        entry = store.write("t", file(FIRST), expect=ABSENT)
+        for statement in TRIGGERS["postgresql"]:
+            database.sql(statement)
+        with pytest.raises(DamagedError, match="300 rows, not the 310"):
+            store.write("t", file(MORE), expect=entry.version)
+        assert store.stat("t") == entry
+        assert list(store.leftovers()) == []
 
 
 def test_what_was_there_before_an_append_comes_back(database, file):  # noqa: F811

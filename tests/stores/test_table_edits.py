@@ -59,6 +59,24 @@ def test_who_has_seen_an_edit_may_replace_it_and_have_it_kept(database, edit):  
     assert sorted(database.sql("SELECT * FROM people")) == left
 
 
+@pytest.mark.parametrize("act", ["delete", "kept and delete", "move"])
+def test_an_edit_is_seen_by_whatever_takes_a_table_from_its_name(database, act):  # noqa: F811
+    store = database.store()
+    entry = load(store, "people", OLD)
+    if act == "kept and delete":
+        store.copy(entry, ".reconcile/undo/1/people", expect=ABSENT)
+    database.sql(EDITS["update"])
+    if act == "move":
+        with pytest.raises(ChangedError):
+            store.move(entry, "others", expect=ABSENT)
+    else:
+        [answer] = store.delete([("people", entry.version)])
+        assert isinstance(answer, ChangedError)
+    assert sorted(database.sql("SELECT * FROM people")) == [(1, "eve"), (2, "bob")]
+    assert store.stat("people").version != entry.version
+    assert store.stat("others") is None
+
+
 def test_an_edit_after_the_look_is_seen_too(database):  # noqa: F811
     store = database.store()
     load(store, "people", OLD)

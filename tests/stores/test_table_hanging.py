@@ -6,7 +6,7 @@ import time
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError, RefusedError
+from reconcile.core.errors import BusyError, DamagedError, RefusedError
 from reconcile.testing.samples import body_of
 from tests.stores.table_kit import database, load, made, postgres  # noqa: F401 - fixtures
 
@@ -166,6 +166,144 @@ def test_what_cannot_be_carried_over_is_told(pg, hangs, told):
     with pytest.raises(RefusedError, match=told):
         load(store, "people", NEW, expect=entry.version)
     assert pg.sql("SELECT count(*) FROM people") == [(2,)]
+
+
+INDEX = "CREATE INDEX mine ON people (id)"
+SETTING = "SELECT {}::text FROM pg_class WHERE oid = 'people'::regclass"
+COLUMN = "SELECT {} FROM pg_attribute WHERE attrelid = 'people'::regclass AND attname = 'name'"
+ATOMIC = "CREATE FUNCTION mine() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM people; END"
+SOME = "CREATE FUNCTION mine() RETURNS SETOF people LANGUAGE sql AS 'SELECT * FROM people'"
+KEEPS_ITS_TABLE = [
+    ((ATOMIC,), "SELECT mine() - count(*) FROM people", "mine()"),
+    ((SOME,), "SELECT (SELECT count(*) FROM mine()) - count(*) FROM people", "mine()"),
+    (
+        (
+            "CREATE TABLE whole (id BIGINT, name TEXT) PARTITION BY RANGE (id)",
+            "ALTER TABLE whole ATTACH PARTITION people FOR VALUES FROM (0) TO (100)",
+        ),
+        "SELECT (SELECT count(*) FROM whole) - count(*) FROM people",
+        "partition of whole",
+    ),
+    (("ALTER TABLE people REPLICA IDENTITY FULL",), SETTING.format("relreplident"), "relreplident"),
+    (("CREATE STATISTICS mine ON id, name FROM people",), "SELECT stxname FROM pg_statistic_ext", "mine"),
+    (
+        (INDEX, "ALTER TABLE people CLUSTER ON mine"),
+        "SELECT indisclustered FROM pg_index WHERE indexrelid = 'mine'::regclass",
+        "index mine",
+    ),
+    ((INDEX, "COMMENT ON INDEX mine IS 'why'"), "SELECT obj_description('mine'::regclass)", "index mine"),
+    (("ALTER TABLE people ALTER name SET STATISTICS 7",), COLUMN.format("attstattarget"), "column name"),
+    (("ALTER TABLE people ALTER name SET STORAGE EXTERNAL",), COLUMN.format("attstorage::text"), "column name"),
+    (
+        ("CREATE PUBLICATION mine FOR TABLE people", "ALTER TABLE people REPLICA IDENTITY FULL"),
+        "SELECT count(*) FROM pg_publication_rel WHERE prrelid = 'people'::regclass",
+        "publication mine",
+    ),
+    (("ALTER TABLE people SET (toast.autovacuum_enabled = false)",), SETTING.format("oid"), "large values"),
+]
+
+
+@pytest.mark.parametrize(("hangs", "seen", "told"), KEEPS_ITS_TABLE)
+def test_what_another_table_would_not_get_keeps_its_table(pg, hangs, seen, told):
+    store = pg.store()
+    load(store, "people", OLD)
+    try:
+        for statement in hangs:
+            pg.sql(statement)
+        before, table = pg.sql(seen), pg.sql("SELECT 'people'::regclass::oid")
+        new = load(store, "people", NEW, expect=store.stat("people").version)
+        assert pg.sql(seen) == before
+        assert pg.sql("SELECT 'people'::regclass::oid") == table
+        assert sorted(pg.sql("SELECT * FROM people")) == [(3, "cy"), (4, "di"), (5, "ed")]
+        assert store.stat("people") == new
+        assert told in store.inside("people", body_of(WIDER.encode())).refused
+        with pytest.raises(RefusedError, match=told.replace("(", ".").replace(")", ".")):
+            load(store, "people", WIDER, expect=new.version)
+    finally:
+        pg.sql("DROP PUBLICATION IF EXISTS mine")
+
+
+@pytest.mark.parametrize(
+    ("hangs", "seen"),
+    [
+        ("ALTER TABLE people SET (fillfactor = 70, autovacuum_enabled = false)", SETTING.format("reloptions")),
+        ("ALTER TABLE people ALTER name SET DEFAULT 'it''s'", "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef"),
+        ("REVOKE INSERT ON people FROM CURRENT_USER", SETTING.format("relacl")),
+    ],
+)
+def test_what_another_table_can_be_given_goes_along(pg, hangs, seen):
+    store = pg.store()
+    load(store, "people", OLD)
+    pg.sql(hangs)
+    before, table = pg.sql(seen), pg.sql("SELECT 'people'::regclass::oid")
+    entry = load(store, "people", NEW, expect=store.stat("people").version)
+    assert pg.sql(seen) == before
+    load(store, "people", WIDER, expect=entry.version)
+    assert pg.sql(seen) == before
+    assert pg.sql("SELECT 'people'::regclass::oid") != table
+
+
+def test_a_right_that_was_taken_away_does_not_come_back_by_default(pg):
+    store = pg.store()
+    pg.sql("DROP ROLE IF EXISTS default_reader")
+    pg.sql("CREATE ROLE default_reader")
+    try:
+        pg.sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {pg.place[2]['schema']} GRANT SELECT ON TABLES TO default_reader")
+        entry = load(store, "people", OLD)
+        pg.sql("REVOKE ALL ON people FROM default_reader")
+        load(store, "people", NEW, expect=entry.version)
+        assert pg.sql("SELECT has_table_privilege('default_reader', 'people', 'SELECT')") == [(False,)]
+    finally:
+        pg.sql("DROP OWNED BY default_reader")
+        pg.sql("DROP ROLE default_reader")
+
+
+VIEW = "CREATE VIEW names AS SELECT name FROM people"
+DELETES_NOTHING = (
+    "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER mine BEFORE DELETE ON people FOR EACH ROW EXECUTE FUNCTION nothing()",
+)
+WRITES_ANOTHER = (
+    "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name = ''x''; RETURN NEW; END'",
+    TRIGGER,
+)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "told"),
+    [
+        (DELETES_NOTHING, "trigger mine"),
+        (WRITES_ANOTHER, "trigger mine"),
+        (("CREATE POLICY mine ON people USING (true)",), "policy mine"),
+        (("CREATE RULE mine AS ON DELETE TO people DO INSTEAD NOTHING",), "rule mine"),
+        (("CREATE TABLE grown () INHERITS (people)", "INSERT INTO grown VALUES (7, 'gus')"), "grown"),
+        (("ALTER TABLE people ENABLE ROW LEVEL SECURITY",), "row level security"),
+    ],
+)
+def test_what_would_meddle_with_the_rows_is_told_before_they_are_exchanged(pg, hangs, told):
+    store = pg.store()
+    load(store, "people", OLD)
+    for statement in (VIEW, *hangs):
+        pg.sql(statement)
+    before = pg.sql("SELECT * FROM people ORDER BY id")
+    assert told in store.inside("people", body_of(NEW.encode())).refused
+    with pytest.raises(RefusedError, match=told):
+        load(store, "people", NEW, expect=store.stat("people").version)
+    assert pg.sql("SELECT * FROM people ORDER BY id") == before
+
+
+def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
+    from reconcile.stores import table_postgres_swap
+
+    monkeypatch.setattr(table_postgres_swap, "obstacles", lambda *_: [])
+    store = pg.store()
+    entry = load(store, "people", OLD)
+    for statement in (VIEW, *DELETES_NOTHING):
+        pg.sql(statement)
+    with pytest.raises(DamagedError, match="5 rows"):
+        load(store, "people", NEW, expect=entry.version)
+    assert pg.sql("SELECT * FROM people ORDER BY id") == [(1, "ann"), (2, "bob")]
+    assert store.stat("people") == entry
 
 
 def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch):

@@ -1,0 +1,76 @@
+"""A SQLite connection that a program hands out is used as it must be, and given back as it was."""
+
+import sqlite3
+
+import pytest
+
+import reconcile
+from reconcile.core.entry import ABSENT
+from reconcile.core.errors import BusyError, UsageError
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.table import TableStore
+from tests.stores.table_kit import load
+
+OLD, NEW = "id,name\n1,ann\n2,bob\n", "id,name\n1,cy\n2,di\n"
+
+
+@pytest.fixture
+def given():
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def store(given):
+    return TableStore.open("sqlite:///:memory:", StoreOptions(client=given))
+
+
+def test_its_views_and_keys_find_the_new_table(given, store):
+    given.execute("PRAGMA foreign_keys=ON")
+    entry = load(store, "people", OLD)
+    given.execute("CREATE VIEW names AS SELECT name FROM people")
+    given.execute("CREATE TABLE pets (owner REFERENCES people (id))")
+    store.copy(entry, ".reconcile/undo/1/people", expect=ABSENT)
+    load(store, "people", NEW, expect=entry.version)
+    assert given.execute("SELECT * FROM names").fetchall() == [("cy",), ("di",)]
+    [(pets,)] = given.execute("SELECT sql FROM sqlite_schema WHERE name = 'pets'").fetchall()
+    assert "REFERENCES people" in pets
+    assert given.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    assert given.execute("PRAGMA legacy_alter_table").fetchone() == (0,)
+
+
+def test_how_it_gives_rows_and_texts_is_its_owners(given, store):
+    given.row_factory, given.text_factory = sqlite3.Row, bytes
+    entry = load(store, "people", OLD)
+    new = load(store, "people", NEW, expect=entry.version)
+    assert store.stat("people") == new
+    assert given.row_factory is sqlite3.Row
+    assert given.execute("SELECT name FROM people").fetchone()["name"] == b"cy"
+
+
+def test_a_transaction_that_it_has_open_is_left_alone(given, store):
+    load(store, "people", OLD)
+    given.execute("UPDATE people SET name = 'eve'")
+    with pytest.raises(BusyError, match="in a transaction"):
+        store.stat("people")
+    given.rollback()
+    assert given.execute("SELECT name FROM people WHERE id = 1").fetchone() == ("ann",)
+
+
+def test_a_database_in_memory_is_filled_through_python(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "people.csv").write_text(OLD, encoding="utf-8")
+    mapping = {"tables": {"source": "./data", "target": "mem"}}
+    stores = {"mem": {"url": "sqlite:///:memory:"}}
+    spec = reconcile.Spec(mapping, stores=stores, clients={"mem": given})
+    assert reconcile.apply(reconcile.plan(spec)).exit_code == 0
+    assert given.execute("SELECT * FROM people").fetchall() == [(1, "ann"), (2, "bob")]
+    (tmp_path / "data" / "people.csv").unlink()
+    assert reconcile.apply(reconcile.plan(spec)).exit_code == 0
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        given.execute("SELECT * FROM people")
+    with pytest.raises(UsageError, match="in memory"):
+        reconcile.plan(reconcile.Spec(mapping, stores=stores))
+    assert not (tmp_path / ":memory:").exists()
