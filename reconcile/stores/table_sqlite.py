@@ -254,12 +254,14 @@ class SqliteSession:
         return ""
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
-        """Our triggers do not count what we do ourselves."""
+        """Our triggers do not count what we do ourselves; those of the new rows have the names that the whole gets."""
         for (trigger,) in self.run(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 AND substr(name, 1, $3) = $2",
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ($1, $4) "
+            "AND substr(name, 1, $3) = $2",
             name,
             RESERVED,
             len(RESERVED),
+            new,
         ):
             self.run(f"DROP TRIGGER {quoted(trigger)}")
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
