@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconcile.core.errors import PlanError
+from reconcile.core.errors import PlanError, RefusedError
 from reconcile.core.inside import ColumnChange
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
@@ -264,3 +264,22 @@ def test_a_deleted_table_comes_back_by_rollback_and_goes_by_gc(database, tmp_pat
         assert told.problems == []
         assert [entry.key for entry in house.mappings[0].target.list(".reconcile")] == []
         assert sorted(entry.key for entry in house.mappings[0].target.list()) == ["other", "people"]
+
+
+def test_a_column_without_a_type_goes_as_any_other(lite, tmp_path):
+    world = world_of(lite, tmp_path)
+    world.put(**{"people.csv": PEOPLE})
+    world.settled()
+    lite.sql("ALTER TABLE people ADD COLUMN z")
+    [change] = world.plan().changes()
+    assert list(change.inside.columns) == [ColumnChange("z", was="without a type")]
+
+
+def test_a_sqlite_file_is_not_taken_for_one_of_duckdb(lite, tmp_path):
+    lite.sql("CREATE TABLE mine (a INTEGER)")
+    world = world_of(lite, tmp_path)
+    world.target = world.target.replace("sqlite:", "duckdb:")
+    world.put(**{"people.csv": PEOPLE})
+    with pytest.raises(RefusedError, match="is a SQLite file") as caught:
+        world.plan()
+    assert caught.value.hint == f"write sqlite:///{tmp_path}/tables.sqlite"
