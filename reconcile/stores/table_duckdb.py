@@ -53,7 +53,7 @@ _TYPES: Final = {
     "json": "JSON",
 }
 _SQLITE: Final = b"SQLite format 3\0"
-_NO_DOWNLOADS: Final = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_NO_DOWNLOADS: Final[dict[str, Any]] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """What a file or a query seems to ask for is not fetched from the internet."""
 
 _HERE: Final = "database_name = current_database() AND schema_name = 'main'"

@@ -4,6 +4,7 @@ import pytest
 
 from reconcile.core.errors import PlanError, RefusedError
 from reconcile.core.inside import ColumnChange
+from reconcile.flow.looking import why
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
 PEOPLE = "id,name,zip\n1,ann,007\n2,bob,12\n"
@@ -283,3 +284,16 @@ def test_a_sqlite_file_is_not_taken_for_one_of_duckdb(lite, tmp_path):
     with pytest.raises(RefusedError, match="is a SQLite file") as caught:
         world.plan()
     assert caught.value.hint == f"write sqlite:///{tmp_path}/tables.sqlite"
+
+
+@pytest.mark.parametrize("asked", ["bad", "bad.csv", "people", "people.csv"])
+def test_why_knows_a_table_by_its_name_and_by_its_file(lite, tmp_path, asked):
+    world = world_of(lite, tmp_path)
+    world.put(**{"people.csv": PEOPLE, "bad.csv": "a\n1,2\n"})
+    world.apply()
+    with world.house(write=False) as house:
+        [told] = why(house, asked, world.events.append)
+    assert told.key == asked.removesuffix(".csv")
+    assert told.source.key == f"{told.key}.csv"
+    assert (told.record is not None, bool(told.problems)) == ((True, False) if told.key == "people" else (False, True))
+    assert told.notes == []
