@@ -156,9 +156,6 @@ class Tabular(Protocol):
     def made_from(self, entry: Entry) -> Digest:
         """The digest of the bytes whose rows stand there, if nobody touched them since; else one that no bytes have."""
 
-    def is_current(self, entry: Entry) -> bool:
-        """Whether the same bytes would be read in the same way today, as the spec is now."""
-
     def inside(self, key: str, body: Body | None) -> Inside:
         """What writing `body` under `key` (None: deleting it) would do to columns and rows; changes nothing."""
 

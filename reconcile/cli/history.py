@@ -29,8 +29,10 @@ def command(face: Face, run: int | None) -> int:
             runs = state.runs(_SHOWN)
             return face.tell({"runs": runs}, history_lines(runs))
         asked = _run(state, run)
+        newest = state.runs(1)[0].id == run
         outcomes = list(state.outcomes(run))
-    return face.tell({"run": asked, "outcomes": outcomes}, run_lines(asked, outcomes, color=face.color))
+    lines = run_lines(asked, outcomes, newest=newest, color=face.color)
+    return face.tell({"run": asked, "outcomes": outcomes}, lines)
 
 
 def _run(state: StateStore, number: int) -> Run:

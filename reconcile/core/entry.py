@@ -34,7 +34,8 @@ class Entry(Struct, frozen=True, gc=False):
 
     `size` in bytes. `version` is what a conditional call expects. `digest` only where the store knows it without
     reading. `path` is the source path when a layout makes the key another one. A `DIRECTORY` is listed only when it is
-    empty, under its name with a slash at the end.
+    empty, under its name with a slash at the end. `outdated`: rows that the same bytes would not become today, as the
+    mapping reads them; it is no part of the version, since nobody has touched them.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Entry(Struct, frozen=True, gc=False):
     kind: Kind = Kind.FILE
     executable: bool = False
     path: str | None = None
+    outdated: bool = False
 
 
 class Cover(IntEnum):

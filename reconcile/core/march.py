@@ -131,8 +131,8 @@ def march(
     """Yields every key that is not settled, in order.
 
     A key is settled when its source digest is known and equals the record's, the source path is the recorded one, and
-    the target's version is the recorded (and settled) one. `executable`: the bit is compared too. Raises
-    `OutOfOrderError` at the first violation.
+    the target's version is the recorded (and settled) one, of what would be the same if it were made today.
+    `executable`: the bit is compared too. Raises `OutOfOrderError` at the first violation.
     """
     source_side, target_side = _Side("source", source, tally), _Side("target", target, tally)
     pull_source, pull_target = source_side.pull, target_side.pull
@@ -172,6 +172,7 @@ def _is_settled(here: Entry, known: Record, there: Entry, *, executable: bool) -
         and (here.path or here.key) == (known.path or known.key)
         and there.version == known.version
         and known.settled
+        and not there.outdated
         and here.kind is Kind.FILE
         and there.kind is Kind.FILE
         and (not executable or here.executable == known.executable == there.executable)

@@ -148,7 +148,7 @@ class Draft:
         record = row.record
         if record is None or record.accepted:  # what stands there is not what the record tells of the source
             return
-        if row.target is not None and change.reason in (Reason.GONE, Reason.CHANGED):
+        if row.target is not None and not row.target.outdated and change.reason in (Reason.GONE, Reason.CHANGED):
             vacates = change.action is Action.DELETE
             mode = self._wired.executable and record.executable
             self._holders.append(Holder(change.key, record.size, record.digest, row.target.version, vacates, mode))

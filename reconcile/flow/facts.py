@@ -17,7 +17,7 @@ from reconcile.core.march import Row
 from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
-from reconcile.ports import Hashes, Tabular
+from reconcile.ports import Hashes
 
 SMALL_BYTES = 1 << 20
 """Below this, hashing side by side costs more than it gains."""
@@ -90,16 +90,14 @@ class Judge:
         accepted = row.record is not None and row.record.accepted
         if self._resend and not accepted and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)
-        if decision is not None and decision.action is Action.ADOPT and self._is_outdated(row):
-            decision = replace(decision, action=Action.UPDATE, reason=Reason.REMADE)
+        if row.target is not None and row.target.outdated and not accepted:
+            if decision is None and (source, target) == (Source.SAME, Target.SAME):
+                decision = Decision(Action.UPDATE, Reason.REMADE, row.target.version)
+            elif decision is not None and decision.action is Action.ADOPT:
+                decision = replace(decision, action=Action.UPDATE, reason=Reason.REMADE)
         if self._destroy and decision is not None:
             decision = replace(decision, reason=_DESTROYING.get(decision.reason, decision.reason))
         return Judged(row, decision, facts, source)
-
-    def _is_outdated(self, row: Row) -> bool:
-        """Whether the same bytes stand there, but as rows that were read from them in another way."""
-        target = self._wired.target
-        return row.target is not None and isinstance(target, Tabular) and not target.is_current(row.target)
 
     def _first_facts(self, row: Row) -> Facts:
         if self._destroy and row.record is not None:

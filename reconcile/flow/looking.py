@@ -15,6 +15,7 @@ from reconcile.core.plan import MappingPlan, Plan
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.settling import overlay
 from reconcile.flow.standing import Standing, standing
+from reconcile.flow.streams import source_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Holder, Sink, StateStore
 from reconcile.report.views import Held, MappingStatus, Status, Why
@@ -132,9 +133,13 @@ class _Asked:
     def answer(self, plan: Plan) -> Why:
         """What is found out."""
         change = next((one for one in plan.changes(self.part.name) if self._concerns(one)), None)
-        key = change.key if change is not None and change.source_path == self.path else self.path
+        laid = self._laid_out() if change is None else None
+        key = laid.key if laid is not None else self.path
+        if change is not None and change.source_path == self.path:
+            key = change.key
         record = self.house.state.record(self.wired.scope.id, key)
-        source = record.path if record is not None and record.path is not None else self.path
+        source = laid.path if laid is not None else record.path if record is not None else None
+        source = source or (change.source_path if change is not None and change.key == key else self.path)
         notes = self._notes(source)
         return Why(
             mapping=self.wired.name,
@@ -149,6 +154,13 @@ class _Asked:
             notes=notes,
             last_run=self.part.last_run,
         )
+
+    def _laid_out(self) -> Entry | None:
+        """The file of the source that is asked about by its path or by its key, where a layout makes the two differ."""
+        if self.wired.layout == "{path}":
+            return None
+        entries = (item for item in source_stream(self.wired, unsorted=True) if isinstance(item, Entry))
+        return next((entry for entry in entries if self.path in (entry.key, entry.path)), None)
 
     def _concerns(self, change: Change) -> bool:
         return self.path in (change.key, change.source_path, change.from_key)

@@ -73,8 +73,9 @@ class Evidence:
         record = proven(past)
         if record is None or not self._may_be(record, there):
             return False
-        if past.left is not None and past.left.digest != record.digest and there.version == past.left.version:
-            return False
+        tells = self._wired.target.traits.rows or (past.left is not None and past.left.digest != record.digest)
+        if tells and past.left is not None and there.version == past.left.version != record.version:
+            return False  # of rows the same digest does not tell how they were read
         return there.version == record.version or holds(self._wired, there, record.digest)
 
     def is_as_left(self, one: Touched, past: Past, there: Entry | None) -> bool:

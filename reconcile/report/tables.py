@@ -33,10 +33,18 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def history_lines(runs: Iterable[Run], *, zone: tzinfo | None = None) -> Iterator[str]:
-    """Runs in the order given, one line each."""
+    """Runs, newest first, one line each: only the newest can still be under way."""
     told = [
-        (str(run.id), run.operation, moment(run.started, zone), _took(run), _ended(run), *_amount(run), _who(run))
-        for run in runs
+        (
+            str(run.id),
+            run.operation,
+            moment(run.started, zone),
+            _took(run),
+            _ended(run, newest=not place),
+            *_amount(run),
+            _who(run),
+        )
+        for place, run in enumerate(runs)
     ]
     if not told:
         yield "No runs yet."
@@ -48,9 +56,9 @@ def _took(run: Run) -> str:
     return seconds_text(run.ended - run.started) if run.ended else ""
 
 
-def _ended(run: Run) -> str:
+def _ended(run: Run, *, newest: bool) -> str:
     if run.exit_code == _OPEN:
-        return "open"
+        return "open" if newest else "stopped"
     failed = f", {run.failed:,} failed" if run.failed else ""
     return ("done" if run.exit_code == 0 else f"exit {run.exit_code}") + failed
 
@@ -64,13 +72,13 @@ def _who(run: Run) -> str:
 
 
 def run_lines(
-    run: Run, outcomes: Iterable[Outcome], *, zone: tzinfo | None = None, color: bool = False
+    run: Run, outcomes: Iterable[Outcome], *, newest: bool = True, zone: tzinfo | None = None, color: bool = False
 ) -> Iterator[str]:
     """One run: its facts, then every action with its time, errors with their hints."""
     paint = Paint(color)
     yield paint.bold(shown(f"Run {run.id}: {run.operation} by {_who(run) or 'unknown'}"))
-    ended = f"{moment(run.ended, zone)}, {_took(run)}" if run.ended else "still open"
-    yield f"  {moment(run.started, zone)} to {ended}; {', '.join(_amount(run))}; {_ended(run)}"
+    ended = f"{moment(run.ended, zone)}, {_took(run)}" if run.ended else "still open" if newest else "nobody knows when"
+    yield f"  {moment(run.started, zone)} to {ended}; {', '.join(_amount(run))}; {_ended(run, newest=newest)}"
     for outcome in outcomes:
         yield from outcome_lines(outcome, paint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -16,6 +16,9 @@ from reconcile.stores.data_plain import open_plain
 from reconcile.stores.data_relation import Opened
 from reconcile.stores.data_small import SmallTable
 from reconcile.stores.data_sniff import sniff
+
+_MOST_RENAMED: Final = 3
+"""So many columns under other names are told one by one."""
 
 
 class Beginning(NamedTuple):
@@ -61,7 +64,7 @@ def open_csv(
     header = sniffed.sample[:1] if own.header else []
     start = Beginning(sniffed.sample[len(header) :], sniffed.whole, reading.null_values)
     doubtful = tuple(header[0].cells) if header and reading.header == "auto" and not reading.index_column else ()
-    notes = _notes(dialect, reading)
+    notes = (*_notes(dialect, reading), *_renamed(header[0].cells if header else (), dialect.names))
     return Opened(relation, dialect, notes, doubtful, start.candidates, small=start.table(len(dialect.names)))
 
 
@@ -91,3 +94,16 @@ def _notes(dialect: Dialect, reading: Reading) -> tuple[str, ...]:
     if dialect.delimiter not in ",\t" and reading.delimiter == "auto":
         found.append(f"the delimiter is {dialect.delimiter!r}")
     return tuple(found)
+
+
+def _renamed(header: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Which columns are not called what the file calls them, in one sentence."""
+    told = [
+        f"another column {cell!r} is called {name!r}"
+        if cell.strip()
+        else f"column {position} has no name, and is called {name!r}"
+        for position, (cell, name) in enumerate(zip(header, names, strict=False), start=1)
+        if cell != name
+    ]
+    more = len(told) - _MOST_RENAMED
+    return ("; ".join([*told[:_MOST_RENAMED], *[f"and {more:,} more"] * (more > 0)]),) if told else ()

@@ -30,7 +30,7 @@ from reconcile.stores.table_inside import inside_of_delete, inside_of_write
 from reconcile.stores.table_ledger import LOADING, Ledger, Row
 from reconcile.stores.table_loading import Loader
 from reconcile.stores.table_recipe import Recipe
-from reconcile.stores.table_room import EditedError, Room, is_current
+from reconcile.stores.table_room import EditedError, Room
 
 _ENGINES: Final = {
     "sqlite": "reconcile.stores.table_sqlite:SqliteEngine",
@@ -111,10 +111,6 @@ class TableStore:
             if row is None or not row.digest or not room.is_untouched(row):
                 return Digest(sha256(f"\0edited {entry.version}".encode()).digest())
             return row.source_digest
-
-    def is_current(self, entry: Entry) -> bool:
-        """Whether the file would be read in the same way today."""
-        return is_current(entry.version)
 
     def inside(self, key: str, body: Body | None) -> Inside:
         """Columns and rows, before and after; of a database that is yet to be made, only after."""

@@ -52,6 +52,10 @@ _TYPES: Final = {
     "blob": "BLOB",
     "json": "JSON",
 }
+_SQLITE: Final = b"SQLite format 3\0"
+_NO_DOWNLOADS: Final[dict[str, Any]] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""What a file or a query seems to ask for is not fetched from the internet."""
+
 _HERE: Final = "database_name = current_database() AND schema_name = 'main'"
 
 
@@ -127,7 +131,8 @@ class DuckdbEngine:
         import duckdb  # noqa: PLC0415 - heavy
 
         self.close()
-        self._connection = duckdb.connect(self._path, read_only=not write)
+        _check_not_sqlite(self._path)
+        self._connection = duckdb.connect(self._path, read_only=not write, config=_NO_DOWNLOADS)
         self._writes = write
         seen = Path(self._path).stat()
         self._file = seen.st_dev, seen.st_ino
@@ -279,6 +284,13 @@ class DuckdbSession:
     def _count(self, name: str) -> int:
         [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
         return int(rows)
+
+
+def _check_not_sqlite(path: str) -> None:
+    """DuckDB would open such a file by an extension, and find nothing in it that it could write."""
+    with suppress(FileNotFoundError), Path(path).open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            raise RefusedError("is a SQLite file", op="duckdb", path=path, hint=f"write sqlite:///{path}")
 
 
 @contextmanager

@@ -26,6 +26,9 @@ COUNTED_BYTES: Final = 32 << 20
 COMPARED_ROWS: Final = 100_000
 """Rows are compared one by one where neither side has more of them."""
 
+_UNTYPED: Final = "without a type"
+"""What a column is called that was declared with a name alone."""
+
 Columns = tuple[tuple[str, str], ...]
 Form = Callable[[Any], Any]
 
@@ -90,6 +93,7 @@ def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tupl
 
 
 def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
+    old = tuple((name, kind or _UNTYPED) for name, kind in old)
     was, now = dict(old), dict(new)
     for name, kind in new:
         if was.get(name) != kind:

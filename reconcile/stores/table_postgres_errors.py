@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from reconcile.core.errors import BusyError, ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.stores.patience import UnreachableError
 
 _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "28": (DeniedError, "the server does not let this user in"),
@@ -32,6 +33,7 @@ _UNREACHED: Final[tuple[tuple[str, type[StoreError], str], ...]] = (
 
 _HINTS: Final[dict[type[StoreError], str]] = {
     DeniedError: "give user and password where the connection stands in `stores:`, and ask for the rights",
+    UnreachableError: "check that the server runs, and its host and port where the connection stands in `stores:`",
     NotFoundError: "create_target: true makes it, or reconcile create",
 }
 
@@ -59,7 +61,7 @@ def _meaning(state: str, told: str) -> tuple[type[StoreError], str]:
         for sign, kind, words in _UNREACHED:
             if sign in told:
                 return kind, words
-        return BusyError, "the server cannot be reached"
+        return UnreachableError, "the server cannot be reached"
     return RefusedError, told
 
 

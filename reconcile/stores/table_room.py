@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from secrets import token_hex
 import time
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -17,8 +16,6 @@ from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session, quo
 from reconcile.stores.table_ledger import LOADING, Ledger, Row
 from reconcile.stores.table_loading import drop_with_rejects
 from reconcile.stores.table_steps import drop, rename
-
-_OTHER_RECIPE: Final = "~"
 
 
 class EditedError(ChangedError):
@@ -98,10 +95,8 @@ class Room:
     def _entry(self, key: str, row: Row | None, seen: Seen) -> Entry:
         if row is None or not row.load:
             return Entry(key, 0, Version(f"-.{seen.rows}.{seen.mark}"), mtime_ns=row.made_ns if row else 0)
-        if row.upto:
-            return Entry(key, row.size, Version(f"{row.load}.{row.upto}.first"), row.made_ns)
-        other = _OTHER_RECIPE if row.recipe not in ("", self._recipe) else ""
-        return Entry(key, row.size, Version(f"{row.load}.{seen.rows}.{seen.mark}{other}"), row.made_ns)
+        version = f"{row.load}.{row.upto}.first" if row.upto else f"{row.load}.{seen.rows}.{seen.mark}"
+        return Entry(key, row.size, Version(version), row.made_ns, outdated=row.recipe not in ("", self._recipe))
 
     def where(self, row: Row) -> str:
         """The condition for the rows that are meant."""
@@ -311,8 +306,3 @@ def _free_name() -> str:
 
 def _noted(row: Row | None) -> tuple[str, int]:
     return (row.mark, row.rows) if row is not None and row.load else ("", -1)
-
-
-def is_current(version: Version) -> bool:
-    """Whether a version is that of a table that would be made in the same way today."""
-    return not version.endswith(_OTHER_RECIPE)

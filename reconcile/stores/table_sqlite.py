@@ -290,9 +290,15 @@ class SqliteSession:
         return ""
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
-        """No trigger fires: ours do not count what we do, those of others would do to rows what no file says."""
+        """No trigger fires: ours do not count what we do, those of others would do to rows what no file says.
+
+        Those of the new rows go with them: their names are those that the whole table's get.
+        """
         triggers = self.run(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 COLLATE NOCASE", name
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' "
+            "AND (tbl_name = $1 COLLATE NOCASE OR tbl_name = $2)",
+            name,
+            new,
         )
         for trigger, _ in triggers:
             self.run(f"DROP TRIGGER {quoted(trigger)}")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from reconcile.core.errors import PlanError
+from reconcile.core.errors import PlanError, RefusedError
 from reconcile.core.inside import ColumnChange
+from reconcile.flow.looking import why
 from reconcile.flow.wire import Reach
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
@@ -315,3 +316,35 @@ def test_a_deleted_table_comes_back_by_rollback_and_goes_by_gc(database, tmp_pat
         assert told.problems == []
         assert [entry.key for entry in house.mappings[0].target.list(".reconcile")] == []
         assert sorted(entry.key for entry in house.mappings[0].target.list()) == ["other", "people"]
+
+
+def test_a_column_without_a_type_goes_as_any_other(lite, tmp_path):
+    world = world_of(lite, tmp_path)
+    world.put(**{"people.csv": PEOPLE})
+    world.settled()
+    lite.sql("ALTER TABLE people ADD COLUMN z")
+    [change] = world.plan().changes()
+    assert list(change.inside.columns) == [ColumnChange("z", was="without a type")]
+
+
+def test_a_sqlite_file_is_not_taken_for_one_of_duckdb(lite, tmp_path):
+    lite.sql("CREATE TABLE mine (a INTEGER)")
+    world = world_of(lite, tmp_path)
+    world.target = world.target.replace("sqlite:", "duckdb:")
+    world.put(**{"people.csv": PEOPLE})
+    with pytest.raises(RefusedError, match="is a SQLite file") as caught:
+        world.plan()
+    assert caught.value.hint == f"write sqlite:///{tmp_path}/tables.sqlite"
+
+
+@pytest.mark.parametrize("asked", ["bad", "bad.csv", "people", "people.csv"])
+def test_why_knows_a_table_by_its_name_and_by_its_file(lite, tmp_path, asked):
+    world = world_of(lite, tmp_path)
+    world.put(**{"people.csv": PEOPLE, "bad.csv": "a\n1,2\n"})
+    world.apply()
+    with world.house(write=False) as house:
+        [told] = why(house, asked, world.events.append)
+    assert told.key == asked.removesuffix(".csv")
+    assert told.source.key == f"{told.key}.csv"
+    assert (told.record is not None, bool(told.problems)) == ((True, False) if told.key == "people" else (False, True))
+    assert told.notes == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from itertools import islice
 
 import pytest
@@ -11,9 +12,10 @@ from reconcile.core.counts import Counts
 from reconcile.core.entry import Problem
 from reconcile.core.errors import SpecError, StoreError
 from reconcile.core.events import ActionEnd, Note, Progress, Warn
-from reconcile.core.outcome import Outcome, Result
+from reconcile.core.outcome import Outcome, Result, Run
 from reconcile.core.plan import Plan
 from reconcile.report.screens import error_lines, lock_lines, verify_lines, watch_line
+from reconcile.report.tables import history_lines, run_lines
 from reconcile.report.text import plan_lines, result_lines
 from reconcile.report.views import Difference, Held
 from reconcile.report.words import plan_summary, typed
@@ -204,3 +206,11 @@ def test_an_error_is_told_with_its_hint_and_a_name_cannot_break_its_line():
     first, second, hint = error_lines(SpecError(["x.yaml:1:1: bad", "x.yaml:2:1: worse"]))
     assert (first, second) == ("Error: x.yaml:1:1: bad", "  x.yaml:2:1: worse")
     assert "reconcile schema" in hint
+
+
+def test_a_run_that_others_came_after_is_open_no_more() -> None:
+    killed = Run(1, "apply", 1.0, total=3_001)
+    _, after, before = history_lines([Run(2, "apply", 2.0), killed], zone=UTC)
+    assert ("open" in after, "stopped" in before) == (True, True)
+    assert next(islice(run_lines(killed, [], newest=False, zone=UTC), 1, None)).endswith("; 0 of 3,001, 0 B; stopped")
+    assert next(islice(run_lines(killed, [], zone=UTC), 1, None)).endswith("; open")

@@ -123,6 +123,27 @@ def test_the_delimiter_is_found(path, data, name, delimiter):
 
 
 @pytest.mark.parametrize(
+    ("header", "noted"),
+    [
+        ("id,name,name", "another column 'name' is called 'name_1'"),
+        ("id,name,Name", "another column 'Name' is called 'Name_1'"),
+        ("id,,name", "column 2 has no name, and is called 'column1'"),
+        (
+            "a,b,a,b,a,b",
+            (
+                "another column 'a' is called 'a_1'; another column 'b' is called 'b_1'; "
+                "another column 'a' is called 'a_2'; and 1 more"
+            ),
+        ),
+    ],
+)
+def test_names_that_the_file_does_not_have_are_told(path, header, noted):
+    cells = ",".join("x" for _ in header.split(","))
+    [note] = read(path, f"{header}\n{cells}\n".encode(), header=True).notes
+    assert note == noted
+
+
+@pytest.mark.parametrize(
     ("encoding", "declared", "noted"),
     [
         ("utf-16", "auto", ("the text is utf-16-le",)),

@@ -192,3 +192,16 @@ def test_columns_that_hide_the_numbers_of_rows(database, file):  # noqa: F811
     assert len(rows(database)) == 6
     if database.engine != "duckdb":
         assert proven(store, store.stat(kept.key), text) is True
+
+
+def test_a_small_table_grows_by_many_rows(database, file):  # noqa: F811
+    store = database.store()
+    small = HEAD + "".join(f"{number},first\n" for number in range(10))
+    entry = store.write("t", file(small), expect=ABSENT)
+    for count in (600, 1200):
+        text = small + "".join(f"{number},more\n" for number in range(10, count))
+        entry = store.write("t", file(text), expect=entry.version)
+        assert len(rows(database)) == count
+    database.sql("UPDATE t SET v = 'by hand' WHERE id = 1000")
+    with pytest.raises(ChangedError):
+        store.write("t", file(small), expect=entry.version)

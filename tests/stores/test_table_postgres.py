@@ -6,6 +6,7 @@ import pytest
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import BusyError, DeniedError, NotFoundError
 from reconcile.stores.options import StoreOptions
+from reconcile.stores.patience import UnreachableError
 from reconcile.stores.table import TableStore
 from reconcile.stores.table_recipe import Recipe
 from reconcile.testing.samples import body_of
@@ -52,8 +53,9 @@ def test_a_wrong_password_is_told_and_not_shown(postgres, opened):  # noqa: F811
 @pytest.mark.hazard("Q18")
 def test_a_server_that_is_away_is_worth_another_try(postgres, opened):  # noqa: F811
     store = opened(Postgres(free_ports(1)).url, "secret-canary")
-    with pytest.raises(BusyError, match="cannot be reached") as caught:
+    with pytest.raises(UnreachableError, match="cannot be reached") as caught:
         store.stat("a")
+    assert "host and port" in caught.value.hint
     assert "secret-canary" not in everything(caught.value)
 
 
