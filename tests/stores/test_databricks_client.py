@@ -207,6 +207,33 @@ def test_the_page_of_a_proxy_is_no_answer(emulator: Emulator, url: str) -> None:
             look()
 
 
+@pytest.mark.hazard("R32")
+@pytest.mark.parametrize("url", ALL)
+def test_a_404_of_a_proxy_is_no_absence(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    entry = store.write("a", body_of(b"1"), expect=ABSENT)
+    fault = emulator.faults.add(broken.html(404), path="/api/2", times=None)
+    for look in (lambda: listed(store), lambda: store.stat("a"), lambda: content(store, "a")):
+        with pytest.raises(DamagedError, match="not from the service"):
+            look()
+    assert isinstance(store.delete([("a", entry.version)])[0], StoreError)
+    assert fault.fired >= 4
+
+
+def test_a_volume_that_a_proxy_does_not_find_is_not_missing(emulator: Emulator) -> None:
+    emulator.faults.add(broken.html(404), path="/api/2", times=None)
+    with pytest.raises(DamagedError, match="not from the service"):
+        opened(emulator).ensure(dry=True)
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_a_host_that_knows_no_such_call_tells_of_no_absence(emulator: Emulator, url: str) -> None:
+    emulator.faults.add(broken.refuse(404, "ENDPOINT_NOT_FOUND"), path="/api/2", times=None)
+    with pytest.raises(RefusedError, match="ENDPOINT_NOT_FOUND") as told:
+        listed(opened(emulator, url))
+    assert "workspace" in told.value.hint
+
+
 @pytest.mark.parametrize("url", ALL)
 def test_an_answer_that_is_cut_off_is_none(emulator: Emulator, url: str) -> None:
     store = opened(emulator, url)
