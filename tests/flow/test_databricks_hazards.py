@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.databricks import Emulator, faults
 from tests.fault.stories import AFTER, BEFORE
+from tests.flow.databricks_desk import desk_at
 from tests.flow.small_trees import make
 from tests.flow.world import World
 from tests.stores.fakes import OwnClock
@@ -118,3 +119,28 @@ def test_a_notebook_that_comes_back_with_other_line_ends_is_no_drift(at, emulato
     world.settled()
     emulator.put("/Workspace/Shared/docs/etl/load", b"# Databricks notebook source\nprint(3)", language="PYTHON")
     assert [conflict.key for conflict in world.apply().conflicts] == ["etl/load.py"], "somebody's edit is still seen"
+
+
+@pytest.mark.hazard("S01")
+@pytest.mark.parametrize("place", PLACES)
+def test_a_token_in_the_address_is_told_to_nobody(
+    tmp_path, emulator: Emulator, monkeypatch, capsys, place: str
+) -> None:
+    desk = desk_at(tmp_path, monkeypatch, capsys, emulator)
+    desk.write("src/a.txt", "1")
+    address = f"{PLACES[place]}?token=hush"
+    for words in (("sync", "./src", address, "--auto-approve"), ("ls", address), ("create", address)):
+        told = desk(*words)
+        assert told.code != 0
+        assert "hush" not in told.out + told.err
+    assert emulator.log.of(".*") == []
+    assert not any(b"hush" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_address_as_it_is_printed_is_the_same_place(
+    tmp_path, emulator: Emulator, monkeypatch, capsys, place
+) -> None:
+    desk = desk_at(tmp_path, monkeypatch, capsys, emulator)
+    assert desk("ls", f"{PLACES[place]}?host={emulator.url}").code == 0
+    assert desk("ls", f"{PLACES[place]}?host=nowhere.invalid").code != 0

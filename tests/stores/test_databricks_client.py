@@ -127,6 +127,13 @@ def test_what_is_no_place_is_refused(url: str, words: dict[str, str]) -> None:
         open_store(url, options=words)
 
 
+@pytest.mark.parametrize("url", ALL)
+def test_words_behind_a_url_are_no_part_of_its_path(url: str) -> None:
+    with pytest.raises(UsageError) as told:
+        open_store(f"{url}/x?token=hush")
+    assert "hush" not in f"{told.value} {told.value.path} {told.value.hint}"
+
+
 # --- how often
 
 
