@@ -144,3 +144,16 @@ def test_an_address_as_it_is_printed_is_the_same_place(
     desk = desk_at(tmp_path, monkeypatch, capsys, emulator)
     assert desk("ls", f"{PLACES[place]}?host={emulator.url}").code == 0
     assert desk("ls", f"{PLACES[place]}?host=nowhere.invalid").code != 0
+
+
+@pytest.mark.hazard("R15")
+def test_files_of_a_volume_that_is_missing_are_not_gone(tmp_path, emulator: Emulator, monkeypatch, capsys) -> None:
+    desk = desk_at(tmp_path, monkeypatch, capsys, emulator)
+    desk.write("reconcile.yaml", f"version: 1\nmappings:\n  m: {{source: ./src, target: {PLACES['volume']}}}\n")
+    desk.write("src/a.txt", "1")
+    assert desk.apply().code == 0
+    emulator.catalog.volumes.clear()
+    told = desk("verify")
+    assert told.code == 1
+    assert "does not exist" in told.err
+    assert "gone" not in told.out
