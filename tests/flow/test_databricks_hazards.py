@@ -157,3 +157,24 @@ def test_files_of_a_volume_that_is_missing_are_not_gone(tmp_path, emulator: Emul
     assert told.code == 1
     assert "does not exist" in told.err
     assert "gone" not in told.out
+
+
+@pytest.mark.hazard("R33")
+@pytest.mark.parametrize("keep", ["auto", "never"])
+def test_a_replaced_file_whose_way_back_was_refused_too_is_seen_to_by_the_next_run(
+    at, emulator: Emulator, keep
+) -> None:
+    world = at("dbfs")
+    world.options["keep"] = keep
+    world.put(a="old")
+    world.settled()
+    world.put(a="newer")
+    fault = emulator.faults.add(faults.refuse(403, "PERMISSION_DENIED"), "POST", "/api/2.0/dbfs/move", nth=2, times=2)
+    assert world.apply().exit_code == 7
+    assert fault.fired == 2
+    assert "a" not in world.there()
+    world.settled()
+    assert world.there() == {"a": "newer"}
+    assert [path for path in emulator.paths("dbfs:/team") if ".reconcile-tmp-" in path] == []
+    kept = [data for path, data in emulator.tree("dbfs:/team").items() if "/undo/" in path]
+    assert kept == ([b"old"] if keep == "auto" else [])
