@@ -175,6 +175,14 @@ class Tidy(Protocol):
 
 
 @runtime_checkable
+class Doubling(Protocol):
+    """A store where a replacement may leave a key standing twice: as what it was, and as what it became."""
+
+    def finish(self, key: str, was: Version, hashes: Hashes) -> None:
+        """Ends the replacement of a dead run: removes what still is `was`, if what is to stay holds `hashes`."""
+
+
+@runtime_checkable
 class Probed(Protocol):
     """A store whose service must be asked what it honours: no document tells."""
 

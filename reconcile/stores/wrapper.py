@@ -12,7 +12,7 @@ from reconcile.ports import Body, Hashes, Store, Traits
 T = TypeVar("T")
 
 
-_CALLS: Final = ("token", "version_id", "restore", "probe", "discard", "confirmed", "made_from", "inside")
+_CALLS: Final = ("token", "version_id", "restore", "probe", "discard", "finish", "confirmed", "made_from", "inside")
 _STREAMS: Final = ("versions", "leftovers")
 _NO_CALLS: Final = ("trust", "is_settled", "is_current", "family", "name_of")
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""

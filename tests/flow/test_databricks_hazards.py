@@ -178,3 +178,50 @@ def test_a_replaced_file_whose_way_back_was_refused_too_is_seen_to_by_the_next_r
     assert [path for path in emulator.paths("dbfs:/team") if ".reconcile-tmp-" in path] == []
     kept = [data for path, data in emulator.tree("dbfs:/team").items() if "/undo/" in path]
     assert kept == ([b"old"] if keep == "auto" else [])
+
+
+NOTEBOOK = "# Databricks notebook source\nprint(2)\n"
+
+
+@pytest.mark.hazard("R01")
+@pytest.mark.parametrize("texts", [("print(1)\n", NOTEBOOK), (NOTEBOOK, "print(1)\n")], ids=["becomes", "was"])
+@pytest.mark.parametrize("act", [faults.lose_before(), faults.refuse(403, "PERMISSION_DENIED")], ids=["cut", "refused"])
+def test_who_ends_between_a_notebook_and_the_file_it_was_is_made_good(at, emulator: Emulator, texts, act) -> None:
+    world = at("workspace")
+    world.write("a.py", texts[0])
+    world.settled()
+    world.write("a.py", texts[1])
+    fault = emulator.faults.add(act, "POST", "/api/2.0/workspace/delete", times=None)
+    assert world.apply().exit_code == 7
+    assert fault.fired
+    emulator.faults.heal()
+    assert len(emulator.paths("/Workspace/Shared/docs")) == 2
+    world.settled()
+    assert world.there() == {"a.py": texts[1]}
+    assert len(emulator.paths("/Workspace/Shared/docs")) == 1
+
+
+@pytest.mark.parametrize("act", [faults.lose_before(), faults.lose_after()], ids=["before", "after"])
+def test_an_answer_that_is_lost_as_a_file_becomes_a_notebook_leaves_one(at, emulator: Emulator, act) -> None:
+    world = at("workspace")
+    world.write("a.py", "print(1)\n")
+    world.settled()
+    world.write("a.py", NOTEBOOK)
+    fault = emulator.faults.add(act, "POST", "/api/2.0/workspace/delete", times=1)
+    world.settled()
+    assert fault.fired == 1
+    assert emulator.paths("/Workspace/Shared/docs") == ["/Workspace/Shared/docs/a"]
+
+
+def test_a_notebook_of_somebody_else_beside_a_file_that_was_to_become_one_stays(at, emulator: Emulator) -> None:
+    world = at("workspace")
+    world.write("a.py", "print(1)\n")
+    world.settled()
+    world.write("a.py", NOTEBOOK)
+    fault = emulator.faults.add(faults.lose_before(), "POST", "/api/2.0/workspace/import", times=None)
+    assert world.apply().exit_code == 7
+    assert fault.fired
+    emulator.faults.heal()
+    emulator.put("/Workspace/Shared/docs/a", b"# Databricks notebook source\nprint(3)\n", language="PYTHON")
+    assert world.apply().exit_code == 7
+    assert len(emulator.paths("/Workspace/Shared/docs")) == 2
