@@ -58,8 +58,10 @@ def _finish(house: House) -> None:
     """What stands twice, since a dead run came between the two halves of a replacement, stands once before we look."""
     target_of = {wired.scope.id: wired.target for wired in house.mappings}
     for intent in house.state.journal.open_intents():
-        target = target_of.get(intent.scope)
-        if isinstance(target, Doubling) and intent.digest and intent.expect != ABSENT:
+        if intent.scope not in target_of or intent.expect == ABSENT or not intent.digest:
+            continue
+        target = target_of[intent.scope]
+        if isinstance(target, Doubling):
             with suppress(StoreError):  # then both stand there still, and the plan tells of it
                 target.finish(intent.key, intent.expect, Hashes(Digest(intent.digest)))
 
