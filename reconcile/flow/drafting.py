@@ -13,15 +13,15 @@ from reconcile.core.change import Action, Change, Conflict, Reason
 from reconcile.core.counts import Counts, size_text
 from reconcile.core.decide import Decision, Source
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
-from reconcile.core.graph import entangle
+from reconcile.core.graph import entangle, meeting
 from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
 from reconcile.flow.insides import Insides
-from reconcile.flow.names import why_not_portable, why_refused
+from reconcile.flow.names import place_of, why_not_portable, why_refused
 from reconcile.flow.wired import Wired
-from reconcile.ports import Spill
+from reconcile.ports import Naming, Spill
 from reconcile.state.spill import make_spill
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -161,7 +161,7 @@ class Draft:
         held = {conflict.key for conflict in self.conflicts}
         final, counts, entangled, number = make_spill(), Counts(), [], first_id
         readers = {holder.key for holder in paired.values()}
-        clashing = {key for clash in self._clashes for key in (clash.above, clash.key)}
+        clashing = {key for clash in self._clashes for key in (clash.above, clash.key)} | self._meeting()
         for change in self._looked_into(self._settled(paired, digests, held)):
             numbered = replace(change, id=number)
             number += 1
@@ -171,11 +171,20 @@ class Draft:
             else:
                 final.put(change.key, _encode(numbered))
         if len(entangled) > 1:
-            entangled = entangle(entangled, tree=self._wired.target.traits.tree)
+            target = self._wired.target
+            entangled = entangle(entangled, tree=target.traits.tree, place=place_of(target))
         for change in entangled:
             final.put(change.key, _encode(change))
         self._rows.close()
         return final, counts, number
+
+    def _meeting(self) -> set[str]:
+        """The keys of changes that meet where the target has names of its own: only a walk over all of them tells."""
+        if not isinstance(self._wired.target, Naming):
+            return set()
+        freed = {change.key for change in self._drafted() if change.action is Action.DELETE}
+        coming = (change.key for change in self._drafted() if change.action in _SENDS)
+        return meeting(freed, coming, place_of(self._wired.target))
 
     def _looked_into(self, changes: Iterator[Change]) -> Iterator[Change]:
         """The changes with what they do inside; what a store of rows refuses is a problem, and not done."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from reconcile.core.errors import PlanError
 from tests.fakes.databricks import Emulator, faults
 from tests.fault.stories import AFTER, BEFORE
 from tests.flow.databricks_desk import desk_at
 from tests.flow.small_trees import make
+from tests.flow.undo_kit import undo
 from tests.flow.world import World
 from tests.stores.fakes import OwnClock
 
@@ -225,3 +227,53 @@ def test_a_notebook_of_somebody_else_beside_a_file_that_was_to_become_one_stays(
     emulator.put("/Workspace/Shared/docs/a", b"# Databricks notebook source\nprint(3)\n", language="PYTHON")
     assert world.apply().exit_code == 7
     assert len(emulator.paths("/Workspace/Shared/docs")) == 2
+
+
+SQL = "-- Databricks notebook source\nselect 1\n"
+
+
+@pytest.mark.hazard("P03")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a.py": NOTEBOOK}, {"a.sql": SQL}),
+        ({"a.py": NOTEBOOK}, {"a/x.txt": "1", "a/y.txt": "2"}),
+        ({"a/x.txt": "1", "a/b/y.txt": "2"}, {"a.py": NOTEBOOK}),
+        ({"b/a.py": NOTEBOOK}, {"b.sql": SQL}),
+        ({"a.py": "print(1)\n"}, {"a.sql": SQL, "a.r": "1"}),
+    ],
+)
+def test_what_takes_the_place_of_a_notebook_comes_when_that_is_gone(at, emulator: Emulator, before, after) -> None:
+    world = at("workspace")
+    make(world.src, before)
+    world.settled()
+    make(world.src, after)
+    world.settled()
+    assert world.there() == after
+    refused = faults.refuse(403, "PERMISSION_DENIED")  # all that goes is put aside first
+    fault = emulator.faults.add(refused, "POST", "/api/2.0/workspace/import", nth=len(after) + 1)
+    make(world.src, before)
+    assert world.apply().exit_code == 7
+    assert fault.fired
+    assert world.there() == after, "what was to be replaced is there again"
+
+
+@pytest.mark.hazard("P03")
+def test_a_notebook_that_took_the_place_of_another_is_undone(at) -> None:
+    world = at("workspace")
+    world.write("a.py", NOTEBOOK)
+    world.settled()
+    make(world.src, {"a.sql": SQL})
+    world.settled()
+    assert undo(world).exit_code == 0
+    assert world.there() == {"a.py": NOTEBOOK}
+
+
+@pytest.mark.hazard("P03")
+def test_a_notebook_and_a_directory_of_one_name_are_told_by_the_plan(at) -> None:
+    world = at("workspace")
+    make(world.src, {"a.py": NOTEBOOK, "a/x.txt": "1"})
+    with pytest.raises(PlanError, match=r"a/x\.txt and a\.py would"):
+        world.plan()
+    make(world.src, {"a.py": "print(1)\n", "a/x.txt": "1"})
+    world.settled()
