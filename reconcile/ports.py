@@ -148,6 +148,9 @@ class Naming(Protocol):
     def name_of(self, key: str, head: bytes) -> str:
         """The name that a file gets there, which begins with `head` (64 bytes, or all)."""
 
+    def stands_as(self, entry: Entry) -> str:
+        """The name that a listed entry has there."""
+
 
 @runtime_checkable
 class Tabular(Protocol):

@@ -20,6 +20,7 @@ from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
 from reconcile.flow.insides import Insides
 from reconcile.flow.names import place_of, why_not_portable, why_refused
+from reconcile.flow.rivals import Rivals
 from reconcile.flow.wired import Wired
 from reconcile.ports import Naming, Spill
 from reconcile.state.spill import make_spill
@@ -49,6 +50,7 @@ class Draft:
         self._rows: Spill = make_spill()
         self._holders: list[Holder] = []
         self._clashes: list[_Clash] = []
+        self._rivals = Rivals(wired)
         self.conflicts: list[Conflict] = []
         self.problems: list[Problem] = []
         self.skipped = 0
@@ -65,6 +67,8 @@ class Draft:
         self._note_clash(row)
         self.skipped += judged.source is Source.OTHER and row.record is None
         self.unchanged += decision is None and judged.source is Source.SAME
+        if decision is None or decision.action is not Action.DELETE:
+            self._rivals.stays(row)
         if decision is None:
             return
         if decision.problem:
@@ -72,6 +76,7 @@ class Draft:
         elif decision.action is None:
             self._conflict(row, decision.reason)
         elif (why := self._why_held(row, decision)) is not None:
+            self._rivals.stays(row)
             self._conflict(row, why, exit_code=4 if why is Reason.PROTECTED else 3)
         else:
             self._change(judged, decision, decision.action)
@@ -158,6 +163,7 @@ class Draft:
         """The changes with ids from `first_id`, sorted; their counts; and the next free id."""
         paired, digests = self._pair()
         self._hold_clashes(paired)
+        self._hold_rivals()
         held = {conflict.key for conflict in self.conflicts}
         final, counts, entangled, number = make_spill(), Counts(), [], first_id
         readers = {holder.key for holder in paired.values()}
@@ -248,6 +254,14 @@ class Draft:
             if all(conflict.key != blocked for conflict in self.conflicts):
                 self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
                 paired.pop(blocked, None)
+
+    def _hold_rivals(self) -> None:
+        """Who needs a name that something else keeps in the target waits as a conflict."""
+        for change in self._drafted() if self._rivals else ():
+            rival = self._rivals.in_the_way(change) if change.action is Action.CREATE else None
+            if rival is not None:
+                told = f"{rival} has its name there"
+                self.conflicts.append(Conflict(self._wired.name, change.key, Reason.IN_THE_WAY, told))
 
     def _everything_goes(self, directory: str, going: set[str]) -> bool:
         """Whether a directory of the target holds nothing but what will go; filters do not hide what stands there."""

@@ -69,11 +69,9 @@ def _refuse_one_name(wired: Wired, target: Naming, members: Iterable[Entry], nam
     """`named`: the names that are taken, each with the path that needs it."""
     for entry in members:
         path = entry.path or entry.key
-        try:
-            head = b"".join(wired.source.read(path, span=(0, HEAD_BYTES)))
-        except StoreError:  # whoever sends it meets, and reports, the same trouble
+        name = name_there(wired, target, entry.key, path)
+        if name is None:
             continue
-        name = target.name_of(entry.key, head)
         if name in named:
             message = f"{named[name]} and {path} would be one file in the target: {name}"
             raise PlanError(message, op="plan", path=wired.name, hint="rename or exclude one of them")
@@ -88,6 +86,14 @@ def why_not_portable(key: str) -> str | None:
         if _RESERVED.match(segment):
             return f"`{segment}` is a device name on Windows"
     return None
+
+
+def name_there(wired: Wired, target: Naming, key: str, path: str) -> str | None:
+    """The name that a source file gets in the target, by how it begins; None when it cannot be read."""
+    try:
+        return target.name_of(key, b"".join(wired.source.read(path, span=(0, HEAD_BYTES))))
+    except StoreError:  # whoever sends it meets, and reports, the same trouble
+        return None
 
 
 def place_of(target: Store) -> Callable[[str], str]:

@@ -172,6 +172,10 @@ class WorkspaceStore(DatabricksStore):
         """A notebook has no suffix."""
         return form_of(key, head).name
 
+    def stands_as(self, entry: Entry) -> str:
+        """Only of notebooks the digest is known."""
+        return entry.key if entry.digest is None else split(entry.key)[0]
+
     def is_settled(self, version: Version) -> bool:
         """A version here is a number and a time of the service's own database, read after what it stands for."""
         return "@" not in version

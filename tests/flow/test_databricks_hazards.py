@@ -277,3 +277,34 @@ def test_a_notebook_and_a_directory_of_one_name_are_told_by_the_plan(at) -> None
         world.plan()
     make(world.src, {"a.py": "print(1)\n", "a/x.txt": "1"})
     world.settled()
+
+
+@pytest.mark.hazard("R22")
+@pytest.mark.parametrize(
+    ("key", "rival", "there", "text", "language"),
+    [
+        ("a.py", "a.sql", "a", SQL, "SQL"),
+        ("a.py", "a", "a", "1", None),
+        ("a.py", "a/x.txt", "a/x.txt", "1", None),
+        ("a/x.txt", "a.py", "a", NOTEBOOK, "PYTHON"),
+        ("a", "a.py", "a", NOTEBOOK, "PYTHON"),
+    ],
+)
+@pytest.mark.parametrize("ours", [False, True], ids=["never ours", "was ours"])
+def test_what_somebody_put_where_ours_belongs_is_a_conflict_of_the_plan(
+    at, emulator: Emulator, key, rival, there, text, language, ours
+) -> None:
+    world = at("workspace")
+    make(world.src, {key: NOTEBOOK if key == "a.py" else "mine", "other": "1"})
+    if ours:
+        world.settled()
+        emulator.remove(f"/Workspace/Shared/docs/{key.removesuffix('.py')}")
+    named = {"language": language} if language else {}
+    emulator.put(f"/Workspace/Shared/docs/{there}", text.encode(), **named)
+    plan = world.plan()
+    assert [(one.key, one.reason) for one in plan.conflicts] == [(key, "in-the-way")]
+    assert plan.conflicts[0].detail == f"{rival} has its name there"
+    assert world.apply().exit_code == 3
+    emulator.remove(f"/Workspace/Shared/docs/{there}")
+    world.settled()
+    assert key in world.there()
