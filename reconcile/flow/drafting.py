@@ -81,6 +81,10 @@ class Draft:
         else:
             self._change(judged, decision, decision.action)
 
+    def leave(self, row: Row) -> None:
+        """Takes in a row out of reach: nothing becomes of it, but what stands there may be in somebody's way."""
+        self._rivals.stays(row)
+
     def _note_clash(self, row: Row) -> None:
         if row.above is not None and self._wired.target.traits.tree:
             self._clashes.append(_Clash(row.above, row.key, row.target is not None or row.unknown_target))

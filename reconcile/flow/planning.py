@@ -197,6 +197,8 @@ class _PlanOne:
         waiting: list[Row] = []
         for row in rows:
             self._settled_in_reach -= row.record is not None and wired.in_reach(row.key)
+            if not wired.in_reach(row.key):
+                draft.leave(row)
             if row.key.endswith("/") or not wired.in_reach(row.key):
                 continue
             judged = self._judge.quick(row)

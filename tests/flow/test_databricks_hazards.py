@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from reconcile.core.errors import PlanError
+from reconcile.flow.wire import Reach
 from tests.fakes.databricks import Emulator, faults
 from tests.fault.stories import AFTER, BEFORE
 from tests.flow.databricks_desk import desk_at
@@ -304,6 +305,8 @@ def test_what_somebody_put_where_ours_belongs_is_a_conflict_of_the_plan(
     plan = world.plan()
     assert [(one.key, one.reason) for one in plan.conflicts] == [(key, "in-the-way")]
     assert plan.conflicts[0].detail == f"{rival} has its name there"
+    reach = Reach(paths=(key,))
+    assert [one.key for one in world.plan(reach=reach).conflicts] == [key], "also where only that path is looked at"
     assert world.apply().exit_code == 3
     emulator.remove(f"/Workspace/Shared/docs/{there}")
     world.settled()
