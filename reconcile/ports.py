@@ -148,6 +148,9 @@ class Naming(Protocol):
     def name_of(self, key: str, head: bytes) -> str:
         """The name that a file gets there, which begins with `head` (64 bytes, or all)."""
 
+    def stands_as(self, entry: Entry) -> str:
+        """The name that a listed entry has there."""
+
 
 @runtime_checkable
 class Tabular(Protocol):
@@ -169,6 +172,14 @@ class Tidy(Protocol):
 
     def discard(self, key: str, mark: str) -> None:
         """Removes what the write of `key` left half done, if anything; `mark` is what it told, or its token."""
+
+
+@runtime_checkable
+class Doubling(Protocol):
+    """A store where a replacement may leave a key standing twice: as what it was, and as what it became."""
+
+    def finish(self, key: str, was: Version, hashes: Hashes) -> None:
+        """Ends the replacement of a dead run: removes what still is `was`, if what is to stay holds `hashes`."""
 
 
 @runtime_checkable

@@ -3,13 +3,14 @@
 Two things entangle changes. A move reads a key that another change writes: the reader goes first, and a circle of such
 readers becomes one *group*, carried out as a unit through temporary names. And on a store where a file and a directory
 cannot share a name, a file that takes a directory's place (or the reverse) must follow what stands there; it forms a
-group with it, so that a failure can put back what was.
+group with it, so that a failure can put back what was. The same holds where two keys stand for one *place*: a store may
+have one name for both.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,17 +18,20 @@ from msgspec.structs import replace
 from reconcile.core.change import Action, Change
 from reconcile.core.path import parents
 
+Place = Callable[[str], str]
+"""The name that a key takes up in the store, or might; mostly the key itself."""
 
-def entangle(changes: Sequence[Change], *, tree: bool) -> list[Change]:
+
+def entangle(changes: Sequence[Change], *, tree: bool, place: Place = str) -> list[Change]:
     """Gives `after` and `group` to the changes of one mapping that depend on each other.
 
     `changes` are only the candidates: moves, changes of keys a move reads, and (on a `tree` store) those where a file
     meets a directory. `after` names ids that must have succeeded first; a group is run as one unit, in order of ids.
     """
     after: dict[int, set[int]] = defaultdict(set)
-    for before, later in (*_reads(changes), *(_replacements(changes) if tree else ())):
+    for before, later in (*_reads(changes), *(_replacements(changes, place) if tree else ())):
         after[later].add(before)
-    groups = _groups(changes, after, tree=tree)
+    groups = _groups(after, _replacement_units(changes, place) if tree else ())
     return [
         replace(change, after=tuple(sorted(after[change.id])), group=groups.get(change.id, 0))
         if change.id in after or change.id in groups
@@ -53,22 +57,36 @@ def frees(change: Change) -> str | None:
     return change.from_key if change.vacates else None
 
 
-def _replacements(changes: Sequence[Change]) -> list[tuple[int, int]]:
-    """(what goes, what comes): a file that comes below or above a key that is freed must wait for it."""
-    freed = {key: change.id for change in changes if (key := frees(change)) is not None}
-    comers = {change.key: change.id for change in changes if change.action in _COMES}
+def _replacements(changes: Sequence[Change], place: Place) -> list[tuple[int, int]]:
+    """(what goes, what comes): a file that comes below, above or at a place that is freed must wait for it."""
+    freed, comers = defaultdict(list), defaultdict(list)
+    for change in changes:
+        if (key := frees(change)) is not None:
+            freed[place(key)].append(change.id)
+        if change.action in _COMES:
+            comers[place(change.key)].append(change.id)
     pairs = []
-    for key, comer in comers.items():
-        pairs += [(freed[above], comer) for above in parents(key) if above in freed]
-    for key, goer in freed.items():
-        pairs += [(goer, comers[above]) for above in parents(key) if above in comers]
+    for change in changes:
+        if change.action in _COMES:
+            needed = (*parents(change.key), place(change.key))
+            pairs += [(goer, change.id) for spot in needed for goer in freed.get(spot, ())]
+        if (key := frees(change)) is not None:
+            pairs += [(change.id, comer) for above in parents(key) for comer in comers.get(above, ())]
     return [(goer, comer) for goer, comer in pairs if goer != comer]
+
+
+def meeting(freed: Collection[str], coming: Iterable[str], place: Place) -> set[str]:
+    """The keys that come to a place that is freed, below it or above it, and with them all that are freed."""
+    spots = {spot for key in freed for spot in (place(key), *parents(key))}
+    places = {place(key) for key in freed}
+    found = {key for key in coming if place(key) in spots or not places.isdisjoint(parents(key))} if freed else set()
+    return found.union(freed) if found else found
 
 
 _COMES = frozenset({Action.CREATE, Action.UPDATE, Action.MOVE})
 
 
-def _groups(changes: Sequence[Change], after: dict[int, set[int]], *, tree: bool) -> dict[int, int]:
+def _groups(after: dict[int, set[int]], replacements: Iterable[tuple[int, int]]) -> dict[int, int]:
     """Ids that must run as one unit → the group's number: replacements with what they replace, and circles.
 
     Replacements are joined first: whatever then waits for itself, one change or a joined one, is a circle.
@@ -77,8 +95,7 @@ def _groups(changes: Sequence[Change], after: dict[int, set[int]], *, tree: bool
 
     units: Any = nx.Graph()
     units.add_nodes_from(one for later, earlier in after.items() for one in (later, *earlier))
-    if tree:
-        units.add_edges_from(_replacement_units(changes))
+    units.add_edges_from(replacements)
     unit_of = {one: min(unit) for unit in nx.connected_components(units) for one in unit}
     waits = ((unit_of[before], unit_of[later]) for later, earlier in after.items() for before in earlier)
     graph: Any = nx.DiGraph(waits)
@@ -88,15 +105,15 @@ def _groups(changes: Sequence[Change], after: dict[int, set[int]], *, tree: bool
     return {one: number for number, unit in enumerate(members, start=1) for one in unit}
 
 
-def _replacement_units(changes: Sequence[Change]) -> list[tuple[int, int]]:
+def _replacement_units(changes: Sequence[Change], place: Place) -> list[tuple[int, int]]:
     """Pairs that share a fate: a deleted file with one that comes below it, a file with the deletes in its place."""
     kinds = {change.id: change for change in changes}
     first: dict[int, int] = {}
     units = []
-    for goer, comer in sorted(_replacements(changes)):
+    for goer, comer in sorted(_replacements(changes, place)):
         if kinds[goer].action is not Action.DELETE:
             continue
-        takes_directory = kinds[comer].key in parents(kinds[goer].key)
+        takes_directory = place(kinds[comer].key) in parents(kinds[goer].key)
         if takes_directory or first.setdefault(goer, comer) == comer:
             units.append((goer, comer))
     return units

@@ -33,7 +33,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.DRIFT_FAIL: "changed in the target{since}, and drift is to fail",
     Reason.PROTECTED: "protected",
     Reason.UNDONE: "as it was before the run that is rolled back",
-    Reason.IN_THE_WAY: "something that is no file stands in the way",
+    Reason.IN_THE_WAY: "something else stands in the way",
     Reason.DESTROY_HELD: "ours, but changed in the target{since}: not destroyed",
 }
 """`{old}` is the key a move comes from, `{since}` the run that recorded the path, where it is known."""

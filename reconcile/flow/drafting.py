@@ -13,14 +13,15 @@ from reconcile.core.change import Action, Change, Conflict, Reason
 from reconcile.core.counts import Counts, size_text
 from reconcile.core.decide import Decision, Source
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
-from reconcile.core.graph import entangle
+from reconcile.core.graph import entangle, meeting
 from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
-from reconcile.flow.names import why_not_portable, why_refused
+from reconcile.flow.names import place_of, why_not_portable, why_refused
+from reconcile.flow.rivals import Rivals
 from reconcile.flow.wired import Wired
-from reconcile.ports import Spill
+from reconcile.ports import Naming, Spill
 from reconcile.state.spill import make_spill
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +49,7 @@ class Draft:
         self._rows: Spill = make_spill()
         self._holders: list[Holder] = []
         self._clashes: list[_Clash] = []
+        self._rivals = Rivals(wired)
         self.conflicts: list[Conflict] = []
         self.problems: list[Problem] = []
         self.skipped = 0
@@ -64,6 +66,8 @@ class Draft:
         self._note_clash(row)
         self.skipped += judged.source is Source.OTHER and row.record is None
         self.unchanged += decision is None and judged.source is Source.SAME
+        if decision is None or decision.action is not Action.DELETE:
+            self._rivals.stays(row)
         if decision is None:
             return
         if decision.problem:
@@ -71,9 +75,14 @@ class Draft:
         elif decision.action is None:
             self._conflict(row, decision.reason)
         elif (why := self._why_held(row, decision)) is not None:
+            self._rivals.stays(row)
             self._conflict(row, why, exit_code=4 if why is Reason.PROTECTED else 3)
         else:
             self._change(judged, decision, decision.action)
+
+    def leave(self, row: Row) -> None:
+        """Takes in a row out of reach: nothing becomes of it, but what stands there may be in somebody's way."""
+        self._rivals.stays(row)
 
     def _note_clash(self, row: Row) -> None:
         if row.above is not None and self._wired.target.traits.tree:
@@ -157,10 +166,11 @@ class Draft:
         """The changes with ids from `first_id`, sorted; their counts; and the next free id."""
         paired, digests = self._pair()
         self._hold_clashes(paired)
+        self._hold_rivals()
         held = {conflict.key for conflict in self.conflicts}
         final, counts, entangled, number = make_spill(), Counts(), [], first_id
         readers = {holder.key for holder in paired.values()}
-        clashing = {key for clash in self._clashes for key in (clash.above, clash.key)}
+        clashing = {key for clash in self._clashes for key in (clash.above, clash.key)} | self._meeting()
         for change in self._looked_into(self._settled(paired, digests, held)):
             numbered = replace(change, id=number)
             number += 1
@@ -170,11 +180,20 @@ class Draft:
             else:
                 final.put(change.key, _encode(numbered))
         if len(entangled) > 1:
-            entangled = entangle(entangled, tree=self._wired.target.traits.tree)
+            target = self._wired.target
+            entangled = entangle(entangled, tree=target.traits.tree, place=place_of(target))
         for change in entangled:
             final.put(change.key, _encode(change))
         self._rows.close()
         return final, counts, number
+
+    def _meeting(self) -> set[str]:
+        """The keys of changes that meet where the target has names of its own: only a walk over all of them tells."""
+        if not isinstance(self._wired.target, Naming):
+            return set()
+        freed = {change.key for change in self._drafted() if change.action is Action.DELETE}
+        coming = (change.key for change in self._drafted() if change.action in _SENDS)
+        return meeting(freed, coming, place_of(self._wired.target))
 
     def _looked_into(self, changes: Iterator[Change]) -> Iterator[Change]:
         """The changes with what they do inside; what a store of rows refuses is a problem, and not done."""
@@ -243,6 +262,14 @@ class Draft:
             if all(conflict.key != blocked for conflict in self.conflicts):
                 self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
                 paired.pop(blocked, None)
+
+    def _hold_rivals(self) -> None:
+        """Who needs a name that something else keeps in the target waits as a conflict."""
+        for change in self._drafted() if self._rivals else ():
+            rival = self._rivals.in_the_way(change) if change.action is Action.CREATE else None
+            if rival is not None:
+                told = f"{rival} has its name there"
+                self.conflicts.append(Conflict(self._wired.name, change.key, Reason.IN_THE_WAY, told))
 
     def _everything_goes(self, directory: str, going: set[str]) -> bool:
         """Whether a directory of the target holds nothing but what will go; filters do not hide what stands there."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import re
 from typing import Final
 
 from reconcile.core.counts import size_text
 from reconcile.core.entry import Entry, Problem
 from reconcile.core.errors import PlanError, StoreError
-from reconcile.core.path import match_key, why_not_key
+from reconcile.core.path import match_key, parents, why_not_key
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Naming
+from reconcile.ports import Naming, Store
 
 HEAD_BYTES: Final = 64
 """So much of a file tells a store how to name it."""
@@ -46,31 +46,32 @@ def _reasons(key: str, size_bytes: int, wired: Wired) -> Iterator[str]:
 def told_apart(wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
     """The same stream, for a target that names files by what they hold: two that want one name are a plan error.
 
-    Only what might meet is read, and of it the beginning.
+    So is a file that wants the name of a directory. Only what might meet is read, and of it the beginning.
     """
     target = wired.target
     if not isinstance(target, Naming):
         yield from stream
         return
     families: dict[str, list[Entry]] = {}
+    inside: dict[str, str] = {}
     for item in stream:
         if isinstance(item, Entry) and not item.kind:
             families.setdefault(target.family(item.key), []).append(item)
+            for directory in parents(item.key):
+                inside.setdefault(directory, item.path or item.key)
         yield item
-    for members in families.values():
-        if len(members) > 1:
-            _refuse_one_name(wired, target, members)
+    for family, members in families.items():
+        if len(members) > 1 or (family in inside and members[0].key != family):
+            _refuse_one_name(wired, target, members, {family: inside[family]} if family in inside else {})
 
 
-def _refuse_one_name(wired: Wired, target: Naming, members: Iterable[Entry]) -> None:
-    named: dict[str, str] = {}
+def _refuse_one_name(wired: Wired, target: Naming, members: Iterable[Entry], named: dict[str, str]) -> None:
+    """`named`: the names that are taken, each with the path that needs it."""
     for entry in members:
         path = entry.path or entry.key
-        try:
-            head = b"".join(wired.source.read(path, span=(0, HEAD_BYTES)))
-        except StoreError:  # whoever sends it meets, and reports, the same trouble
+        name = name_there(wired, target, entry.key, path)
+        if name is None:
             continue
-        name = target.name_of(entry.key, head)
         if name in named:
             message = f"{named[name]} and {path} would be one file in the target: {name}"
             raise PlanError(message, op="plan", path=wired.name, hint="rename or exclude one of them")
@@ -118,3 +119,16 @@ def why_not_portable(key: str) -> str | None:
         if _RESERVED.match(segment):
             return f"`{segment}` is a device name on Windows"
     return None
+
+
+def name_there(wired: Wired, target: Naming, key: str, path: str) -> str | None:
+    """The name that a source file gets in the target, by how it begins; None when it cannot be read."""
+    try:
+        return target.name_of(key, b"".join(wired.source.read(path, span=(0, HEAD_BYTES))))
+    except StoreError:  # whoever sends it meets, and reports, the same trouble
+        return None
+
+
+def place_of(target: Store) -> Callable[[str], str]:
+    """What a key takes up, or might, in the target: two changes at one place are not independent."""
+    return target.family if isinstance(target, Naming) else str

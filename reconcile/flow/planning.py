@@ -13,7 +13,7 @@ from reconcile import __version__
 from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
-from reconcile.core.errors import NotFoundError, UsageError
+from reconcile.core.errors import UsageError
 from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
@@ -174,7 +174,7 @@ class _PlanOne:
 
     def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
         """The part, its changes, and the next free id."""
-        self._creates = self._container()
+        self._creates = self._wired.missing("plan")
         try:
             tally, draft = self._march(unsorted=False)
         except (OutOfOrderError, UnorderedError):
@@ -184,14 +184,6 @@ class _PlanOne:
         spill, counts, next_id = draft.finish(first_id)
         counts.unchanged = (self._settled_in_reach if self._wired.narrow else tally.settled) + draft.unchanged
         return self._part(tally, draft, counts), spill, next_id
-
-    def _container(self) -> list[str]:
-        """What apply will have to make first; an error when it may not."""
-        missing = list(self._wired.target.ensure(dry=True))
-        if missing and not self._wired.create_target:
-            hint = f"set create_target: true, or run: reconcile create {self._wired.name}"
-            raise NotFoundError("the target does not exist", op="plan", path=self._wired.target.url, hint=hint)
-        return missing
 
     def _march(self, *, unsorted: bool) -> tuple[Tally, Draft]:
         wired, tally = self._wired, Tally()
@@ -208,6 +200,8 @@ class _PlanOne:
         waiting: list[Row] = []
         for row in rows:
             self._settled_in_reach -= row.record is not None and wired.in_reach(row.key)
+            if not wired.in_reach(row.key):
+                draft.leave(row)
             if row.key.endswith("/") or not wired.in_reach(row.key):
                 continue
             judged = self._judge.quick(row)

@@ -7,6 +7,7 @@ the record follows. Anything else is left to the plan, which sees an ordinary di
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from reconcile.core.change import Action
 from reconcile.core.entry import ABSENT, Digest, Entry
@@ -18,7 +19,7 @@ from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
 from reconcile.flow.wired import House, Wired, is_file
-from reconcile.ports import Fold, Hashes, Intent, Lease, Tidy
+from reconcile.ports import Doubling, Fold, Hashes, Intent, Lease, Tidy
 
 _REMOVES = frozenset({Action.DELETE.value})
 _RUNS_ON = frozenset({"apply", "destroy", "watch"})
@@ -40,6 +41,7 @@ def look(house: House) -> tuple[list[Intent], list[Fold]]:
 
 def settle(house: House, lease: Lease) -> Run | None:
     """Records what stopped runs had done; returns the newest run that had stopped, if one had."""
+    _finish(house)
     intents, folds = look(house)
     untidy = _tidy(house, intents)
     by_run: dict[int, list[Fold]] = {}
@@ -50,6 +52,18 @@ def settle(house: House, lease: Lease) -> Run | None:
     for run, settled in by_run.items():
         house.state.fold(run, settled, list(_outcomes(house, intents, settled)), lease)
     return stopped_run(house)
+
+
+def _finish(house: House) -> None:
+    """What stands twice, since a dead run came between the two halves of a replacement, stands once before we look."""
+    target_of = {wired.scope.id: wired.target for wired in house.mappings}
+    for intent in house.state.journal.open_intents():
+        if intent.scope not in target_of or intent.expect == ABSENT or not intent.digest:
+            continue
+        target = target_of[intent.scope]
+        if isinstance(target, Doubling):
+            with suppress(StoreError):  # then both stand there still, and the plan tells of it
+                target.finish(intent.key, intent.expect, Hashes(Digest(intent.digest)))
 
 
 def _outcomes(house: House, intents: Iterable[Intent], folds: Sequence[Fold]) -> Iterator[Outcome]:

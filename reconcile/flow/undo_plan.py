@@ -14,15 +14,16 @@ from msgspec.structs import replace
 from reconcile.core.change import Action, Change, Reason
 from reconcile.core.entry import ABSENT, Entry, Problem, Version
 from reconcile.core.errors import StoreError
-from reconcile.core.graph import entangle
+from reconcile.core.graph import entangle, frees, meeting
 from reconcile.core.outcome import Run
 from reconcile.core.path import parents
 from reconcile.core.record import Record
+from reconcile.flow.names import place_of
 from reconcile.flow.step import QUIET, VERSION_ID
 from reconcile.flow.undo_evidence import Evidence, Touched, proven
 from reconcile.flow.undoing import Before
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Past
+from reconcile.ports import Past, Store
 from reconcile.report.views import Undone
 
 _COMES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.MOVE})
@@ -206,7 +207,7 @@ class _Verdicts:
             replace(change, id=number)
             for number, (_, change) in enumerate(sorted(self._changes.items()), start=first_id)
         ]
-        part.changes = _ordered(numbered, tree=self._wired.target.traits.tree)
+        part.changes = _ordered(numbered, self._wired.target)
         part.befores = self._befores
         part.told = [one for key, one in sorted(self._told.items()) if key not in self._changes]
         return part
@@ -240,14 +241,18 @@ class _Verdicts:
         self._told[key] = Undone(self._wired.name, key, ending, why)  # type: ignore[arg-type]
 
 
-def _ordered(changes: list[Change], *, tree: bool) -> list[Change]:
+def _ordered(changes: list[Change], target: Store) -> list[Change]:
     """The changes with who waits for whom; most wait for nobody."""
+    tree, place = target.traits.tree, place_of(target)
     keys = {change.key for change in changes} | {change.from_key for change in changes if change.from_key is not None}
     clashing = {key for key in keys if not keys.isdisjoint(parents(key))} if tree else set()
     clashing |= {above for key in clashing for above in parents(key)}
+    if tree:
+        freed = {key for change in changes if (key := frees(change)) is not None}
+        clashing |= meeting(freed, (change.key for change in changes if change.key not in freed), place)
     readers = {change.from_key for change in changes if change.from_key is not None}
     tangled = [one for one in changes if one.from_key is not None or one.key in readers or one.key in clashing]
     if len(tangled) < 2:
         return changes
-    told = {change.id: change for change in entangle(tangled, tree=tree)}
+    told = {change.id: change for change in entangle(tangled, tree=tree, place=place)}
     return [told.get(change.id, change) for change in changes]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeGuard
 
 from reconcile.core.entry import Entry
+from reconcile.core.errors import NotFoundError
 from reconcile.core.path import matches_glob
 from reconcile.core.policy import Policy
 from reconcile.core.record import Scope
@@ -67,6 +68,14 @@ class Wired:
     def conditions(self) -> str:
         """How far the target's promises are known to be weaker than they should be."""
         return self.learnt.conditions if self.learnt is not None else ""
+
+    def missing(self, op: str) -> list[str]:
+        """What apply would have to make before the target can hold anything; an error when it may not."""
+        missing = list(self.target.ensure(dry=True))
+        if missing and not self.create_target:
+            hint = f"set create_target: true, or run: reconcile create {self.name}"
+            raise NotFoundError("the target does not exist", op=op, path=self.target.url, hint=hint)
+        return missing
 
     def in_reach(self, key: str) -> bool:
         """Whether `--path` lets this run look at a key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 import os.path
 from pathlib import Path
@@ -34,9 +34,15 @@ WRITTEN_SCHEMES: Final = (
 
 # Two letters at least: `C:\data` is a path.
 _SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
-_WORDS: Final = {"s3": ("endpoint", "region", "profile"), "gs": ("endpoint",), "az": ("endpoint", "account")}
+_WORDS: Final = {
+    "s3": ("endpoint", "region", "profile"),
+    "gs": ("endpoint",),
+    "az": ("endpoint", "account"),
+    **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
+}
 """What may stand behind the `?` of a URL; everything else, above all what is secret, belongs in `stores:`."""
-_SPOKEN: Final = re.compile(r"\?(?=(?:endpoint|region|profile|account)=)")
+_SPOKEN: Final = re.compile(r"\?(?=\w+=)")
+"""Begins the words of a URL, also those that may not stand there: a secret must not pass for a directory's name."""
 _TOLD_APART_BY: Final = {
     **dict.fromkeys(OBJECT_SCHEMES, ("account", "endpoint")),
     **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
@@ -162,13 +168,17 @@ def _object(scheme: str) -> Callable[[str, str], Location]:
             raise UsageError(f"`{scheme}://` names no bucket", hint=f"{scheme}://BUCKET/PREFIX")
         prefix = _segments(prefix)
         url = f"{scheme}://{bucket}/{prefix}" if prefix else f"{scheme}://{bucket}"
-        place = Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url)
-        if not spoken:
-            return place
-        store = StoreSpec(name="", url=url, settings=_spoken(scheme, spoken[0]))
-        return replace(place, apart=_apart(scheme, store), store=store)
+        return _reached(Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url), spoken)
 
     return parse
+
+
+def _reached(place: Location, spoken: Sequence[str]) -> Location:
+    """The place, with what the words behind its `?` say, if there are any, of how it is reached."""
+    if not spoken:
+        return place
+    store = StoreSpec(name="", url=place.url, settings=_spoken(place.scheme, spoken[0]))
+    return replace(place, apart=_apart(place.scheme, store), store=store)
 
 
 def _spoken(scheme: str, text: str) -> dict[str, str]:
@@ -178,9 +188,9 @@ def _spoken(scheme: str, text: str) -> dict[str, str]:
     words = {name: unquote(word) for name, _, word in (part.partition("=") for part in text.split("&"))}
     for name, word in words.items():
         if name not in _WORDS[scheme] or not word:
-            hint = f"{scheme}://BUCKET/PREFIX?{_WORDS[scheme][0]}=…; all else is named in `stores:`"
+            hint = f"…?{_WORDS[scheme][0]}=… may be said; all else is named in `stores:`"
             raise UsageError(f"`{name}` is not said in a URL" if word else f"`{name}` says nothing", hint=hint)
-    if "@" in words.get("endpoint", ""):
+    if any("@" in words.get(name, "") for name in ("endpoint", "host")):
         raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")
     return words
 
@@ -203,30 +213,32 @@ def _segments(path: str) -> str:
 def _dbfs(rest: str, _root: str) -> Location:
     if rest.startswith("//") and not rest.startswith("///"):
         raise UsageError("`dbfs://` is not a DBFS path", hint="dbfs:/path")
-    inner = "/" + _segments(rest)
+    named, *spoken = _SPOKEN.split(rest, maxsplit=1)
+    inner = "/" + _segments(named)
     if re.match(r"/Volumes(/|$)", inner):
-        return _databricks(inner)
-    return Location(scheme="dbfs", url="dbfs:" + inner, path=inner, connect="dbfs:" + inner)
+        return _databricks(rest)
+    return _reached(Location(scheme="dbfs", url="dbfs:" + inner, path=inner, connect="dbfs:" + inner), spoken)
 
 
 def _workspace(rest: str, _root: str) -> Location:
-    inner = "/" + _segments(rest)
-    return _databricks(inner if re.match(r"/Workspace(/|$)", inner) else "/Workspace" + inner.rstrip("/"))
+    inner = "/" + rest.strip("/")
+    return _databricks(inner if re.match(r"/Workspace([/?]|$)", inner) else "/Workspace" + inner)
 
 
 def _volume(rest: str, _root: str) -> Location:
-    place = _databricks("/" + _segments(rest))
+    place = _databricks(rest)
     if place.scheme != "volume":
-        raise UsageError(f"`volume:{rest}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
+        raise UsageError(f"`volume:{place.path}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
     return place
 
 
 def _databricks(path: str) -> Location:
-    inner = "/" + _segments(path)
+    named, *spoken = _SPOKEN.split(path, maxsplit=1)
+    inner = "/" + _segments(named)
     scheme = "volume" if inner.startswith("/Volumes") else "workspace"
     if scheme == "volume" and inner.count("/") < 4:
         raise UsageError(f"`{inner}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
-    return Location(scheme=scheme, url=inner, path=inner, connect=f"{scheme}:{inner}")
+    return _reached(Location(scheme=scheme, url=inner, path=inner, connect=f"{scheme}:{inner}"), spoken)
 
 
 def _memory(rest: str, _root: str) -> Location:

@@ -151,7 +151,8 @@ class Client:
         answer = self._send(method, url, where, headers, content)
         told, data = _told(answer), self._content(answer, *where)
         if answer.status >= 300:
-            return Reply(answer.status, told), refusal(answer.status, told, self._identity.scrubbed(data))
+            refused = refusal(answer.status, told, self._identity.scrubbed(data), head=method == "HEAD")
+            return Reply(answer.status, told), refused
         ended_s = _seconds(told.get("date", ""))
         self.now_s = max(self.now_s, ended_s)
         began_s = ended_s - int(time.monotonic() - began) - 1 if ended_s else 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from reconcile.core.errors import BusyError, ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
-from reconcile.stores.object_errors import NoContainerError, seconds
+from reconcile.stores.object_errors import NoContainerError, garbled, seconds
 
 
 class SignInError(DeniedError):
@@ -28,13 +28,17 @@ class DirectoryThereError(ChangedError):
 
 
 class Refusal(Struct, frozen=True):
-    """An answer that is not a success: HTTP status, code, finer reason and sentence of the service, seconds to wait."""
+    """An answer that is not a success: HTTP status, code, finer reason and sentence of the service, seconds to wait.
+
+    `is_foreign`: its content is not what the service says such things with, so something else may have answered.
+    """
 
     status: int
     code: str = ""
     reason: str = ""
     message: str = ""
     retry_after_s: float | None = None
+    is_foreign: bool = False
 
     @property
     def is_unknown_user(self) -> bool:
@@ -54,6 +58,7 @@ _CODES: Final[dict[str, type[StoreError]]] = {
     "SCHEMA_ALREADY_EXISTS": ChangedError,
     "VOLUME_ALREADY_EXISTS": ChangedError,
     "CATALOG_DOES_NOT_EXIST": NoContainerError,
+    "ENDPOINT_NOT_FOUND": RefusedError,
     "SCHEMA_DOES_NOT_EXIST": NoContainerError,
     "VOLUME_DOES_NOT_EXIST": NoContainerError,
     "RESOURCE_DOES_NOT_EXIST": NotFoundError,
@@ -85,6 +90,7 @@ _HINTS: Final = {
     "CATALOG_DOES_NOT_EXIST": "catalogs are made by who governs the metastore; is the name right?",
     "SCHEMA_DOES_NOT_EXIST": _MAKE,
     "VOLUME_DOES_NOT_EXIST": _MAKE,
+    "ENDPOINT_NOT_FOUND": "is the host the address of a workspace?",
     "FEATURE_DISABLED": "the workspace has this switched off: a volume (/Volumes/…) takes its place",
 }
 _CROWDED: Final = "directories of more than 10,000 files are too many to list: spread them over several"
@@ -96,6 +102,8 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     if 300 <= refusal.status < 400:
         return RefusedError("the workspace sends elsewhere, and redirects are not followed", op=op, path=path,
                             hint="is the host the address of the workspace itself?")  # fmt: skip
+    if refusal.status == 404 and refusal.is_foreign:  # absence is what the service itself says, or nobody
+        return garbled("HTTP status 404, and not from the service", op, path)
     kind = _kind(refusal)
     told = refusal.message or f"HTTP status {refusal.status}"
     message = f"{refusal.code}, {told}" if refusal.code and not refusal.code.isdigit() else told
@@ -116,8 +124,11 @@ def _kind(refusal: Refusal) -> type[StoreError]:
     return _STATUSES.get(refusal.status, RefusedError)
 
 
-def refusal(status: int, headers: dict[str, str], content: bytes) -> Refusal:
-    """What an answer says that is no success; one without the JSON of the service still has its status."""
+def refusal(status: int, headers: dict[str, str], content: bytes, *, head: bool = False) -> Refusal:
+    """What an answer says that is no success; one without the JSON of the service still has its status.
+
+    The answer to a HEAD (`head`) has no content, whoever gives it.
+    """
     said = _object(content)
     details = said.get("details")
     told = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
@@ -128,6 +139,7 @@ def refusal(status: int, headers: dict[str, str], content: bytes) -> Refusal:
         next(filter(None, reasons), ""),
         str(said.get("message", ""))[:500],
         seconds(headers.get("retry-after")),
+        is_foreign="error_code" not in said and (not head or "html" in headers.get("content-type", "")),
     )
 
 

@@ -14,6 +14,10 @@ from reconcile.stores.options import StoreOptions
 
 def root_of(url: str, scheme: str) -> str:
     """The absolute path in `scheme:/path`, without a slash at its end."""
+    named, _, words = url.partition("?")
+    if "=" in words:  # not told: it may be a secret
+        hint = "say how it is reached in the options"
+        raise UsageError("a path here takes no words behind a `?`", op="open", path=named, hint=hint)
     path = url.removeprefix(f"{scheme}:").rstrip("/") or "/"
     inner = path.removeprefix("/")
     if not path.startswith("/") or (inner and (reason := why_not_key(inner))):

@@ -188,6 +188,7 @@ class DbfsStore(DatabricksStore):
             reply = self._moved(source, key)
         except BaseException as error:
             if not self._moved_back(old, key) and isinstance(error, StoreError):
+                error.unsure = True  # its intent stays open, and the next run looks where the old one is
                 error.hint = f"nothing has that name now; what it held stands under {self.path(old)}"
             raise
         if not aside:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 import binascii
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, Self
 
@@ -171,6 +172,10 @@ class WorkspaceStore(DatabricksStore):
         """A notebook has no suffix."""
         return form_of(key, head).name
 
+    def stands_as(self, entry: Entry) -> str:
+        """Only of notebooks the digest is known."""
+        return entry.key if entry.digest is None else split(entry.key)[0]
+
     def is_settled(self, version: Version) -> bool:
         """A version here is a number and a time of the service's own database, read after what it stands for."""
         return "@" not in version
@@ -217,7 +222,7 @@ class WorkspaceStore(DatabricksStore):
         becomes_another = old is not None and (old.kind == "NOTEBOOK") != form.is_notebook
         self._import(key, data, form, overwrite=expect != ABSENT and not becomes_another)
         if old is not None and becomes_another:
-            self._delete(old.name, "write")
+            self._end(old.name)
         made = self._status(form.name, "write")
         if made is None or (not form.is_notebook and number(made.told, "size") != body.size_bytes):
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
@@ -262,6 +267,25 @@ class WorkspaceStore(DatabricksStore):
         there = self._find(key, "delete")
         if there is not None and there.kind not in _DIRECTORIES:
             self._delete(there.name, "delete")
+
+    def _end(self, name: str) -> None:
+        """Deletes what was replaced under another name. Tried again by itself: the import before it is done."""
+        try:
+            with suppress(NotFoundError):  # an answer was lost
+                self.ask(lambda: self._delete(name, "write"))
+        except StoreError as error:
+            error.unsure = True  # both stand there: the intent stays open, and the next run finishes
+            raise
+
+    def finish(self, key: str, was: Version, hashes: Hashes) -> None:
+        """A file that became a notebook, or was one: the old one goes, once the new one is proven to be ours."""
+        stem, suffix = split(key)
+        file, notebook = self._status(key, "delete"), self._status(stem, "delete") if suffix else None
+        if file is None or notebook is None or (file.kind, notebook.kind) != ("FILE", "NOTEBOOK"):
+            return
+        old, new = (file, notebook) if file.version == was else (notebook, file)
+        if old.version == was and sha256(self._export(new)[1]).digest() == hashes.sha256:
+            self._delete(old.name, "delete")
 
     def remove_directory(self, key: str) -> None:
         """Deletes an empty directory."""

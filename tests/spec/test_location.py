@@ -85,11 +85,15 @@ def test_a_text_names_a_place(text, scheme, url, path):
         ),
         ("az://c/x?account=acme", "az://c/x", "az://c/x?account=acme", {"account": "acme"}),
         ("gs://b?endpoint=http://h/", "gs://b", "gs://b?endpoint=http://h", {"endpoint": "http://h/"}),
+        ("dbfs:/x?host=adb-1.net", "dbfs:/x", "dbfs:/x?host=adb-1.net", {"host": "adb-1.net"}),
+        ("/Volumes/c/s/v/x?profile=DEV", "/Volumes/c/s/v/x", "/Volumes/c/s/v/x?profile=DEV", {"profile": "DEV"}),
+        ("workspace:/x?host=adb-1.net", "/Workspace/x", "/Workspace/x?host=adb-1.net", {"host": "adb-1.net"}),
     ],
 )
 def test_a_url_says_where_its_service_is(text, url, canonical, settings):
     place = locate(text, STORES, "/r")
-    assert (place.url, place.connect, place.canonical, place.store.settings) == (url, url, canonical, settings)
+    assert (place.url, place.canonical, place.store.settings) == (url, canonical, settings)
+    assert place.connect in (url, f"{place.scheme}:{url}")
     if place.apart:
         assert locate(place.canonical, {}, "/r").canonical == canonical
 
@@ -101,6 +105,13 @@ def test_a_url_says_where_its_service_is(text, url, canonical, settings):
         ("s3://b/p?account=x", "`account` is not said"),
         ("s3://b/p?region=x&secret_access_key=x", "`secret_access_key` is not said"),
         ("s3://b/p?endpoint=http://me:pw@h", "credentials in a URL"),
+        ("s3://b/p?secret_access_key=x", "`secret_access_key` is not said"),
+        ("dbfs:/x?token=hush", "`token` is not said"),
+        ("/Volumes/c/s/v/x?token=hush", "`token` is not said"),
+        ("volume:/Volumes/c/s/v?token=hush", "`token` is not said"),
+        ("/Workspace/x?host=h&Token=hush", "`Token` is not said"),
+        ("dbfs:/x?host=me:pw@h", "credentials in a URL"),
+        ("dbx:x?host=h", "takes no words"),
         ("lake:docs?endpoint=http://h", "takes no words"),
         ("said:docs", "takes no words"),
     ],
@@ -110,6 +121,7 @@ def test_what_a_url_does_not_say(text, why):
     with pytest.raises(UsageError, match=re.escape(why)) as refusal:
         locate(text, stores, "/r")
     assert refusal.value.hint
+    assert "hush" not in str(refusal.value)
 
 
 def test_a_place_in_a_store_knows_its_connection_and_is_told_apart_by_it():

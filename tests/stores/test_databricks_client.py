@@ -127,6 +127,13 @@ def test_what_is_no_place_is_refused(url: str, words: dict[str, str]) -> None:
         open_store(url, options=words)
 
 
+@pytest.mark.parametrize("url", ALL)
+def test_words_behind_a_url_are_no_part_of_its_path(url: str) -> None:
+    with pytest.raises(UsageError) as told:
+        open_store(f"{url}/x?token=hush")
+    assert "hush" not in f"{told.value} {told.value.path} {told.value.hint}"
+
+
 # --- how often
 
 
@@ -205,6 +212,33 @@ def test_the_page_of_a_proxy_is_no_answer(emulator: Emulator, url: str) -> None:
     for look in (lambda: listed(store), lambda: store.stat("a"), lambda: content(store, "a")):
         with pytest.raises(DamagedError):
             look()
+
+
+@pytest.mark.hazard("R32")
+@pytest.mark.parametrize("url", ALL)
+def test_a_404_of_a_proxy_is_no_absence(emulator: Emulator, url: str) -> None:
+    store = opened(emulator, url)
+    entry = store.write("a", body_of(b"1"), expect=ABSENT)
+    fault = emulator.faults.add(broken.html(404), path="/api/2", times=None)
+    for look in (lambda: listed(store), lambda: store.stat("a"), lambda: content(store, "a")):
+        with pytest.raises(DamagedError, match="not from the service"):
+            look()
+    assert isinstance(store.delete([("a", entry.version)])[0], StoreError)
+    assert fault.fired >= 4
+
+
+def test_a_volume_that_a_proxy_does_not_find_is_not_missing(emulator: Emulator) -> None:
+    emulator.faults.add(broken.html(404), path="/api/2", times=None)
+    with pytest.raises(DamagedError, match="not from the service"):
+        opened(emulator).ensure(dry=True)
+
+
+@pytest.mark.parametrize("url", ALL)
+def test_a_host_that_knows_no_such_call_tells_of_no_absence(emulator: Emulator, url: str) -> None:
+    emulator.faults.add(broken.refuse(404, "ENDPOINT_NOT_FOUND"), path="/api/2", times=None)
+    with pytest.raises(RefusedError, match="ENDPOINT_NOT_FOUND") as told:
+        listed(opened(emulator, url))
+    assert "workspace" in told.value.hint
 
 
 @pytest.mark.parametrize("url", ALL)

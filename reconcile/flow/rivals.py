@@ -1,0 +1,45 @@
+"""What stays in a target that has names of its own, and which newcomer would need such a name for itself."""
+
+from __future__ import annotations
+
+from reconcile.core.change import Change
+from reconcile.core.march import Row
+from reconcile.core.path import parents
+from reconcile.flow.names import name_there
+from reconcile.flow.wired import Wired
+from reconcile.ports import Naming
+
+
+class Rivals:
+    """Of one mapping. Where keys are names, the march itself sees who meets, and nothing is noted here."""
+
+    def __init__(self, wired: Wired) -> None:
+        self._wired = wired
+        self._files: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is known to stay."""
+        return bool(self._files)
+
+    def stays(self, row: Row) -> None:
+        """Takes in an unsettled row that no change takes away."""
+        if row.target is None or not isinstance(self._wired.target, Naming):
+            return
+        self._files[self._wired.target.stands_as(row.target)] = row.key
+        for directory in parents(row.key):
+            self._directories.setdefault(directory, row.key)
+
+    def in_the_way(self, change: Change) -> str | None:
+        """The key of what has a name that this newcomer needs, if anything has; only then is it looked into."""
+        target = self._wired.target
+        if not isinstance(target, Naming):
+            return None
+        above = [key for spot in parents(change.key) if (key := self._files.get(spot, spot)) != spot]
+        if above:
+            return above[0]
+        place = target.family(change.key)
+        there = self._files.get(place) or self._directories.get(place)
+        if there in (None, change.key) or name_there(self._wired, target, change.key, change.source_path) != place:
+            return None
+        return there
