@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import time
@@ -13,7 +14,7 @@ from reconcile import __version__
 from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
-from reconcile.core.errors import NotFoundError, UsageError
+from reconcile.core.errors import NotFoundError, StoreError, UsageError
 from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
@@ -156,6 +157,18 @@ def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Chan
     return rows
 
 
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """What a store cannot do is told with its mapping. A target that is missing is made: what is not found is here."""
+    try:
+        yield
+    except StoreError as error:
+        error.op = f"{name}: {error.op}".strip()
+        if isinstance(error, NotFoundError) and not error.hint:
+            error.hint = f"make it, or mend the source of `{name}`; a source that is missing deletes nothing"
+        raise
+
+
 class _PlanOne:
     """The plan of one mapping."""
 
@@ -171,11 +184,12 @@ class _PlanOne:
 
     def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
         """The part, its changes, and the next free id."""
-        self._creates = self._container()
-        try:
-            tally, draft = self._march(unsorted=False)
-        except (OutOfOrderError, UnorderedError):
-            tally, draft = self._march(unsorted=True)
+        with _told_of(self._wired.name):
+            self._creates = self._container()
+            try:
+                tally, draft = self._march(unsorted=False)
+            except (OutOfOrderError, UnorderedError):
+                tally, draft = self._march(unsorted=True)
         if self._wired.learnt is not None:
             self._wired.learnt.heard()
         spill, counts, next_id = draft.finish(first_id)

@@ -44,7 +44,9 @@ def test_what_is_only_looked_at_in_part_says_nothing_of_the_whole(place):
 def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
     os.rename(applied.root / "docs", applied.root / "elsewhere")
     for _ in range(2):
-        assert applied("apply", "--auto-approve").code == 1
+        tried = applied("apply", "--auto-approve")
+        assert tried.code == 1
+        assert f"docs: open {applied.root}/docs: does not exist\n  make it, or mend the source of `docs`" in tried.err
     told = applied.ok("status")
     assert told.out.startswith("docs FAILING 0.")
     since = applied.ok("status", "--json").json["mappings"][0]["failing_since"]
