@@ -17,6 +17,7 @@ from reconcile.report.paint import Paint
 from reconcile.report.views import Why
 
 _OPEN: Final = -1
+_INCOMPLETE: Final = 7
 
 
 def moment(seconds: float, zone: tzinfo | None = None) -> str:
@@ -71,8 +72,12 @@ def run_lines(
     yield paint.bold(shown(f"Run {run.id}: {run.operation} by {_who(run) or 'unknown'}"))
     ended = f"{moment(run.ended, zone)}, {_took(run)}" if run.ended else "still open"
     yield f"  {moment(run.started, zone)} to {ended}; {', '.join(_amount(run))}; {_ended(run)}"
+    all_done = True
     for outcome in outcomes:
+        all_done = all_done and outcome.outcome == "done"
         yield from outcome_lines(outcome, paint)
+    if run.exit_code == _INCOMPLETE and all_done:
+        yield "  No action failed: something could not be read, or was not begun. What it is today: reconcile plan"
 
 
 def outcome_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:

@@ -56,6 +56,14 @@ def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
     assert applied.ok("status").out.startswith("docs in sync")
 
 
+def test_what_could_not_be_read_is_looked_for_in_a_plan_for_history_does_not_know_it(place):
+    os.link(place.root / "docs" / "a.txt", place.root / "docs" / "x\udcff")
+    assert place("apply", "--auto-approve").code == 7
+    assert "→ reconcile plan --mapping docs ·" in place.ok("status").out
+    assert "? x" in place("plan", "--mapping", "docs").out
+    assert place.ok("history", "1").out.endswith("What it is today: reconcile plan\n")
+
+
 def test_a_success_that_is_too_old_is_an_exit_code(place):
     assert place("status", "--max-age", "1h").code == 1
     place.ok("apply", "--auto-approve")
