@@ -19,7 +19,7 @@ def test_what_init_writes_can_be_planned_and_is_not_committed(bare):
 def test_what_init_offers_in_comments_is_valid_when_it_is_uncommented(bare):
     bare.ok("init")
     offered = bare.read("reconcile.yaml")
-    assert "both" not in offered
+    assert "newest, both" not in offered
     bare.write("reconcile.yaml", re.sub(r"(?m)^(\s*)# (\s*\w+: )", r"\1\2", offered))
     assert "\nwatch: " in bare.read("reconcile.yaml")
     bare.ok("validate")
