@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import PurePath
 import time
+from typing import Final
 
 import msgspec
 
@@ -31,6 +33,9 @@ from reconcile.stores.object_list import UnorderedError
 
 BATCH = 1_000
 """Rows that need facts are looked into this many at a time."""
+
+DATABASES: Final = {".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb"}
+"""What files of databases are called."""
 
 Overlay = dict[str, dict[str, Record | None]]
 """By scope, what a stopped run left open, as it would be once settled."""
@@ -325,7 +330,7 @@ class _PlanOne:
         )
 
     def _notices(self, draft: Draft) -> list[str]:
-        notices = []
+        notices = self._not_a_database()
         if draft.skipped:
             notices.append(f"{draft.skipped:,} skipped: no regular files (symlinks, pipes, devices)")
         if draft.unportable:
@@ -337,6 +342,14 @@ class _PlanOne:
                     f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target} (forgotten)"
                 )
         return notices
+
+    def _not_a_database(self) -> list[str]:
+        """A path that is called as a database is, and is to become a directory, was hardly meant so."""
+        path = PurePath(self._wired.target.url.removeprefix("file://"))
+        scheme = DATABASES.get(path.suffix.lower())
+        if not self._creates or scheme is None or not self._wired.target.url.startswith("file://"):
+            return []
+        return [f"{path.name} will be a directory of files; the tables of a database are {scheme}:///{path.name}"]
 
     def _tells_of(self, scope: Scope) -> bool:
         """Whether a scope that no mapping has any more is told here: by its namesake, else by the first mapping."""
