@@ -37,6 +37,7 @@ _SCHEMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]+):(.*)", re.DOTALL)
 _WORDS: Final = {"s3": ("endpoint", "region", "profile"), "gs": ("endpoint",), "az": ("endpoint", "account")}
 """What may stand behind the `?` of a URL; everything else, above all what is secret, belongs in `stores:`."""
 _SPOKEN: Final = re.compile(r"\?(?=(?:endpoint|region|profile|account)=)")
+_PERHAPS_SPOKEN: Final = re.compile(r"[?&]([A-Za-z_-]+)=")
 _TOLD_APART_BY: Final = {
     **dict.fromkeys(OBJECT_SCHEMES, ("account", "endpoint")),
     **dict.fromkeys(DATABRICKS_SCHEMES, ("host", "profile")),
@@ -160,6 +161,7 @@ def _object(scheme: str) -> Callable[[str, str], Location]:
             raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")
         if not bucket:
             raise UsageError(f"`{scheme}://` names no bucket", hint=f"{scheme}://BUCKET/PREFIX")
+        _check_spelling(scheme, prefix)
         prefix = _segments(prefix)
         url = f"{scheme}://{bucket}/{prefix}" if prefix else f"{scheme}://{bucket}"
         place = Location(scheme=scheme, url=url, container=bucket, path=prefix, connect=url)
@@ -169,6 +171,13 @@ def _object(scheme: str) -> Callable[[str, str], Location]:
         return replace(place, apart=_apart(scheme, store), store=store)
 
     return parse
+
+
+def _check_spelling(scheme: str, prefix: str) -> None:
+    """A key may hold a `?`; what looks like a word of the connection behind it was misspelled."""
+    for word in _PERHAPS_SPOKEN.findall(prefix):
+        if close := get_close_matches(word, _WORDS[scheme], n=1, cutoff=0.75):
+            raise UsageError(f"`{word}` is not said in a URL", hint=f"did you mean `{close[0]}`?")
 
 
 def _spoken(scheme: str, text: str) -> dict[str, str]:
