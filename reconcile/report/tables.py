@@ -93,8 +93,8 @@ def outcome_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
         yield f"    {shown(outcome.hint)}"
 
 
-def ls_lines(entries: Iterable[Entry | Problem], *, zone: tzinfo | None = None) -> Iterator[str]:
-    """A listing as it streams by: size, time, name; the last line is the total."""
+def ls_lines(entries: Iterable[Entry | Problem], *, what: str = "file", zone: tzinfo | None = None) -> Iterator[str]:
+    """A listing as it streams by: size, time, name; the last line is the total of `what` they are."""
     files = size_bytes = unreadable = 0
     for entry in entries:
         if isinstance(entry, Problem):
@@ -106,7 +106,7 @@ def ls_lines(entries: Iterable[Entry | Problem], *, zone: tzinfo | None = None) 
             when = moment(entry.mtime_ns / 1e9, zone) if entry.mtime_ns else ""
             yield f"{size_text(entry.size):>10}  {when:<19}  {shown(entry.key)}"
     gaps = f", {unreadable:,} unreadable" if unreadable else ""
-    yield f"{plural(files, 'file')}, {size_text(size_bytes)}{gaps}"
+    yield f"{plural(files, what)}, {size_text(size_bytes)}{gaps}"
 
 
 def scope_lines(scopes: Iterable[tuple[Scope, int, int]]) -> Iterator[str]:

@@ -168,6 +168,12 @@ def test_ls_lists_a_mapping_a_directory_and_a_url(applied):
     assert (told["files"], told["bytes"]) == (3, 25)
 
 
+def test_ls_counts_the_tables_of_a_database(bare):
+    bare.write("data/a.csv", "n\n1\n")
+    bare.ok("sync", "data", "sqlite:///w.db", "--auto-approve")
+    assert bare.ok("ls", "sqlite:///w.db").last.startswith("1 table, ")
+
+
 def test_ls_without_a_spec(bare):
     bare.write("some where/x", "1")
     assert bare.ok("ls", "some where").out.splitlines()[-1] == "1 file, 1 B"
