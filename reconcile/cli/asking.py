@@ -26,7 +26,7 @@ def approver(face: Face, *, asked: bool, select: bool = False, question: str = "
         if select:
             return _selected(face, plan)
         refused = all(part.refused for part in plan.mappings)
-        return True if refused or not asked else face.ask(question)
+        return True if refused or not asked else face.ask(question, otherwise=", or apply a saved plan")
 
     return approve
 

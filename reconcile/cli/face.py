@@ -160,10 +160,10 @@ class Face:
             self.write(document_text(told, error.exit_code))
         return error.exit_code
 
-    def ask(self, question: str, flag: str = "--auto-approve") -> bool:
-        """The full word `yes`, from a terminal; without one it refuses and names the flag."""
+    def ask(self, question: str, *, otherwise: str = "") -> bool:
+        """The full word `yes`, from a terminal; without one it refuses and names the flag, and what else there is."""
         if not sys.stdin.isatty():
-            raise UsageError("nobody is there to be asked", hint=f"say {flag}, or apply a saved plan")
+            raise UsageError("nobody is there to be asked", hint=f"say --auto-approve{otherwise}")
         sys.stderr.write(f"{question}\nOnly `yes` is taken as an answer: ")
         sys.stderr.flush()
         return sys.stdin.readline().strip() == "yes"

@@ -21,7 +21,7 @@ FLAGS: Final = {
     "--lock-timeout": ("-lock-timeout",),
     "--json": ("-json",),
     "--no-color": ("-no-color",),
-    "--version": ("-version",),
+    "--version": ("-version", "version"),
     "--var NAME=VALUE": ("-var",),
     "variables: in the spec, or --var NAME=VALUE": ("-var-file", "--var-file"),
     "-C DIR": ("-chdir", "--chdir"),
@@ -69,7 +69,9 @@ VERBS: Final = {
     "create": ("mb", "mkdir"),
     "unlock": ("force-unlock",),
     "validate": ("fmt",),
-    "ls": ("lsl", "lsf", "lsd", "tree", "size"),
+    "--help`, or of one verb `VERB --help": ("help",),
+    "apply`, after it is gone from the source (all that is ours: `destroy": ("rm", "deletefile"),
+    "ls": ("lsl", "lsf", "lsd", "tree", "size", "output"),
     "state list": ("list",),
 }
 

@@ -21,7 +21,7 @@ def command(face: Face) -> int:
     except (SpecError, UsageError) as error:
         if not face.json:
             raise
-        problems = error.problems if isinstance(error, SpecError) else [str(error)]
+        problems = error.problems if isinstance(error, SpecError) else str(error).splitlines()
         return face.tell({"valid": False, "problems": problems}, (), exit_code=error.exit_code)
     told = {"valid": True, "problems": [], "file": spec.file, "digest": spec.digest, "mappings": list(spec.mappings)}
     return face.tell(told, [f"{spec.file} is valid: {plural(len(spec.mappings), 'mapping')}."])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import PurePath
 import time
+from typing import Final
 
 import msgspec
 
@@ -13,7 +16,7 @@ from reconcile import __version__
 from reconcile.core.change import Change, Reason
 from reconcile.core.counts import Counts, plural
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Problem
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import NotFoundError, StoreError, UsageError
 from reconcile.core.events import Progress, Warn
 from reconcile.core.guard import Totals, refusals
 from reconcile.core.march import OutOfOrderError, Row, Tally
@@ -31,6 +34,9 @@ from reconcile.stores.object_list import UnorderedError
 
 BATCH = 1_000
 """Rows that need facts are looked into this many at a time."""
+
+DATABASES: Final = {".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb"}
+"""What files of databases are called."""
 
 Overlay = dict[str, dict[str, Record | None]]
 """By scope, what a stopped run left open, as it would be once settled."""
@@ -158,6 +164,18 @@ def _reader(spills: Mapping[str, Spill]) -> Callable[[str | None], Iterator[Chan
     return rows
 
 
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """What a store cannot do is told with its mapping. A target that is missing is made: what is not found is here."""
+    try:
+        yield
+    except StoreError as error:
+        error.op = f"{name}: {error.op}".strip()
+        if isinstance(error, NotFoundError) and not error.hint:
+            error.hint = f"make it, or mend the source of `{name}`; a source that is missing deletes nothing"
+        raise
+
+
 class _PlanOne:
     """The plan of one mapping."""
 
@@ -174,11 +192,12 @@ class _PlanOne:
 
     def make(self, first_id: int) -> tuple[MappingPlan, Spill, int]:
         """The part, its changes, and the next free id."""
-        self._creates = self._wired.missing("plan")
-        try:
-            tally, draft = self._march(unsorted=False)
-        except (OutOfOrderError, UnorderedError):
-            tally, draft = self._march(unsorted=True)
+        with _told_of(self._wired.name):
+            self._creates = self._wired.missing("plan")
+            try:
+                tally, draft = self._march(unsorted=False)
+            except (OutOfOrderError, UnorderedError):
+                tally, draft = self._march(unsorted=True)
         if self._wired.learnt is not None:
             self._wired.learnt.heard()
         spill, counts, next_id = draft.finish(first_id)
@@ -308,7 +327,7 @@ class _PlanOne:
         )
 
     def _notices(self, draft: Draft) -> list[str]:
-        notices = []
+        notices = self._not_a_database()
         if draft.skipped:
             notices.append(f"{draft.skipped:,} skipped: no regular files (symlinks, pipes, devices)")
         if draft.unportable:
@@ -320,6 +339,14 @@ class _PlanOne:
                     f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target} (forgotten)"
                 )
         return notices
+
+    def _not_a_database(self) -> list[str]:
+        """A path that is called as a database is, and is to become a directory, was hardly meant so."""
+        path = PurePath(self._wired.target.url.removeprefix("file://"))
+        scheme = DATABASES.get(path.suffix.lower())
+        if not self._creates or scheme is None or not self._wired.target.url.startswith("file://"):
+            return []
+        return [f"{path.name} will be a directory of files; the tables of a database are {scheme}:///{path.name}"]
 
     def _tells_of(self, scope: Scope) -> bool:
         """Whether a scope that no mapping has any more is told here: by its namesake, else by the first mapping."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Words
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -65,22 +65,32 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
 
 
 def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
-    """Refuses what a valid spec may ask for and this version cannot do, or must not; opens nothing."""
-    if spec.notify.command or spec.notify.webhook is not None:
-        raise UsageError("notify is not built yet", op="spec", path=spec.file, hint="leave it out for now")
-    _refuse_to_delete_the_state(spec)
+    """Refuses what a valid spec may ask for and this version cannot do, or must not: all at once; opens nothing."""
+    refused = [*_unbuilt_notify(spec), *_deletes_the_state(spec)]
     for mapping in mappings:
-        _refuse_unbuilt(mapping, resolve_url(spec, mapping.source))
+        refused += _unbuilt(mapping, resolve_url(spec, mapping.source))
+    if refused:
+        where = f"{spec.file}: " if spec.file else ""
+        raise UsageError("\n".join(f"{where}{what}; {hint}" for what, hint in refused))
 
 
-def _refuse_to_delete_the_state(spec: Spec) -> None:
+Refused = tuple[str, str]
+"""What is refused, where; and what to write instead."""
+
+
+def _unbuilt_notify(spec: Spec) -> Iterator[Refused]:
+    if spec.notify.command or spec.notify.webhook is not None:
+        yield "notify is not built yet", "leave it out for now"
+
+
+def _deletes_the_state(spec: Spec) -> Iterator[Refused]:
     """A shared state inside a target is nobody's file there: `unmanaged: delete` would take it for one."""
     state = resolve_url(spec, spec.state)
     for mapping in spec.mappings.values():
         inside = not state.is_local and is_within(state, resolve_url(spec, mapping.target))
         if inside and mapping.policy.unmanaged == "delete":
             hint = "keep the state outside of the target, or unmanaged: keep"
-            raise UsageError("unmanaged: delete would delete the state", op="mapping", path=mapping.name, hint=hint)
+            yield f"mapping {mapping.name}: unmanaged: delete would delete the state", hint
 
 
 def state_of(spec: Spec, *, write: bool) -> StateStore:
@@ -224,16 +234,15 @@ def _inside(root: str, paths: Iterable[str | Path]) -> tuple[str, ...]:
     return tuple(sorted(os.path.relpath(path, root) for path in real if is_under(path, root)))
 
 
-def _refuse_unbuilt(mapping: Mapping, source: Location) -> None:
+def _unbuilt(mapping: Mapping, source: Location) -> Iterator[Refused]:
     """What the schema knows and this version does not do yet is refused, never ignored."""
-    for used, what in (
-        (mapping.direction != "one-way", "direction: two-way"),
-        (not source.is_local or source.is_table, f"a source in {source.scheme}"),
-        (mapping.policy.conflict == "both", "conflict: both"),
+    for used, what, hint in (
+        (mapping.direction != "one-way", "direction: two-way", "this version goes from the source to the target"),
+        (not source.is_local or source.is_table, f"a source in {source.scheme}", "this version does local sources"),
+        (mapping.policy.conflict == "both", "conflict: both", "write fail, source, target or newest"),
     ):
         if used:
-            hint = "this version does local sources, to directories, object stores, Databricks and tables"
-            raise UsageError(f"{what} is not built yet", op="mapping", path=mapping.name, hint=hint)
+            yield f"mapping {mapping.name}: {what} is not built yet", hint
 
 
 def _local_root(path: str) -> tuple[str, bool]:

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from reconcile.core.change import Conflict
 from reconcile.core.counts import plural, seconds_text, size_text
+from reconcile.core.entry import Problem
 from reconcile.core.outcome import Ending, Outcome, Result
 from reconcile.core.plan import MappingPlan, Plan
 from reconcile.report.document import conflict_group, problem_group, refused, source_gaps
@@ -34,8 +37,18 @@ def groups(plan: Plan | None, result: Result, *, full: bool = False, seen: bool 
         return
     for name, conflicts in _by_mapping(result.conflicts).items():
         yield conflict_group(conflicts, _last_run(plan, name), most, several=plan is None or len(plan.mappings) > 1)
-    if result.problems:
-        yield problem_group(result.problems, most)
+    yield from _unread(plan, result.problems, most)
+
+
+def _unread(plan: Plan | None, problems: Iterable[Problem], most: int | None) -> Iterator[Group]:
+    """What could not be read: of several mappings, under the name of each."""
+    left, told = dict.fromkeys(problems), set[Problem]()
+    for part in plan.mappings if plan is not None and len(plan.mappings) > 1 else ():
+        if theirs := [problem for problem in part.problems if problem in left]:
+            yield replace(problem_group(theirs, most), heading=f"{part.name}:")
+            told.update(theirs)
+    if rest := [problem for problem in left if problem not in told]:
+        yield problem_group(rest, most)
 
 
 def _line(outcome: Outcome) -> Line:

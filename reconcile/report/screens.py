@@ -40,7 +40,7 @@ def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = Fa
 def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
     name = shown(mapping.name)
     if mapping.failing_since:
-        look = f"reconcile history {mapping.last_run}" if mapping.last_run else "reconcile plan"
+        look = f"reconcile history {mapping.last_run}" if mapping.failed else f"reconcile plan --mapping {name}"
         return paint.alarm(f"{name} FAILING {seconds_text(now - mapping.failing_since)} → {look}")
     if mapping.taken_back is not None:
         run, part = mapping.taken_back, " in part" if mapping.records else ""

@@ -17,6 +17,7 @@ from reconcile.report.paint import Paint
 from reconcile.report.views import Why
 
 _OPEN: Final = -1
+_INCOMPLETE: Final = 7
 
 
 def moment(seconds: float, zone: tzinfo | None = None) -> str:
@@ -79,8 +80,12 @@ def run_lines(
     yield paint.bold(shown(f"Run {run.id}: {run.operation} by {_who(run) or 'unknown'}"))
     ended = f"{moment(run.ended, zone)}, {_took(run)}" if run.ended else "still open" if newest else "nobody knows when"
     yield f"  {moment(run.started, zone)} to {ended}; {', '.join(_amount(run))}; {_ended(run, newest=newest)}"
+    all_done = True
     for outcome in outcomes:
+        all_done = all_done and outcome.outcome == "done"
         yield from outcome_lines(outcome, paint)
+    if run.exit_code == _INCOMPLETE and all_done:
+        yield "  No action failed: something could not be read, or was not begun. What it is today: reconcile plan"
 
 
 def outcome_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
@@ -96,8 +101,8 @@ def outcome_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
         yield f"    {shown(outcome.hint)}"
 
 
-def ls_lines(entries: Iterable[Entry | Problem], *, zone: tzinfo | None = None) -> Iterator[str]:
-    """A listing as it streams by: size, time, name; the last line is the total."""
+def ls_lines(entries: Iterable[Entry | Problem], *, what: str = "file", zone: tzinfo | None = None) -> Iterator[str]:
+    """A listing as it streams by: size, time, name; the last line is the total of `what` they are."""
     files = size_bytes = unreadable = 0
     for entry in entries:
         if isinstance(entry, Problem):
@@ -109,7 +114,7 @@ def ls_lines(entries: Iterable[Entry | Problem], *, zone: tzinfo | None = None) 
             when = moment(entry.mtime_ns / 1e9, zone) if entry.mtime_ns else ""
             yield f"{size_text(entry.size):>10}  {when:<19}  {shown(entry.key)}"
     gaps = f", {unreadable:,} unreadable" if unreadable else ""
-    yield f"{plural(files, 'file')}, {size_text(size_bytes)}{gaps}"
+    yield f"{plural(files, what)}, {size_text(size_bytes)}{gaps}"
 
 
 def scope_lines(scopes: Iterable[tuple[Scope, int, int]]) -> Iterator[str]:

@@ -31,13 +31,15 @@ class Held(Struct, frozen=True):
 class MappingStatus(Struct, frozen=True):
     """How one mapping stands: its last success, since when it fails, what waits for a decision.
 
-    `taken_back` is the run that undid or destroyed what was applied, if nothing was applied since.
+    `taken_back` is the run that undid or destroyed what was applied, if nothing was applied since. `failed` says that
+    actions of the last run failed: history tells of them, while what could not be read only a plan tells.
     """
 
     name: str
     last_success: float = 0.0
     failing_since: float = 0.0
     last_run: int = 0
+    failed: bool = False
     conflicts: int = 0
     records: int = 0
     taken_back: Run | None = None

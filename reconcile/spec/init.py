@@ -29,7 +29,7 @@ _FILES: Final = """\
     # ignore_files: [.reconcileignore, .gitignore]
     # delete: true          # gone from the source: deleted in the target, only if it is ours and unchanged
     # unmanaged: keep       # paths in the target that are not ours; delete removes them
-    # conflict: fail        # both sides changed: this path waits; or source, target, newest, both
+    # conflict: fail        # both sides changed: this path waits; or source, target, newest
     # guard: {max_delete: 50%, max_update: off, min_files: 10}
 """
 
@@ -48,7 +48,6 @@ _TAIL: Final = """\
 # stores:                         # named connections; then a target may be lake:docs
 #   lake: {url: "s3://bucket/prefix", region: eu-west-1, profile: dev}
 # watch: {debounce: 200ms, max_delay: 5s, resync: 5m}
-# notify: {when: [failure], command: ["./alert.sh"]}
 """
 
 

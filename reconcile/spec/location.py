@@ -188,7 +188,9 @@ def _spoken(scheme: str, text: str) -> dict[str, str]:
     words = {name: unquote(word) for name, _, word in (part.partition("=") for part in text.split("&"))}
     for name, word in words.items():
         if name not in _WORDS[scheme] or not word:
-            hint = f"…?{_WORDS[scheme][0]}=… may be said; all else is named in `stores:`"
+            close = get_close_matches(name, _WORDS[scheme], n=1, cutoff=0.75)
+            may = f"…?{_WORDS[scheme][0]}=… may be said; all else is named in `stores:`"
+            hint = f"did you mean `{close[0]}`?" if close else may
             raise UsageError(f"`{name}` is not said in a URL" if word else f"`{name}` says nothing", hint=hint)
     if any("@" in words.get(name, "") for name in ("endpoint", "host")):
         raise UsageError("credentials in a URL", hint="name the connection in `stores:` and give them there")

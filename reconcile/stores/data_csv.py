@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NOWHERE: Final = "\x01no cell is this\x01"
 
+_BAD_ROW: Final = "fix the row, or on_bad_rows: quarantine"
+
 
 class CsvRelation:
     """A CSV file as a relation of texts `c0`, `c1`, …, in which nulls are those of `null_values` that are not quoted.
@@ -146,11 +148,11 @@ class CsvRelation:
         elif len(line.cells) != self.width:
             at, reason = len(line.text) + 1, f"{_count(len(line.cells))}, not {self.width}"
             at = line.where(self.width)[1] if len(line.cells) > self.width else at
-            hint = f"the delimiter was taken for {self._dialect.delimiter!r}"
+            hint = f"the delimiter was taken for {self._dialect.delimiter!r}: {_BAD_ROW}, or declare csv.delimiter"
         else:
             return None
         path = f"{self.name}:{line.number}:{at}"
-        return DataError(reason, op="read", path=path, hint=hint or "fix the row, or on_bad_rows: quarantine")
+        return DataError(reason, op="read", path=path, hint=hint or _BAD_ROW)
 
 
 def _count(cells: int) -> str:

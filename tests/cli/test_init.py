@@ -1,5 +1,7 @@
 """init: how one begins; and `-C`, as if one stood elsewhere."""
 
+import re
+
 import pytest
 
 from reconcile.spec.load import load_spec
@@ -12,6 +14,15 @@ def test_what_init_writes_can_be_planned_and_is_not_committed(bare):
     assert "\n*\n" in (bare.root / "state/.gitignore").read_text()
     assert bare.ok("validate").out == "reconcile.yaml is valid: 1 mapping.\n"
     bare.ok("plan")
+
+
+def test_what_init_offers_in_comments_is_valid_when_it_is_uncommented(bare):
+    bare.ok("init")
+    offered = bare.read("reconcile.yaml")
+    assert "newest, both" not in offered
+    bare.write("reconcile.yaml", re.sub(r"(?m)^(\s*)# (\s*\w+: )", r"\1\2", offered))
+    assert "\nwatch: " in bare.read("reconcile.yaml")
+    bare.ok("validate")
 
 
 def test_init_takes_a_source_and_a_target_as_they_are(bare):

@@ -44,7 +44,9 @@ def test_what_is_only_looked_at_in_part_says_nothing_of_the_whole(place):
 def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
     os.rename(applied.root / "docs", applied.root / "elsewhere")
     for _ in range(2):
-        assert applied("apply", "--auto-approve").code == 1
+        tried = applied("apply", "--auto-approve")
+        assert tried.code == 1
+        assert f"docs: open {applied.root}/docs: does not exist\n  make it, or mend the source of `docs`" in tried.err
     told = applied.ok("status")
     assert told.out.startswith("docs FAILING 0.")
     since = applied.ok("status", "--json").json["mappings"][0]["failing_since"]
@@ -52,6 +54,14 @@ def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
     os.rename(applied.root / "elsewhere", applied.root / "docs")
     applied.ok("apply", "--auto-approve")
     assert applied.ok("status").out.startswith("docs in sync")
+
+
+def test_what_could_not_be_read_is_looked_for_in_a_plan_for_history_does_not_know_it(place):
+    os.link(place.root / "docs" / "a.txt", place.root / "docs" / "x\udcff")
+    assert place("apply", "--auto-approve").code == 7
+    assert "→ reconcile plan --mapping docs ·" in place.ok("status").out
+    assert "? x" in place("plan", "--mapping", "docs").out
+    assert place.ok("history", "1").out.endswith("What it is today: reconcile plan\n")
 
 
 def test_a_success_that_is_too_old_is_an_exit_code(place):
@@ -156,6 +166,12 @@ def test_ls_lists_a_mapping_a_directory_and_a_url(applied):
     told = applied.ok("ls", "docs", "--json").json
     assert [(one["key"], one["size"]) for one in told["entries"]] == [("a.txt", 5), ("b.txt", 4), ("sub/c.txt", 16)]
     assert (told["files"], told["bytes"]) == (3, 25)
+
+
+def test_ls_counts_the_tables_of_a_database(bare):
+    bare.write("data/a.csv", "n\n1\n")
+    bare.ok("sync", "data", "sqlite:///w.db", "--auto-approve")
+    assert bare.ok("ls", "sqlite:///w.db").last.startswith("1 table, ")
 
 
 def test_ls_without_a_spec(bare):

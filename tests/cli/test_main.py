@@ -56,6 +56,9 @@ def test_what_others_type_by_habit_is_answered_with_ours(place, habit):
         (("init", "-upgrade"), "pip install --upgrade"),
         (("-version",), "--version"),
         (("import", "a.txt"), "adopt"),
+        (("help", "plan"), "VERB --help"),
+        (("version",), "--version"),
+        (("rm", "a.txt"), "apply`, after it is gone from the source"),
     ],
 )
 def test_a_habit_with_all_that_comes_with_it(place, words, ours):

@@ -63,7 +63,7 @@ def test_what_cannot_come_back_says_why(edited: Any) -> None:
 def test_nobody_to_ask(edited: Any) -> None:
     told = edited("rollback")
     assert told.code == 1
-    assert "--auto-approve" in told.err
+    assert "--auto-approve\n" in told.err
     assert "~ docs: a.txt  restore" in told.out
     assert told.last == "Plan: 2 to restore, 1 to remove."
     assert edited.read("there/a.txt") == "edited"

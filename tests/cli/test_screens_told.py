@@ -50,6 +50,14 @@ def test_what_waits_stands_under_the_name_of_its_mapping(place, what):
     assert told[: len(plan)] == plan
 
 
+def test_what_could_not_be_read_stands_under_its_mapping_where_no_plan_was_shown(place):
+    os.link(place.write("docs/y", "kept"), place.root / "docs" / "x\udcff")
+    place.write("reconcile.yaml", place.read("reconcile.yaml") + "  again: {source: ./docs, target: ./elsewhere}\n")
+    lines = place("apply", "--auto-approve", "-q").out.splitlines()
+    told = [line for line in lines if line and not line.startswith("    ")]
+    assert [line.split()[0] for line in told] == ["docs:", "?", "again:", "?", "Applied"]
+
+
 def test_only_what_is_there_is_offered(waiting):
     assert "--both" not in waiting("plan").out
 

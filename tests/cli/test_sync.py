@@ -130,3 +130,11 @@ def test_watching_follows_the_pair(place, monkeypatch):
 def test_a_missing_source_is_an_error(place, capsys):
     assert run(["sync", "nowhere", "out", "--auto-approve"]) == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_directory_that_is_called_like_a_database_is_told(place, capsys):
+    assert run(["sync", "src", "one.db", "--dry-run"]) == 0
+    assert "the tables of a database are sqlite:///one.db" in capsys.readouterr().out
+    (place / "two.db").mkdir()
+    assert run(["sync", "src", "two.db", "--dry-run"]) == 0
+    assert "sqlite:" not in capsys.readouterr().out

@@ -74,3 +74,16 @@ def test_a_mapping_that_is_not_built_keeps_back_no_other(place):
     place.write("reconcile.yaml", f"version: 1\n{both}")
     place.ok("plan", "--mapping", "docs")
     assert place("plan").err == place("validate").err != ""
+
+
+def test_all_that_is_not_built_is_told_at_once(place):
+    mappings = "mappings: {a: {source: 's3://b/x', target: ./x}, c: {source: ./docs, target: ./y, conflict: both}}\n"
+    place.write("reconcile.yaml", f"version: 1\nnotify: {{when: [failure], command: [./alert.sh]}}\n{mappings}")
+    told = place("validate")
+    assert told.code == 1
+    assert [line.partition(" is not built yet; ")[0].rpartition(": mapping ")[2] for line in told.err.splitlines()] == [
+        "Error: reconcile.yaml: notify",
+        "a: a source in s3",
+        "c: conflict: both",
+    ]
+    assert len(place("validate", "--json").json["problems"]) == 3

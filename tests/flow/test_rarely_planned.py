@@ -207,7 +207,8 @@ def test_a_winner_settles_conflicts_and_nothing_else(world: World) -> None:
     world.put(c="edited")
     for winner, action in (("source", Action.UPDATE), ("target", Action.ACCEPT)):
         plan = world.plan(winner=winner)
-        settling = settled_conflicts(plan)
+        with world.house(write=False) as house:
+            settling = settled_conflicts(house)(plan)
         assert [(change.key, change.action) for change in plan.changes() if change.id in settling] == [("a", action)]
 
 

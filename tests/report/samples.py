@@ -174,7 +174,7 @@ def a_status() -> Status:
     """One mapping of every standing."""
     mappings = [
         MappingStatus("docs", last_success=NOW - 240, last_run=42),
-        MappingStatus("tables", failing_since=NOW - 26 * 3600, last_run=42),
+        MappingStatus("tables", failing_since=NOW - 26 * 3600, last_run=42, failed=True),
         MappingStatus("data", last_success=NOW - 60, conflicts=2),
         MappingStatus("fresh"),
     ]

@@ -104,6 +104,7 @@ def test_a_url_says_where_its_service_is(text, url, canonical, settings):
         ("s3://b/p?endpoint=", "`endpoint` says nothing"),
         ("s3://b/p?account=x", "`account` is not said"),
         ("s3://b/p?region=x&secret_access_key=x", "`secret_access_key` is not said"),
+        ("s3://b/p?endpint=http://h//x", "`endpint` is not said"),
         ("s3://b/p?endpoint=http://me:pw@h", "credentials in a URL"),
         ("s3://b/p?secret_access_key=x", "`secret_access_key` is not said"),
         ("dbfs:/x?token=hush", "`token` is not said"),

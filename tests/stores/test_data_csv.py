@@ -183,6 +183,7 @@ def test_a_broken_file_says_where(path, size, case):
     with pytest.raises(DataError, match=r"^read ") as caught:
         read(path, data)
     assert str(caught.value).removeprefix("read ") == said
+    assert " not " not in said or "byte" in said or "on_bad_rows: quarantine" in caught.value.hint
 
 
 def test_a_byte_that_the_declared_encoding_lacks(path):
