@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from hashlib import sha256
 import os
+import time
 
 import pytest
 
 import reconcile
 from reconcile.core.errors import NotFoundError, UsageError
+from reconcile.core.fingerprint import GRANULE_NS
 from reconcile.flow.reading import LocalReader
 from tests.fakes.databricks import Emulator
 from tests.fakes.databricks.faults import refuse
@@ -332,6 +334,7 @@ def test_nothing_is_hashed_twice(sent, monkeypatch):
     read = []
     hashes = LocalReader.hashes
     monkeypatch.setattr(LocalReader, "hashes", lambda *told, **how: read.append(told[1]) or hashes(*told, **how))
+    time.sleep(1.2 * GRANULE_NS / 1e9)  # a younger file is read again, since nothing would tell an edit of that moment
     sent.ok("apply", "--auto-approve")
     first = len(read)
     sent.ok("apply", "--auto-approve")
