@@ -10,6 +10,7 @@ import pytest
 
 from reconcile.core.entry import Digest, Entry, Kind, Problem, Version
 from reconcile.core.errors import DeniedError, PlanError
+from reconcile.core.traits import Traits
 from reconcile.flow.layout import lay_out, render
 from tests.flow.world import World
 
@@ -34,7 +35,8 @@ def test_a_key_is_made_of_the_parts_of_a_path(layout: str, path: str, key: str) 
 
 def laid(layout: str, *items: Entry | Problem, hashes: Any = None) -> list[Entry | Problem]:
     reader = SimpleNamespace(hashes=hashes or (lambda *_: SimpleNamespace(sha256=DIGEST)))
-    wired: Any = SimpleNamespace(layout=layout, name="docs", reader=reader)
+    target = SimpleNamespace(traits=Traits())
+    wired: Any = SimpleNamespace(layout=layout, name="docs", reader=reader, target=target)
     return list(lay_out(wired, items))
 
 
