@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 import re
+import time
 from typing import Final
 
 from msgspec.structs import replace
@@ -67,10 +68,13 @@ def lay_out(wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry |
 def _laid(wired: Wired, entry: Entry) -> Entry | Problem:
     digest = entry.digest
     if digest is None and needs_digest(wired.layout):
+        read_ns = time.time_ns()
         try:
             digest = wired.reader.hashes(entry.key, entry.version).sha256
         except StoreError as error:
             return Problem(entry.key, error.message, hint=error.hint)
+        if wired.memory is not None:
+            wired.memory.remember(entry.key, entry.version, digest, read_ns)
     key = render(wired.layout, entry.key, digest, rows=wired.target.traits.rows)
     if (why := why_not_key(key)) is not None:
         message = f"{entry.key} would become `{key}`: {why} (layout {wired.layout})"

@@ -36,7 +36,7 @@ def test_a_key_is_made_of_the_parts_of_a_path(layout: str, path: str, key: str) 
 def laid(layout: str, *items: Entry | Problem, hashes: Any = None) -> list[Entry | Problem]:
     reader = SimpleNamespace(hashes=hashes or (lambda *_: SimpleNamespace(sha256=DIGEST)))
     target = SimpleNamespace(traits=Traits())
-    wired: Any = SimpleNamespace(layout=layout, name="docs", reader=reader, target=target)
+    wired: Any = SimpleNamespace(layout=layout, name="docs", reader=reader, target=target, memory=None)
     return list(lay_out(wired, items))
 
 
