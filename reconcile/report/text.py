@@ -13,7 +13,6 @@ from reconcile.core.plan import Plan
 from reconcile.report import ended
 from reconcile.report.document import document
 from reconcile.report.model import Group, Line, Refused, Section
-from reconcile.report.notebook import notebook_lines
 from reconcile.report.paint import Paint
 from reconcile.report.undone import own_lines
 from reconcile.report.words import more_text
@@ -60,7 +59,10 @@ def result_lines(
         yield ""
     if result.rollback is not None:
         yield from own_lines(result.rollback)
-    yield from notebook_lines(mounts or {}, result)
+    if mounts:
+        from reconcile.report.notebook import notebook_lines  # noqa: PLC0415 - for stores that programs see as a path
+
+        yield from notebook_lines(mounts, result)
     yield paint.bold(shown(ended.summary(result)))
 
 

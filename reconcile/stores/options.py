@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from reconcile.ports import Store, Walk
-from reconcile.stores.table_recipe import Recipe
+
+if TYPE_CHECKING:
+    from reconcile.stores.table_recipe import Recipe
 
 
 class StoreOptions(Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class StoreOptions(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> Self:
         """Options from the words of a connection; those that are no field go to `extra`."""
-        known = {field.name for field in fields(cls)} - {"extra"}
+        known = {*cls.__struct_fields__} - {"extra"}
         named = {word: value for word, value in words.items() if word in known}
         return cls(**named, extra={word: value for word, value in words.items() if word not in known})
 
