@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -9,8 +10,10 @@ import click
 from reconcile.cli.apply import apply, apply_options
 from reconcile.cli.face import Face, global_options
 from reconcile.core.errors import UsageError
+from reconcile.core.path import shown
 
 if TYPE_CHECKING:
+    from reconcile.flow.adhoc import Adhoc
     from reconcile.spec.model import Spec
 
 
@@ -26,8 +29,26 @@ _SETTINGS: Final = ("on_failure", "concurrency")
 @global_options
 def command(face: Face, source: str, target: str, *, watch: bool, settings: tuple[str, ...], **flags: Any) -> int:
     """The same without a spec file; its state is in your state folder, one for each pair of source and target."""
-    spec = _spec(face, source, target, settings)
-    return _watch(face, spec, **flags) if watch else apply(face, spec, None, **flags)
+    from reconcile.flow.adhoc import adhoc  # noqa: PLC0415 - help needs none
+
+    asked = adhoc(source, target, settings, root=face.directory)
+    spec, code = asked.spec, UsageError.exit_code
+    try:
+        code = _watch(face, spec, **flags) if watch else apply(face, spec, None, **flags)
+    finally:
+        if not flags["dry_run"]:
+            _leave(face, asked, code)
+    return code
+
+
+def _leave(face: Face, asked: Adhoc, code: int) -> None:
+    """The hints of what went wrong name verbs that want a spec; so there is one."""
+    try:
+        file = asked.leave()
+    except OSError:
+        return  # a state that nobody can write beside has its own words
+    if file and code:
+        face.note(f"Other verbs for this pair: reconcile -f {shown(quote(str(file)))} plan | status | rollback | …")
 
 
 def _watch(face: Face, spec: Spec, **flags: Any) -> int:
@@ -41,10 +62,3 @@ def _watch(face: Face, spec: Spec, **flags: Any) -> int:
             raise UsageError("is for a single run", op=f"sync --watch {flag}", hint=hint)
     flags.pop("auto_approve")
     return watch(face, spec, **flags)
-
-
-def _spec(face: Face, source: str, target: str, settings: tuple[str, ...]) -> Spec:
-    """The spec these words stand for."""
-    from reconcile.flow.adhoc import adhoc_spec  # noqa: PLC0415 - help needs none
-
-    return adhoc_spec(source, target, settings, root=face.directory)

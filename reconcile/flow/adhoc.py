@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 import os
 from pathlib import Path
@@ -10,17 +11,44 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
-from reconcile.spec.init import mapping_name
+from reconcile.spec.init import flowing, mapping_name
 from reconcile.spec.load import build
 from reconcile.spec.location import Location, locate
 from reconcile.spec.model import Spec
 from reconcile.spec.yaml import parse
+from reconcile.state.files import replacing, write
 
+STATE: Final = "reconcile.db"
 OF_THE_CONNECTION: Final = frozenset({"endpoint", "region", "profile", "account"})
 
+_LEFT: Final = "# What `reconcile sync` does here, for the other verbs. The next `sync` writes it anew.\n{document}"
 
-def adhoc_spec(source: str, target: str, settings: Sequence[str] = (), *, root: str = ".") -> Spec:
-    """The spec of `sync SOURCE TARGET`; `settings` are `key=value`, the value as YAML has it, dots for what is nested.
+
+@dataclass(frozen=True, slots=True)
+class Adhoc:
+    """What `sync` was asked for, as the document of a spec that could stand in a file anywhere."""
+
+    document: dict[str, Any]
+    directory: Path
+
+    @property
+    def spec(self) -> Spec:
+        """The document, checked as a file is."""
+        return build(self.document, root=self.directory)
+
+    def leave(self) -> Path | None:
+        """Writes it beside its state, so that every verb can be run on it; None where there is no state yet."""
+        file = self.directory / "reconcile.yaml"
+        if not (self.directory / STATE).exists():
+            return None
+        content = _LEFT.format(document="".join(f"{key}: {flowing(value)}\n" for key, value in self.document.items()))
+        with replacing(file) as temporary:
+            write(temporary, content.encode())
+        return file
+
+
+def adhoc(source: str, target: str, settings: Sequence[str] = (), *, root: str = ".") -> Adhoc:
+    """What `sync SOURCE TARGET` asks for; `settings` are `key=value`, the value as YAML has it, dots for the nested.
 
     Relative paths hang on `root`, and are made absolute: the records are the same from wherever it is called.
     """
@@ -29,9 +57,10 @@ def adhoc_spec(source: str, target: str, settings: Sequence[str] = (), *, root: 
     for setting in settings:
         _set(mapping, setting)
     mapping |= {"source": _plain(here), "target": _plain(there)}
-    state = state_directory() / sha256(f"{here.canonical}\n{there.canonical}".encode()).hexdigest()[:32]
+    pair = f"{here.canonical}\n{there.canonical}".encode("utf-8", "surrogateescape")
+    directory = state_directory() / sha256(pair).hexdigest()[:32]
     name = mapping_name(here.path or here.container)
-    return build({"state": _literal(str(state / "reconcile.db")), "mappings": {name: mapping}}, root=root)
+    return Adhoc({"version": 1, "state": STATE, "mappings": {name: mapping}}, directory)
 
 
 def state_directory() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -75,6 +76,19 @@ def quoted(text: str) -> str:
         return text
     if "\\" in text and "'" not in text and text.isprintable():
         return f"'{text}'"
+    return _in_quotes(text)
+
+
+def flowing(value: object) -> str:
+    """A plain value as YAML on one line, every text in quotes."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flowing(key)}: {flowing(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flowing, value)) + "]"
+    return _in_quotes(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _in_quotes(text: str) -> str:
     return '"' + "".join(map(_spelled, text)) + '"'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shlex
 
 import pytest
 
@@ -138,3 +139,30 @@ def test_a_directory_that_is_called_like_a_database_is_told(place, capsys):
     (place / "two.db").mkdir()
     assert run(["sync", "src", "two.db", "--dry-run"]) == 0
     assert "sqlite:" not in capsys.readouterr().out
+
+
+def test_what_it_leads_to_can_be_run(place, capsys):
+    """Its hints name verbs that want a spec: there is one, beside its state, that means the same."""
+    settings = ["--set", "guard.max_delete=0", "--set", "exclude=['*.tmp', '\U0001f600\u0085']", "--set", "delete=true"]
+    Path("src").rename("${var} \U0001f600\u0085")
+    sync = ["sync", "${var} \U0001f600\u0085", "out", *settings]
+    assert run([*sync, "--dry-run"]) == 0
+    assert run([*sync, "--auto-approve"]) == 0
+    assert "Other verbs" not in capsys.readouterr().err
+    Path("out/a.txt").write_text("theirs", encoding="utf-8")
+    Path(sync[1], "a.txt").write_text("ours", encoding="utf-8")
+    assert run([*sync, "--auto-approve"]) == 3
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Other verbs")]
+    file = shlex.split(told)[shlex.split(told).index("-f") + 1]
+    assert run([*sync, "--auto-approve", "--set", "nonsense=1"]) == 1, "and does not replace it by a wrong one"
+    assert run(["-f", file, "conflicts", "resolve", "--source", "a.txt"]) == 0
+    assert run(["-f", file, "apply", "--auto-approve"]) == 0
+    assert Path("out/a.txt").read_text(encoding="utf-8") == "ours"
+    assert run(sync) == 0
+    assert Path(file).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_whose_name_is_no_text_is_refused(place, capsys):
+    Path("src").rename("\udcff")
+    assert run(["sync", "\udcff", "out", "--auto-approve"]) == 1
+    assert "not valid Unicode" in capsys.readouterr().err
