@@ -17,6 +17,11 @@ RUNS = Summed("runs", Run, key=("id",))
 OUTCOMES = Summed("outcomes", Outcome, lead=("run",), key=("run", "id"), part="run")
 INTENTS = Summed("intents", Intent, key=("run", "seq"))
 
+_SO_FAR = """
+SELECT count(*) FILTER (WHERE outcome = 'done'), count(*) FILTER (WHERE outcome <> 'done'), coalesce(sum(sent_bytes), 0)
+FROM outcomes WHERE run = ?
+"""
+
 
 def numbers(connection: sqlite3.Connection) -> range:
     """The numbers of all runs that are remembered: they have no gap, so that some can be read without the rest."""
@@ -29,7 +34,13 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[Run]:
     found = list(RUNS.select(connection, "ORDER BY id DESC LIMIT ?", (limit,)))
     if [run.id for run in found] != list(numbers(connection)[: -limit - 1 : -1]):
         raise DamageError("runs are lost")
-    return found
+    return [run if run.ended else _so_far(connection, run) for run in found]
+
+
+def _so_far(connection: sqlite3.Connection, run: Run) -> Run:
+    """A run that did not say how it ended, with what its outcomes tell: whoever died counted nothing."""
+    ((done, failed, sent),) = connection.execute(_SO_FAR, (run.id,))
+    return replace(run, done=done, failed=failed, bytes=sent)
 
 
 def user_of(connection: sqlite3.Connection, plan: str) -> Run | None:

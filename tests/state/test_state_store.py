@@ -93,6 +93,8 @@ def test_outcomes_are_kept_per_run_and_the_last_word_stands(state, lease):
     state.fold(run, [], [done], lease)
     assert list(state.outcomes(run)) == [done, other]
     assert list(state.outcomes(run + 1)) == []
+    (so_far,) = state.runs()
+    assert (so_far.done, so_far.failed, so_far.bytes) == (1, 1, 5), "whoever dies now has counted nothing himself"
 
 
 def test_a_plan_is_used_once_but_an_unfinished_run_of_it_goes_on(state, lease):
