@@ -28,6 +28,10 @@ def _unbound(_store: ObjectStore, _expect: Version) -> Version:
     return ANY
 
 
+def _unseen(_store: ObjectStore, _key: str, _expect: Version, *, compared: bool) -> None:
+    """Nor is it looked at first, as it would be where a service compares nothing."""
+
+
 def _unasked(_learnt: Learnt) -> None:
     """The service is not asked how it keeps its promises."""
 
@@ -35,5 +39,6 @@ def _unasked(_learnt: Learnt) -> None:
 if __name__ == "__main__":
     SqliteJournal.intend = _never_written  # type: ignore[method-assign]
     ObjectStore._condition = _unbound  # type: ignore[method-assign]
+    ObjectStore._last_look = _unseen  # type: ignore[method-assign]
     Learnt.probe = _unasked  # type: ignore[method-assign]
     main()
