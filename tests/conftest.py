@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 import ipaddress
-from itertools import islice
+from itertools import count, islice
 import os
 from pathlib import Path
+from shutil import rmtree
 import socket
 import stat
 import tempfile
@@ -27,18 +28,21 @@ MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 << 30
 FILES_READ, BYTES_READ = 500, 1 << 20
 """So much of what a test leaves is searched for the canary."""
 
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+"""All tests that were found, campaigns too."""
+
 _FOREIGN = ("AWS_", "AZURE_", "DATABRICKS_", "GOOGLE_", "PG", "RECONCILE_", "XDG_")
 _FOLDERS = {"CACHE": ".cache", "CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share"}
 
 pytest.register_assert_rewrite("reconcile.testing")  # failing assertions of the contract suite explain themselves
 
 settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
-settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("campaign", max_examples=20_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
-
-pytest.register_assert_rewrite("reconcile.testing")  # failing assertions of the contract suite explain themselves
+HISTORIES = max(200, settings.default.max_examples)
+"""So many examples of each machine: of the apply, the records of a state, the lock, the plan files."""
 
 
 def pytest_configure() -> None:
@@ -48,6 +52,12 @@ def pytest_configure() -> None:
     """
     if "TMPDIR" not in os.environ and _is_fit(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps what was found before some of it is deselected."""
+    config.stash[COLLECTED] = list(items)
 
 
 def _is_fit(place: Path) -> bool:
@@ -102,16 +112,22 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", local_only)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of directories yet to be made, in one that nothing else has to be looked for in."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_home(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Path]:
+def own_home(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path], request: pytest.FixtureRequest) -> Iterator[Path]:
     """A home of this test alone, with the environment of nobody: caches, states, profiles and credentials.
 
     What the test leaves there and in its `tmp_path` is searched for the canary.
     """
     places = [request.getfixturevalue("tmp_path")] if "tmp_path" in request.fixturenames else []
-    places.append(home := tmp_path_factory.mktemp("home", numbered=True))
+    places.append(home := next(homes))
+    home.mkdir(0o700)
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
@@ -122,6 +138,7 @@ def own_home(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     yield home
     assert holding(CANARY.encode(), places) == [], "a secret was written"
+    rmtree(home, ignore_errors=True)
 
 
 def holding(secret: bytes, places: Iterable[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterable
 import contextlib
 from dataclasses import dataclass, field
 import io
@@ -48,16 +49,13 @@ class Hazard:
 class Marks:
     """A pytest plug-in that notes which test functions bear which hazard, and how they ended."""
 
-    bearers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    bearers: dict[str, set[str]] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Reads the marks of every collected test."""
-        for item in items:
-            for mark in item.iter_markers("hazard"):
-                for hazard in mark.args:
-                    self.bearers[hazard].add(_function(item.nodeid))
+        self.bearers = bearers_of(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keeps the worst result over the cases of one test function."""
@@ -65,6 +63,16 @@ class Marks:
         worst = ["passed", "skipped", "failed"]
         if report.when == "call" or report.outcome != "passed":
             self.results[name] = max(self.results.get(name, "passed"), report.outcome, key=worst.index)
+
+
+def bearers_of(items: Iterable[pytest.Item]) -> dict[str, set[str]]:
+    """Which of these test functions bear which hazard."""
+    bearers: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        for mark in item.iter_markers("hazard"):
+            for hazard in mark.args:
+                bearers[hazard].add(_function(item.nodeid))
+    return dict(bearers)
 
 
 def _function(nodeid: str) -> str:
@@ -90,7 +98,7 @@ def collect() -> dict[str, set[str]]:
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         wrong = said.getvalue().partition("= ERRORS =")[2] or said.getvalue()
         raise SystemExit(f"the tests could not be collected:\n{wrong}")
-    return dict(marks.bearers)
+    return marks.bearers
 
 
 def run() -> dict[str, str]:

@@ -7,12 +7,18 @@ import subprocess
 import sys
 
 from tests import hazards
+from tests.conftest import COLLECTED
 
 
-def test_required_hazards_are_borne_and_the_table_is_true():
-    root = Path(__file__).parents[1]
+def test_required_hazards_are_borne_and_the_table_is_true(request):
+    """Of the tests that were found anyway, where those are all there are."""
+    found, root = request.config.stash[COLLECTED], Path(__file__).parent
+    is_whole = {item.path for item in found} == {*root.rglob("test_*.py")} and "::" not in str(request.config.args)
+    if is_whole:
+        assert hazards.complaints(hazards.bearers_of(found)) == []
+        return
     command = [sys.executable, "-m", "tests.hazards", "--check"]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    checked = subprocess.run(command, cwd=root.parent, capture_output=True, text=True, check=False, timeout=300)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -59,7 +59,8 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
         where = resolve_url(spec, spec.state).canonical
         cache = open_cache(f"state-{sha256(os.fsencode(where)).hexdigest()[:16]}")
         opened.callback(cache.close)
-        mappings = [_Wire(spec, state, cache, clock).mapping(mapping, reach, write=write) for mapping in chosen]
+        wiring = _Wire(spec, state, cache, clock, tuple(map(os.path.realpath, _own(spec))))
+        mappings = [wiring.mapping(mapping, reach, write=write) for mapping in chosen]
         opened.pop_all()
         return House(state, cache, mappings, spec.digest, spec.file, frozenset(spec.mappings))
 
@@ -129,12 +130,13 @@ def _chosen(spec: Spec, names: Sequence[str]) -> list[Mapping]:
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """Wires one mapping at a time."""
+    """Wires one mapping at a time. `own` is ours: nobody's content on either side."""
 
     spec: Spec
     state: StateStore
     cache: Cache
     clock: Clock
+    own: tuple[str, ...]
 
     def mapping(self, mapping: Mapping, reach: Reach, *, write: bool) -> Wired:
         """The mapping, open."""
@@ -184,7 +186,7 @@ class _Wire:
             from reconcile.flow.tables import recipe_of  # noqa: PLC0415 - most mappings have none
 
             words["recipe"] = recipe_of(mapping.table)
-        listed = Filter(Rules(excluded_keys=_inside(place.path, self._own()))) if place.is_local else EVERYTHING
+        listed = Filter(Rules(excluded_keys=_inside(place.path, self.own))) if place.is_local else EVERYTHING
         store = open_store(where, options=words, walk=partial(walk, place.path, selection=listed))
         patient = Retrying(store, clock=self.clock) if store.traits.waits else store
         return patient if write else ReadOnly(patient)
@@ -210,28 +212,30 @@ class _Wire:
     def _not_ours(self, mapping: Mapping, root: str) -> tuple[str, ...]:
         """What lies inside the source but is a target of another mapping, or our own: a `state/` as a whole."""
         others = [resolve_url(self.spec, one.target) for one in self.spec.mappings.values() if one is not mapping]
-        state = self._state_file()
-        rooms = [state.parent] if state is not None and state.parent.name == "state" else []
-        return _inside(root, [*(place.path for place in others if place.is_local), *rooms, *self._own()])
-
-    def _own(self) -> list[Path]:
-        """The cache, and the state of this machine with all that lies beside it: nobody's content on either side."""
-        own = [cache_directory()]
-        if (state := self._state_file()) is not None:
-            own += [state.with_name(state.name + side) for side in ("", "-wal", "-shm", ".head")]
-            own += state.parent.glob(f"{escape(state.name)}?*")
-        return own
-
-    def _state_file(self) -> Path | None:
-        place = resolve_url(self.spec, self.spec.state)
-        return Path(os.path.realpath(place.path)) if place.is_local else None
+        state = _state_file(self.spec)
+        rooms = [str(state.parent)] if state is not None and state.parent.name == "state" else []
+        targets = (os.path.realpath(place.path) for place in others if place.is_local)
+        return _inside(root, (*targets, *rooms, *self.own))
 
 
-def _inside(root: str, paths: Iterable[str | Path]) -> tuple[str, ...]:
+def _own(spec: Spec) -> list[Path]:
+    """The cache, and the state of this machine with all that lies beside it."""
+    own = [cache_directory()]
+    if (state := _state_file(spec)) is not None:
+        own += [state.with_name(state.name + side) for side in ("", "-wal", "-shm", ".head")]
+        own += state.parent.glob(f"{escape(state.name)}?*")
+    return own
+
+
+def _state_file(spec: Spec) -> Path | None:
+    place = resolve_url(spec, spec.state)
+    return Path(os.path.realpath(place.path)) if place.is_local else None
+
+
+def _inside(root: str, real_paths: Iterable[str]) -> tuple[str, ...]:
     """Those of the paths that lie below the root, as keys."""
     root = os.path.realpath(root)
-    real = map(os.path.realpath, paths)
-    return tuple(sorted(os.path.relpath(path, root) for path in real if is_under(path, root)))
+    return tuple(sorted(os.path.relpath(path, root) for path in real_paths if is_under(path, root)))
 
 
 def _unbuilt(mapping: Mapping, source: Location) -> Iterator[Refused]:

@@ -139,7 +139,8 @@ def _apart(scheme: str, store: StoreSpec) -> str:
 
 def _local(text: str, root: str) -> Location:
     try:
-        path = os.path.normpath(Path(root, Path(text).expanduser()))
+        told = Path(text).expanduser() if text.startswith("~") else text  # a `Path` would take `./~` for `~`
+        path = os.path.normpath(Path(root, told))
     except RuntimeError as error:
         raise UsageError("`~` names no home directory", hint=f"a file of that name is written ./{text}") from error
     return Location(scheme="file", url="file://" + _slashed(path), path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,6 +14,7 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _FOLDERS: Final = (_PACKAGE / "schemas", _PACKAGE.parent / "schemas")
 
 
+@cache
 def schema_text(name: SchemaName) -> str:
     """The text of a schema: from the package, or from the working tree of an editable install."""
     for folder in _FOLDERS:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from hashlib import sha256
 from itertools import islice
 import json
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +18,9 @@ from reconcile.spec.document import Findings, Steps
 from reconcile.spec.schemas import schema_text
 from reconcile.spec.secret import MASK, looks_secret
 from reconcile.spec.yaml import scalar
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Known = Callable[[str], bool]
 Remember = Callable[[str], None]
@@ -63,11 +67,7 @@ def check_shape(
     seen = sha256(b"\0".join((__version__.encode(), text.encode(), _canonical(value)))).hexdigest()
     if known is not None and known(seen):
         return []
-    places = [
-        place
-        for fault in _faults(json.loads(text, object_hook=_python_pattern), value)
-        for place in _note(fault, findings)
-    ]
+    places = [place for fault in _faults(_validator(text), value) for place in _note(fault, findings)]
     if not places and remember is not None:
         remember(seen)
     return places
@@ -101,10 +101,16 @@ class _Fault(NamedTuple):
         return ", ".join(shown(example) for example in self.schema.get("examples", ()))
 
 
-def _faults(schema: Any, value: object) -> Iterator[_Fault]:
+@cache
+def _validator(text: str) -> Draft202012Validator:
+    """One for all specs of a process."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  95 ms that a known spec saves
 
-    for error in islice(Draft202012Validator(schema).iter_errors(value), _MOST_FAULTS):
+    return Draft202012Validator(json.loads(text, object_hook=_python_pattern))
+
+
+def _faults(validator: Draft202012Validator, value: object) -> Iterator[_Fault]:
+    for error in islice(validator.iter_errors(value), _MOST_FAULTS):
         at: Steps = tuple(error.absolute_path)
         of_name = "propertyNames" in error.absolute_schema_path
         yield _Fault(

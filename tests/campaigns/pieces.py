@@ -29,9 +29,9 @@ from tests.crash.test_power_loss import STORIES as POWER_STORIES
 from tests.crash.test_power_loss import Stage as PowerStage
 from tests.crash.test_state_sweep import Sweep, steps
 from tests.fakes.s3 import FakeS3
+from tests.fault.s3_service import S3Service
 from tests.fault.stories import STORIES, small_limits
-from tests.fault.storm import Stage
-from tests.fault.test_http_sweep import sweep
+from tests.fault.storm import Stage, sweep
 from tests.fault.watched import WatchedS3
 from tests.fuzz.mutate import mutant
 from tests.fuzz.targets import TARGETS
@@ -138,7 +138,7 @@ def http(first: int, around: Around) -> Iterator[Counts]:
         with WatchedS3() as server, FakeS3() as trap:
             around.patch.setenv("AWS_ENDPOINT_URL", server.endpoint)
             root = around.folder / f"piece-{piece}"
-            stage = Stage(root / "world", STORIES[names[piece % len(names)]], server, trap.endpoint)
+            stage = Stage(root / "world", STORIES[names[piece % len(names)]], S3Service(server, trap.endpoint))
             yield {"faults": sweep(stage, 100, random.Random(piece))}
             assert trap.log == [], "credentials followed a redirect"
         shutil.rmtree(root)

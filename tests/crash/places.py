@@ -7,6 +7,7 @@ of ours: what a library started there would not survive a fork.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
 import shutil
 
@@ -70,8 +71,7 @@ class Place:
         if self.s3 is not None:
             below = {key: stored.data for key, stored in self.s3.objects.items() if key.startswith(PREFIX)}
             return {key.removeprefix(PREFIX): data for key, data in below.items()}
-        files = [path for path in (self.root / "out").rglob("*") if path.is_file()]
-        return {path.relative_to(self.root / "out").as_posix(): path.read_bytes() for path in files}
+        return files_below(str(self.root / "out"))
 
     def version(self, key: str) -> Version | None:
         """The version under a key, as records have it."""
@@ -100,6 +100,17 @@ class Place:
         if self.s3 is not None:
             self.s3.objects.clear()
             self.s3.uploads.clear()
+
+
+def files_below(root: str) -> Contents:
+    """Every file of a tree with its bytes; no symbolic link is followed, as none is ever made here."""
+    found = {}
+    for at, _, names in os.walk(root):
+        below = at[len(root) + 1 :]
+        for name in names:
+            with open(f"{at}/{name}", "rb") as file:
+                found[f"{below}/{name}" if below else name] = file.read()
+    return found
 
 
 class Template:

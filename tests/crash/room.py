@@ -8,6 +8,7 @@ of JSON, and answers each with one.
 from __future__ import annotations
 
 from contextlib import suppress
+import gc
 import json
 from pathlib import Path
 import subprocess
@@ -64,7 +65,11 @@ def _chosen(sweep: Any, seed: int, *, lots: int = 0, single: int = 0, nested: in
 
 
 def main() -> None:
-    """Answers until nobody asks any more."""
+    """Answers until nobody asks any more.
+
+    Nothing is collected meanwhile: whatever a collection touches, every child that is forked later would have to copy.
+    """
+    gc.disable()
     for line in sys.stdin:
         try:
             answer = _answered(**json.loads(line))
@@ -72,6 +77,8 @@ def main() -> None:
             answer = {"wrong": traceback.format_exc()}
         with suppress(BrokenPipeError):
             print(json.dumps(answer), flush=True)
+        gc.collect()
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import zlib
 
 from reconcile.core.path import CONTROL_DIR, has_control
 from tests.crash import mortal, remembered
-from tests.crash.places import Contents, Place, Template, shown
+from tests.crash.places import Contents, Place, Template, files_below, shown
 from tests.crash.power import Restored
 from tests.crash.scenarios import STEADY, STRANGERS, Scenario
 from tests.flow.small_trees import make
@@ -72,6 +72,7 @@ class Sweep:
             then = self.place.then
             self.world.around = lambda store: Restored(store, then)
         self.before = self.place.contents()
+        self._here = {*files_below(str(self.world.src)).values()}
         self._strangers = {key: self.place.marks(key) for key in STRANGERS}
 
     @cached_property
@@ -104,20 +105,19 @@ class Sweep:
     def check(self) -> None:
         """Nothing is lost, nothing half, nobody else's touched, and no record tells a lie."""
         now = self.place.contents()
-        here = {path.read_bytes() for path in self.world.src.rglob("*") if path.is_file()}
-        ever = {*self.before.values(), *here, *map(str.encode, self.scenario.before.values())}
-        self._check_nothing_lost(now, here)
+        ever = {*self.before.values(), *self._here, *map(str.encode, self.scenario.before.values())}
+        self._check_nothing_lost(now)
         self._check_old_or_new(now)
         self._check_whole(now, ever)
         self._check_strangers()
         accepts = self.scenario.options.get("drift") == "keep"
         remembered.check(remembered.records(self.world, self.place), self.place, ever, accepts=accepts)
 
-    def _check_nothing_lost(self, now: Contents, here: set[bytes]) -> None:
+    def _check_nothing_lost(self, now: Contents) -> None:
         """Every content of before is where a person finds it: in the target, among the kept ones, or in the source."""
         if self.scenario.options.get("keep") != "never":
             kept = {data for key, data in now.items() if not has_control(key) or key.startswith(f"{CONTROL_DIR}/")}
-            lost = set(shown(self.before).values()) - kept - here
+            lost = set(shown(self.before).values()) - kept - self._here
             assert not lost, f"lost: {lost}"
 
     def _check_old_or_new(self, now: Contents) -> None:

@@ -17,17 +17,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from hashlib import md5
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 import re
-import socket
+from socketserver import StreamRequestHandler
 import threading
 from typing import Any, ClassVar, Self
-from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
+from urllib.parse import quote_plus, unquote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from reconcile.stores.options import StoreOptions
+from tests.fakes.databricks.wire import REASONS, parse
+from tests.fakes.databricks.wire import Request as Asked
+from tests.fakes.listening import Listening
 from tests.fakes.s3_faults import Act, Answer, Fault, Lost, Request, error
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -60,21 +62,19 @@ class FakeS3:
         self._faults: list[Fault] = []
         self._lock = threading.RLock()
         self._numbers = count(1)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": self}))
-        self._server.daemon_threads = True
+        self._server = Listening(0, type("Connection", (_Connection,), {"s3": self}))
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.end()
 
     @property
     def endpoint(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def options(self, **extra: Any) -> StoreOptions:
         """Options that reach it."""
@@ -287,49 +287,46 @@ _OPS: dict[str, Callable[[dict[str, str], dict[str, str]], str]] = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Connection(StreamRequestHandler):
+    """One connection: request after request, until either side has enough."""
+
     disable_nagle_algorithm = True
+    rbufsize = 1 << 16
     s3: ClassVar[FakeS3]
 
-    def log_message(self, *_: object) -> None:
-        """Silence: the log of the server is `FakeS3.log`."""
-
     def handle(self) -> None:
-        """As ever; a client that goes away in the middle is no event."""
-        with suppress(ConnectionError):
-            super().handle()
+        """Serves; a client that goes away in the middle is no event, and one that is lost sees the connection end."""
+        with suppress(ConnectionError, Lost):
+            while (asked := parse(self.rfile, self.wfile)) is not None and self._exchange(asked):
+                pass
 
-    def _exchange(self) -> None:
-        parts = urlsplit(self.path)
-        key = unquote(parts.path).removeprefix("/bucket").removeprefix("/") or None
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(_OPS[self.command](query, headers), self.command, key, query, headers, b"")
+    def finish(self) -> None:
+        """Ends."""
+        with suppress(OSError):
+            super().finish()
+
+    def _exchange(self, asked: Asked) -> bool:
+        """Answers; False if nothing may follow on this connection."""
+        key = asked.path.removeprefix("/bucket").removeprefix("/") or None
+        op = _OPS[asked.method](asked.query, asked.headers)
+        request = Request(op, asked.method, key, asked.query, asked.headers, b"")
         fault = self.s3.struck(request)
-        try:
-            self._send(self.s3.serve(replace(request, body=self._body(fault)), fault))
-        except Lost:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+        told = self.s3.serve(replace(request, body=self._body(asked, fault)), fault)
+        self.wfile.write(_head(told) + (told.body[: told.cut] if asked.method != "HEAD" else b""))
+        return told.cut is None and asked.headers.get("connection") != "close"
 
-    def _body(self, fault: Fault | None) -> bytes:
+    def _body(self, asked: Asked, fault: Fault | None) -> bytes:
         """What a client sends, or as much of it as a fault lets us read."""
-        length = int(self.headers.get("Content-Length") or 0)
-        wanted = length if fault is None or fault.reads is None else min(length, fault.reads)
-        body = self.rfile.read(wanted)
-        if len(body) < length or (fault is not None and fault.reads is not None):
-            raise Lost  # one of the two went away in the middle: nothing is done
-        return body
+        if fault is None or fault.reads is None:
+            return asked.body.read()
+        self.rfile.read(min(fault.reads, asked.body.length or 0))
+        raise Lost  # one of the two went away in the middle: nothing is done
 
-    def _send(self, told: Answer) -> None:
-        self.send_response(told.status)
-        for name, value in {"Content-Length": str(len(told.body)), **told.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(told.body if told.cut is None else told.body[: told.cut])
-        if told.cut is not None:
-            self.close_connection = True
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _exchange  # noqa: N815 - names of http.server
+def _head(told: Answer) -> bytes:
+    headers = {"Content-Length": str(len(told.body)), **told.headers}
+    lines = [
+        f"HTTP/1.1 {told.status} {REASONS.get(told.status, '')}",
+        *(f"{name}: {headers[name]}" for name in headers),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

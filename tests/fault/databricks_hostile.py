@@ -6,7 +6,7 @@ Each is asked of a single request. None of them needs the client to wait: times 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from tests.fakes.databricks.errors import error
@@ -27,6 +27,7 @@ from tests.fakes.databricks.faults import (
 )
 from tests.fakes.databricks.wire import Answer, Request, as_json
 from tests.fault.databricks_watched import WatchedDatabricks, place_of
+from tests.fault.points import Hostile
 
 STRANGER: Final = b"a stranger's work"
 LISTS: Final = frozenset({"GET dbfs/list", "GET directories", "GET workspace/list"})
@@ -43,22 +44,6 @@ CHANGES: Final = SENDS | {
 }  # fmt: skip
 LOOKS: Final = frozenset({"HEAD files", "GET dbfs/get-status", "GET workspace/get-status"})
 CREATES: Final = frozenset({"PUT files", "POST dbfs/move", "POST workspace/import"})
-
-
-@dataclass(frozen=True)
-class Hostile:
-    """One way to fail, of the requests of these `ops` (all if None).
-
-    `lies`: what is kept or shown is not so, and nothing but our own proof can tell. `hides`: what is there is called
-    absent; nothing is lost by that, but a name may be forgotten. `strange`: it is no failure but somebody else at work.
-    `where` is where credentials must never go.
-    """
-
-    make: Callable[[WatchedDatabricks, str], Act]
-    ops: frozenset[str] | None = None
-    lies: bool = False
-    strange: bool = False
-    hides: bool = False
 
 
 def _plain(act: Callable[[], Act], ops: frozenset[str] | None = None, *, lies: bool = False) -> Hostile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 import threading
+from typing import Any
 
 from reconcile.core.path import has_control
 from tests.fakes.databricks import Emulator, Habits, Limits
@@ -26,15 +27,15 @@ class Ticking:
 class WatchedDatabricks(Emulator):
     """`precious` contents exist at every moment, `whole` paths hold one of their contents, all outside stays as it is.
 
-    `root` is the only place that may be changed; paths `beside` it stay. `strangers` are the paths that somebody else
-    touched during the run,
-    with what he left there. `gaps`: a path may be free for a moment, as where a replacement is two moves.
+    Below `target` is the only place that may be changed; paths `beside` it stay. `strangers` are the paths that
+    somebody else touched during the run, with what he left there. `gaps`: a path may be free for a moment, as where a
+    replacement is two moves.
     """
 
-    def __init__(self, root: str, *, limits: Limits | None = None, habits: Habits | None = None) -> None:
+    def __init__(self, target: str, *, limits: Limits | None = None, habits: Habits | None = None) -> None:
         self.clocked = Ticking()
         super().__init__(clock=self.clocked, limits=limits, habits=habits)
-        self.root, self.gaps = root, root.startswith("dbfs:")
+        self.target, self.prefix, self.gaps = target, f"{target}/", target.startswith("dbfs:")
         self.precious: Collection[bytes] = ()
         self.whole: Mapping[str, Collection[bytes]] = {}
         self.strangers: dict[str, bytes | None] = {}
@@ -43,13 +44,32 @@ class WatchedDatabricks(Emulator):
         self.after = self._look
         self._watching = threading.Lock()
 
-    def pass_time(self, seconds: float) -> None:
+    def pass_time(self, seconds: float = 60) -> None:
         """Time goes by."""
         self.clocked.now += seconds
 
+    def heal(self) -> None:
+        """All faults are over."""
+        self.faults.heal()
+
+    def kept(self) -> tuple[float, Any]:  # type: ignore[override]
+        """The time, and a copy of all files, for `restore`."""
+        return self.clocked.now, super().kept()
+
+    def restore(self, kept: tuple[float, Any]) -> None:  # type: ignore[override]
+        """All as it was then."""
+        self.clocked.now, files = kept
+        super().restore(files)
+        self.strangers.clear()
+        self.wrongs.clear()
+
+    def contents(self) -> dict[str, bytes]:
+        """Every file's bytes by its path."""
+        return self.tree()
+
     def intrude(self, path: str, data: bytes | None) -> None:
         """Somebody else writes, or with None deletes; our own notes are not his."""
-        if has_control(path.removeprefix(self.root).strip("/")):
+        if has_control(path.removeprefix(self.target).strip("/")):
             return
         there = self.tree()
         gone = there.get(path)
@@ -65,8 +85,8 @@ class WatchedDatabricks(Emulator):
         self.strangers[path] = data
 
     def shown(self) -> dict[str, bytes]:
-        """What a reader finds below the root."""
-        below = {path.removeprefix(self.root + "/"): data for path, data in self.tree(self.root + "/").items()}
+        """What a reader finds below the target."""
+        below = {path.removeprefix(self.prefix): data for path, data in self.tree(self.prefix).items()}
         return {key: data for key, data in below.items() if not has_control(key)}
 
     def _look(self, request: Request, answer: Answer) -> None:
@@ -83,7 +103,7 @@ class WatchedDatabricks(Emulator):
                 found = there.get(path)
                 if path not in self.strangers and not (found is None and self.gaps) and found not in wanted:
                     self.wrongs.append(f"{when}: {path} holds {found!r}, neither old nor new")
-            beside = {path for path in there if not path.startswith(self.root + "/")}
+            beside = {path for path in there if not path.startswith(self.prefix)}
             if beside != self.beside:
                 self.wrongs.append(f"{when}: {beside ^ self.beside} is none of ours")
 

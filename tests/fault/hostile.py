@@ -5,8 +5,7 @@ Each is asked of a single request. None of them needs the client to wait: times 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 import re
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -27,6 +26,7 @@ from tests.fakes.s3_faults import (
     rewrite,
     tell,
 )
+from tests.fault.points import Hostile
 from tests.fault.watched import WatchedS3
 
 STRANGER: Final = b"a stranger's work"
@@ -40,26 +40,8 @@ MAKING: Final = frozenset({"put", "copy", "complete", "delete", "bulk"})
 XMLS: Final = frozenset({"list", "copy", "bulk", "begin", "complete"})
 
 
-@dataclass(frozen=True)
-class Hostile:
-    """One way to fail. `lies`: what is kept or shown is not so, and nothing but our own proof can tell.
-
-    `hides`: what is there is called absent; nothing is lost by that, but a name may be forgotten. `strange`: it is no
-    failure but somebody else at work.
-
-    `make` gives the act for a server and the host to which credentials must never go.
-    """
-
-    make: Callable[[WatchedS3, str], Act]
-    ops: frozenset[str] = ANY_OP
-    lies: bool = False
-    reads: int | None = None
-    strange: bool = False
-    hides: bool = False
-
-
 def _plain(act: Act, ops: frozenset[str] = ANY_OP, *, lies: bool = False, reads: int | None = None) -> Hostile:
-    return Hostile(lambda _server, _trap: act, ops, lies, reads)
+    return Hostile(lambda _server, _trap: act, ops, lies, reads=reads)
 
 
 def _refusals() -> dict[str, Hostile]:
@@ -133,7 +115,7 @@ def _elsewhere(status: int, **headers: str) -> Hostile:
         there = {"Location": f"{trap}/bucket/elsewhere"} | {k.replace("_", "-"): v for k, v in headers.items()}
         return answer(Answer(status, error(status, "PermanentRedirect").body, there))
 
-    return Hostile(make)
+    return Hostile(make, ANY_OP)
 
 
 def _sums() -> dict[str, Hostile]:

@@ -17,8 +17,8 @@ from reconcile.ports import Body, Hashes, Store
 from reconcile.stores.object import ObjectStore
 from reconcile.stores.retry import Retrying
 from tests.fault.hostile import HOSTILE
-from tests.fault.points import Point, points_of, requests_of, struck
-from tests.fault.storm import FOREIGN
+from tests.fault.points import Point
+from tests.fault.s3_service import FOREIGN, points_at, requests_of, struck
 from tests.fault.watched import PREFIX, WatchedS3
 from tests.stores.fakes import OwnClock
 
@@ -151,7 +151,7 @@ class Bench:
 
     def points(self) -> Iterator[Point]:
         """Every fault at every request."""
-        return points_of(self._requests, conditions=True)
+        return points_at(self._requests)
 
     def close(self) -> None:
         if self._store is not None:
@@ -165,8 +165,7 @@ class Bench:
         return self._operation.do(Retrying(self._store, clock=OwnClock()))
 
     def _reset(self) -> None:
-        self._server.forget()
-        self._server.objects = dict(self._objects)
+        self._server.restore(self._objects)
 
     def run(self, point: Point) -> bool:
         """Whether the fault was reached; asserts all that must hold then."""

@@ -1,20 +1,35 @@
-"""Points: one fault at one of the requests that something makes of an S3 when nothing fails."""
+"""Points: one fault at one of the requests that something makes of a service when nothing fails."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import re
-from typing import Final
-
-from tests.fakes.s3_faults import Fault, Request
-from tests.fault.hostile import HOSTILE
-from tests.fault.watched import WatchedS3
+from typing import Any, Final
 
 FOREVER: Final = 1_000
 Asked = tuple[str, str | None, int]
-"""A request by its op, its key and which one of these it is."""
+"""A request by its op, what it is about and which one of these it is."""
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """One way to fail, of the requests of these `ops` (all if None).
+
+    `lies`: what is kept or shown is not so, and nothing but our own proof can tell. `hides`: what is there is called
+    absent; nothing is lost by that, but a name may be forgotten. `strange`: it is no failure but somebody else at work.
+    `reads`: so many bytes of a body are read, and then no more.
+
+    `make` gives the act for a service and the host to which credentials must never go.
+    """
+
+    make: Callable[[Any, str], Any]
+    ops: frozenset[str] | None = None
+    lies: bool = False
+    strange: bool = False
+    hides: bool = False
+    reads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -28,43 +43,34 @@ class Point:
     times: int
 
 
-def plain(key: str | None) -> str | None:
+def plain(key: str) -> str:
     """A key without what is drawn by lot."""
-    return key and re.sub(r"-[0-9a-f]{16}", "-*", key)
+    return re.sub(r"-[0-9a-f]{16}", "-*", key)
 
 
-def requests_of(log: Sequence[Request]) -> list[Asked]:
-    """What a server was asked, in turn."""
-    seen: Counter[tuple[str, str | None]] = Counter()
-    found = []
-    for request in log:
-        kind = request.op, plain(request.key)
-        seen[kind] += 1
-        found.append((*kind, seen[kind]))
-    return found
+class Asking:
+    """Numbers requests: `next` is the request of an op about something, as the how manieth of its kind."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str | None]] = Counter()
+
+    def next(self, op: str, key: str | None) -> Asked:
+        kind = op, key and plain(key)
+        self._seen[kind] += 1
+        return (*kind, self._seen[kind])
 
 
-def points_of(requests: Sequence[Asked], *, conditions: bool) -> Iterator[Point]:
-    """Every fault at every request: once, and for as long as it is tried."""
+def points_of(
+    requests: Iterable[Asked],
+    catalogue: Mapping[str, Hostile],
+    may_intrude: Callable[[str, str | None], bool] = lambda _op, _key: True,
+) -> Iterator[Point]:
+    """Every fault at every request: once, and for as long as it is tried; strangers come once, where they may."""
     for op, key, nth in requests:
-        for name, hostile in HOSTILE.items():
-            if op not in hostile.ops or (hostile.strange and not (conditions and is_content(op, key))):
+        for name, hostile in catalogue.items():
+            if hostile.ops is not None and op not in hostile.ops:
                 continue
-            for times in (1,) if hostile.strange else (1, FOREVER):
-                yield Point(op, key, nth, name, times)
-
-
-def is_content(op: str, key: str | None) -> bool:
-    """Whether a request is about something others see: not our own notes, copies and probes."""
-    return op == "bulk" or (key is not None and "/.reconcile/" not in key)
-
-
-def struck(server: WatchedS3, trap: str, point: Point) -> Fault:
-    """The fault of a point, planned on a server; `trap` is the host to which credentials must never go."""
-    hostile = HOSTILE[point.fault]
-
-    def where(request: Request) -> bool:
-        return plain(request.key) == point.key
-
-    act = hostile.make(server, trap)
-    return server.fault(point.op, act, nth=point.nth, times=point.times, where=where, reads=hostile.reads)
+            if not hostile.strange:
+                yield from (Point(op, key, nth, name, times) for times in (1, FOREVER))
+            elif may_intrude(op, key):
+                yield Point(op, key, nth, name, 1)

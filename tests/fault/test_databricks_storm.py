@@ -6,7 +6,7 @@ Per commit a sample, drawn the same way each time; the long form with `-m campai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 import json
 import os
 from pathlib import Path
@@ -16,11 +16,11 @@ import pytest
 
 from tests.fakes.databricks import Limits
 from tests.fakes.s3 import FakeS3
-from tests.fault.databricks_hostile import LISTS
-from tests.fault.databricks_storm import Stage
+from tests.fault.databricks_service import DatabricksService
 from tests.fault.databricks_watched import WatchedDatabricks
+from tests.fault.points import Point
 from tests.fault.stories import STORIES
-from tests.fault.storm import LARGE, Point
+from tests.fault.storm import LARGE, Stage, sweep
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "databricks.json"
 ROOTS = {
@@ -28,9 +28,6 @@ ROOTS = {
     "volume": "/Volumes/main/default/landing/docs",
     "workspace": "/Workspace/Shared/docs",
 }
-GATES = LISTS | {"GET /.well-known/databricks-config"}
-"""What these ask for decides over a whole run: their faults are alone in it."""
-
 NAMES = ("everything", "all over again", "nothing kept", "read back", "adopted")
 Staged = Callable[[str, str], Stage]
 
@@ -57,35 +54,13 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Staged]:
         server.catalog.add("main", "default", "landing")
         monkeypatch.setenv("DATABRICKS_HOST", server.url)
         monkeypatch.setenv("DATABRICKS_TOKEN", server.token)
-        return Stage(tmp_path / "world", STORIES[name], server, trap.endpoint)
+        return Stage(tmp_path / "world", STORIES[name], DatabricksService(server, trap.endpoint))
 
     with FakeS3() as trap:
         yield stage
         assert [seen for seen in trap.log if "authorization" in seen.headers] == [], "credentials followed a redirect"
     for server in opened:
         server.stop()
-
-
-def volleys(points: Sequence[Point], size: int) -> Iterator[tuple[Point, ...]]:
-    """The points in runs: one alone where it decides over all others, else so many in each."""
-    alone = [point for point in points if point.op in GATES]
-    others = [point for point in points if point.op not in GATES]
-    yield from ((point,) for point in alone)
-    yield from (tuple(others[at : at + size]) for at in range(0, len(others), size))
-
-
-def sweep(stage: Stage, count: int, lot: random.Random) -> int:
-    """Runs so many points of a story; returns how many were reached. What fails is told as a line for the seeds."""
-    points = list(stage.points())
-    size = 1 + len({(point.op, point.key, point.nth) for point in points}) // 6
-    reached = 0
-    for volley in volleys(lot.sample(points, min(count, len(points))), size):
-        try:
-            reached += len(stage.run(volley))
-        except AssertionError as error:
-            told = json.dumps([list(vars(point).values()) for point in volley])
-            raise AssertionError(f"{told}\n{error}") from error
-    return reached
 
 
 @pytest.mark.hazard("R02", "R03", "R05", "R06", "R07", "R08", "R10", "R11", "R12", "R13", "R15", "R16")

@@ -6,7 +6,7 @@ What once failed stands in `tests/seeds/http.json`, and is asked again for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
 import random
@@ -15,13 +15,12 @@ import pytest
 
 from tests.fakes.s3 import FakeS3
 from tests.fault.points import Point
+from tests.fault.s3_service import S3Service
 from tests.fault.stories import STORIES, small_limits
-from tests.fault.storm import Stage
+from tests.fault.storm import Stage, sweep
 from tests.fault.watched import WatchedS3
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "http.json"
-GATES = frozenset({"list", "get"})
-"""What these ask for decides over a whole run: their faults are alone in it."""
 
 Staged = Callable[[str], Stage]
 
@@ -32,30 +31,8 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Staged]:
     small_limits(monkeypatch.setattr)
     with WatchedS3() as server, FakeS3() as trap:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-        yield lambda name: Stage(tmp_path / "world", STORIES[name], server, trap.endpoint)
+        yield lambda name: Stage(tmp_path / "world", STORIES[name], S3Service(server, trap.endpoint))
         assert trap.log == [], "credentials followed a redirect"
-
-
-def volleys(points: Sequence[Point], size: int) -> Iterator[tuple[Point, ...]]:
-    """The points in runs: one alone where it decides over all others, else so many in each."""
-    alone = [point for point in points if point.op in GATES or point.key is None]
-    others = [point for point in points if point not in set(alone)]
-    yield from ((point,) for point in alone)
-    yield from (tuple(others[at : at + size]) for at in range(0, len(others), size))
-
-
-def sweep(stage: Stage, count: int, lot: random.Random) -> int:
-    """Runs so many points of a story; returns how many were reached. What fails is told as a line for the seeds."""
-    points = list(stage.points())
-    size = 1 + len({(point.op, point.key, point.nth) for point in points}) // 6
-    reached = 0
-    for volley in volleys(lot.sample(points, min(count, len(points))), size):
-        try:
-            reached += len(stage.run(volley))
-        except AssertionError as error:
-            told = json.dumps([list(vars(point).values()) for point in volley])
-            raise AssertionError(f"{told}\n{error}") from error
-    return reached
 
 
 @pytest.mark.hazard("R07", "R08", "R10", "R11", "R12", "R13", "R15", "R17", "R18", "R20")

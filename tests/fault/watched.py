@@ -12,10 +12,12 @@ PREFIX = "team/"
 
 
 class WatchedS3(FakeS3):
-    """`precious` contents exist at every moment, `whole` keys hold one of their contents, all outside stays as it is.
+    """Below `prefix`, the `target`, `precious` contents exist at every moment and `whole` keys hold one of theirs.
 
-    `strangers` are the keys that somebody else touched during the run, with what he left there.
+    All outside stays as it is. `strangers` are the keys that somebody else touched during the run, with what he left.
     """
+
+    prefix, target = PREFIX, f"s3://bucket/{PREFIX}"
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,13 +42,25 @@ class WatchedS3(FakeS3):
             seen.clear()
 
     def kept(self) -> dict[str, Stored]:
-        """A copy of what is there."""
+        """A copy of what is there, for `restore`."""
         return dict(self.objects)
+
+    def restore(self, kept: Mapping[str, Stored]) -> None:
+        """All as it was then."""
+        self.forget()
+        self.objects = dict(kept)
+
+    def pass_time(self) -> None:
+        """Nothing here hangs on it."""
+
+    def contents(self) -> dict[str, bytes]:
+        """Every object's bytes by its key."""
+        return {key: stored.data for key, stored in self.objects.items()}
 
     def shown(self) -> dict[str, bytes]:
         """What a reader finds below the prefix."""
-        below = {key.removeprefix(PREFIX): stored for key, stored in self.objects.items() if key.startswith(PREFIX)}
-        return {key: stored.data for key, stored in below.items() if not has_control(key)}
+        below = {key.removeprefix(PREFIX): data for key, data in self.contents().items() if key.startswith(PREFIX)}
+        return {key: data for key, data in below.items() if not has_control(key)}
 
     def _work(self, request: Request) -> Answer:
         with self._lock:

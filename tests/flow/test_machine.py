@@ -6,6 +6,7 @@ Every content a stranger ever put into the target is there for ever, in its plac
 
 from __future__ import annotations
 
+from contextlib import closing
 from io import BytesIO
 from itertools import count
 import os
@@ -21,7 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from reconcile.core.entry import ANY
 from reconcile.core.errors import StoreError
-from reconcile.ports import Body
+from reconcile.ports import Body, Store
+from reconcile.stores.local import LocalStore
+from reconcile.stores.memory import MemoryStore
+from tests.conftest import HISTORIES
 from tests.flow.small_trees import CONTENTS, NAMES, fits
 from tests.flow.watchers import Counting, Keeper, holdings, mutations
 from tests.flow.world import World
@@ -93,20 +97,18 @@ class History(RuleBasedStateMachine):
     @rule(name=names)
     def edit_there(self, name: str) -> None:
         text = next(self.strange).encode()
-        with self.world.house(write=True) as house:
-            target = house.mappings[0].target
+        with closing(self._target()) as target:
+            target.ensure()
             found = {key for key in holdings(target) if not key.startswith(".")}
             if name not in found and not fits(dict.fromkeys(found), name):
                 return
-            target.ensure()
             target.write(name, Body(size_bytes=len(text), open=lambda: BytesIO(text)), expect=ANY)
         self.precious.add(text)
         self._meddled()
 
     @rule(name=names)
     def delete_there(self, name: str) -> None:
-        with self.world.house(write=True) as house:
-            target = house.mappings[0].target
+        with closing(self._target()) as target:
             target.delete([(name, ANY)])
         self._meddled()
 
@@ -185,7 +187,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def nothing_of_a_stranger_is_lost(self) -> None:
-        if hasattr(self, "world"):
+        if getattr(self, "precious", None):
             assert self.precious - set(self._all().values()) == set()
 
     # --- helpers
@@ -193,10 +195,13 @@ class History(RuleBasedStateMachine):
     def _ignored(self, name: str) -> bool:
         return any(name == rule[1:] or name.startswith(rule[1:] + "/") for rule in self.world.options["exclude"])
 
+    def _target(self) -> Store:
+        return LocalStore(str(self.world.out))
+
     def _all(self) -> dict[str, bytes]:
-        with self.world.house(write=False) as house:
+        with closing(self._target()) as target:
             try:
-                return holdings(house.mappings[0].target)
+                return holdings(target)
             except StoreError:
                 return {}
 
@@ -216,7 +221,10 @@ class ObjectHistory(History):
 
     url = "memory://"
 
+    def _target(self) -> Store:
+        return MemoryStore(self.world.target.removeprefix(self.url))
+
 
 TestLocal = History.TestCase
 TestObjects = ObjectHistory.TestCase
-TestLocal.settings = TestObjects.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestLocal.settings = TestObjects.settings = settings(max_examples=HISTORIES // 2, stateful_step_count=10)

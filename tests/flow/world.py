@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+import json
 import os
 from pathlib import Path
 import threading
@@ -21,6 +23,7 @@ from reconcile.flow.wire import Reach, wire
 from reconcile.flow.wired import House
 from reconcile.ports import Clock, Store
 from reconcile.spec.load import build
+from reconcile.spec.model import Spec
 
 
 @dataclass
@@ -80,7 +83,7 @@ class World:
             "stores": self.stores,
             "mappings": {self.mapping: {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
-        house = wire(build(document, root=self.root), write=write, clock=self.clock, reach=reach or Reach())
+        house = wire(_built(json.dumps(document), self.root), write=write, clock=self.clock, reach=reach or Reach())
         if self.around is not None:
             house.mappings = [replace(wired, target=self.around(wired.target)) for wired in house.mappings]
         return house
@@ -126,6 +129,13 @@ class World:
             for path in sorted(self.src.rglob("*"))
             if path.is_file() and not path.is_symlink()
         }
+
+
+@lru_cache(maxsize=256)
+def _built(document: str, root: Path) -> Spec:
+    """The same spec for the same words: those of these worlds hang on nothing else."""
+    assert "${" not in document
+    return build(json.loads(document), root=root)
 
 
 def brief(change: Change) -> str:

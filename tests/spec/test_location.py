@@ -31,6 +31,7 @@ STORES = {
         ("/abs", "file", "file:///abs", "/abs"),
         ("file:///abs/a%20b", "file", "file:///abs/a b", "/abs/a b"),
         ("~/x", "file", "file://HOME/x", "HOME/x"),
+        ("./~/x", "file", "file:///r/~/x", "/r/~/x"),
         (r"C:\x", "file", r"file:///r/C:\x", r"/r/C:\x"),
         ("./a:b", "file", "file:///r/a:b", "/r/a:b"),
         ("/Volumesque", "file", "file:///Volumesque", "/Volumesque"),

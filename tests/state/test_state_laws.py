@@ -17,6 +17,7 @@ from reconcile.state.lease import acquire, break_lease
 from reconcile.state.pushing import push
 from reconcile.state.store import open_state
 from reconcile.state.verify import verify
+from tests.conftest import HISTORIES
 from tests.state.state_kit import DATA, DOCS, FakeClock, record
 
 keys = st.sampled_from(["a", "a/b", "a-b", "b", "ä", "é", "\x01", "\U0001f600"])
@@ -132,4 +133,4 @@ class Records(RuleBasedStateMachine):
 
 
 TestRecords = Records.TestCase
-TestRecords.settings = settings(stateful_step_count=12)
+TestRecords.settings = settings(max_examples=HISTORIES, stateful_step_count=10)

@@ -17,6 +17,7 @@ from reconcile.state import alive
 from reconcile.state import lease as leases
 from reconcile.state.lease import TTL_S, acquire, break_lease, hold, show
 from reconcile.state.store import open_state
+from tests.conftest import HISTORIES
 from tests.state.state_kit import DOCS, FakeClock, record
 
 NAMES = ("here-1", "here-2", "far-1")
@@ -197,4 +198,4 @@ class Locks(RuleBasedStateMachine):
 
 WHOLE_US = leases._us
 TestLocks = pytest.mark.hazard("T22")(pytest.mark.hazard("T10")(pytest.mark.hazard("T11")(Locks.TestCase)))
-TestLocks.settings = settings(stateful_step_count=30)
+TestLocks.settings = settings(max_examples=HISTORIES, stateful_step_count=15)

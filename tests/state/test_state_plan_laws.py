@@ -19,6 +19,7 @@ from reconcile.ports import Run
 from reconcile.state.lease import acquire
 from reconcile.state.planfile import load_plan, save_plan
 from reconcile.state.store import open_state
+from tests.conftest import HISTORIES
 from tests.state.state_kit import FakeClock
 
 keys = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
@@ -121,4 +122,4 @@ class Plans(RuleBasedStateMachine):
 
 
 TestPlans = pytest.mark.hazard("P13")(pytest.mark.hazard("P15")(Plans.TestCase))
-TestPlans.settings = settings(stateful_step_count=20)
+TestPlans.settings = settings(max_examples=HISTORIES, stateful_step_count=12)

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-import threading
 import time
 from typing import Any, Self
 
@@ -62,7 +61,7 @@ class Emulator:
         self._server = Server(self, port)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,8 +69,7 @@ class Emulator:
 
     def stop(self) -> None:
         """Ends it as if its machine had gone: connections break, and no new ones are taken."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.end()
         self._server.cut()
 
     def serve(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 import socket
-from socketserver import TCPServer, ThreadingMixIn
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from tests.fakes.databricks.log import Seen
 from tests.fakes.databricks.uploads import STORAGE
 from tests.fakes.databricks.wire import Answer, Connection, Request, ShortBodyError, http_date
 from tests.fakes.databricks.workspace import IMPORT_FILE
+from tests.fakes.listening import Listening
 
 if TYPE_CHECKING:
     from tests.fakes.databricks import Emulator
@@ -28,15 +28,11 @@ DRAINED_BYTES = 1 << 24
 """So much of a body that nobody wanted is read all the same, so that the connection can go on."""
 
 
-class Server(ThreadingMixIn, TCPServer):
-    """A thread for each connection."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 256
+class Server(Listening):
+    """The service of an emulator."""
 
     def __init__(self, emulator: Emulator, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Connection)
+        super().__init__(port, Connection)
         self.connections: set[socket.socket] = set()
         self._emulator = emulator
         self._second, self._in_second = 0, 0
