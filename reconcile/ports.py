@@ -132,15 +132,12 @@ class Dated(Protocol):
         """Whether whoever writes that key from now on is sure to get another version."""
 
     def confirmed(self, told: Sequence[tuple[str, Version]]) -> Sequence[Version | Exception | None]:
-        """For each key the version it shows, if that is what was told of it, and settled; else None.
-
-        An error where it cannot be what was written: another size.
-        """
+        """For each key the version it shows, if it is what was told and settled, or None; an error for another size."""
 
 
 @runtime_checkable
 class Naming(Protocol):
-    """A store that names some files by what they hold, so that two files may want one name."""
+    """A store that names some files by what they hold, so that two files may want one name, and refuses some for it."""
 
     def family(self, key: str) -> str:
         """What files have in common that might come to one name; most are alone."""
@@ -151,13 +148,24 @@ class Naming(Protocol):
     def stands_as(self, entry: Entry) -> str:
         """The name that a listed entry has there."""
 
+    def why_not(self, key: str, read: Callable[[], bytes]) -> str | None:
+        """Why it would refuse a file, in words; None when it takes it. `read` gives the content, and is dear."""
+
+    def recall(self, records: Iterable[Record]) -> None:
+        """What is remembered here: what still shows a recorded version is not looked into to be listed."""
+
 
 @runtime_checkable
-class Tabular(Protocol):
-    """A store of rows (`traits.rows`): what is read from it is not what was written, so digests are its to tell."""
+class Making(Protocol):
+    """A store that makes rows or notebooks of what it gets, and gives back other bytes: digests are its to tell."""
 
     def made_from(self, entry: Entry) -> Digest:
-        """The digest of the bytes whose rows stand there, if nobody touched them since; else one that no bytes have."""
+        """The digest of the bytes that made what stands there, if it still is what they made; else another one."""
+
+
+@runtime_checkable
+class Tabular(Making, Protocol):
+    """A store of rows (`traits.rows`)."""
 
     def inside(self, key: str, body: Body | None) -> Inside:
         """What writing `body` under `key` (None: deleting it) would do to columns and rows; changes nothing."""

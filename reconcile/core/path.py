@@ -33,6 +33,12 @@ def park_key(run: int, key: str, more: str = "") -> str:
     return f"{CONTROL_DIR}/park/{run}{more and '-'}{more}/{key}"
 
 
+def volume_path(path: str) -> str:
+    """`/Volumes/CATALOG/SCHEMA/VOLUME/path` with the three names as Unity Catalog has them: in lower case."""
+    parts = path.split("/", 5)
+    return "/".join([*parts[:2], *map(str.lower, parts[2:5]), *parts[5:]])
+
+
 def is_utf8(name: str) -> bool:
     """Whether a name from the operating system is valid Unicode (no surrogate escapes)."""
     try:

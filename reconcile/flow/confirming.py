@@ -48,9 +48,17 @@ def confirm(wired: Wired, state: StateStore, lease: Lease, clock: Clock) -> list
             found = [(key, was, now) for key, was, now in looked if isinstance(now, str)]
             for batch in _batches(found):
                 state.confirm(scope, batch, lease)
-            wrong += [Problem(key, str(why), side="target") for key, _, why in looked if isinstance(why, Exception)]
+            wrong += [_wrong(wired, key, why) for key, _, why in looked if isinstance(why, StoreError)]
             waiting = [(key, was) for key, was, now in looked if now is None]
     return wrong
+
+
+def _wrong(wired: Wired, key: str, why: StoreError) -> Problem:
+    """What was stored badly, or written by somebody else just then: who can tell? So it is no plan's to go over it."""
+    hint = f"reconcile conflicts resolve --source '{key}' sends it again, reconcile plan tells more"
+    if not wired.drift_waits:
+        hint = "the next apply goes by drift: reconcile plan tells"
+    return Problem(key, str(why), side="target", hint=hint)
 
 
 def _looked(

@@ -18,7 +18,7 @@ from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
 from reconcile.flow.facts import Judged, pin
-from reconcile.flow.names import place_of, why_not_portable, why_refused
+from reconcile.flow.names import place_of, why_not_portable, why_refused, why_unfit
 from reconcile.flow.rivals import Rivals
 from reconcile.flow.wired import Wired
 from reconcile.ports import Naming, Spill
@@ -109,7 +109,7 @@ class Draft:
         if action in _SENDS:
             if self._wired.portable_names == "warn" and why_not_portable(change.key):
                 self.unportable.append(change.key)
-            refused = why_refused(change.key, change.size, self._wired)
+            refused = why_refused(change.key, change.size, self._wired) or why_unfit(change, self._wired)
             if refused is not None:
                 self.problems.append(Problem(row.key, refused, side="target"))
                 return

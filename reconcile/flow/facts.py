@@ -40,6 +40,9 @@ _DESTROYING = {
 }
 """A destroy takes the source to be empty, which is nothing to tell anybody."""
 
+_WINS = frozenset({"source", "target", "newest"})
+"""Policies that leave nothing to a person."""
+
 _DRIFTS = frozenset({Reason.BOTH_CHANGED, Reason.DELETED_CHANGED, Reason.EQUAL})
 
 
@@ -135,6 +138,8 @@ class Judge:
             return facts
         hashes = self._digest(row)
         equal = self._wired.target.prove(there, hashes) if read is None else read == hashes.sha256
+        if equal is None and self._wired.policy.conflict in _WINS:  # what is equal must not pass for a loser
+            equal = digest_of(self._wired.target, there) == hashes.sha256
         return replace(facts, source_digest=hashes.sha256, target_equal=equal)
 
     def _read(self, there: Entry, record: Record | None) -> Digest | None:

@@ -6,15 +6,15 @@ from hashlib import sha256
 
 from reconcile.core.entry import Digest, Entry
 from reconcile.core.errors import UnstableError
-from reconcile.ports import Store, Tabular
+from reconcile.ports import Making, Store
 
 
 def digest_of(store: Store, entry: Entry) -> Digest:
-    """Reads `entry` once, or asks a store of rows.
+    """Reads `entry` once, or asks a store that makes something else of what it gets.
 
     `ChangedError` or `UnstableError` when it is no longer, or not steadily, that version.
     """
-    if isinstance(store, Tabular):
+    if isinstance(store, Making):
         return store.made_from(entry)
     strong, left = sha256(), entry.size
     for chunk in store.read(entry.key, version=entry.version):

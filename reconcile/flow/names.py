@@ -1,4 +1,4 @@
-"""Names and sizes a target cannot take: found when planning, not when sending."""
+"""Names, sizes and contents a target cannot take: found when planning, not when sending."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import re
 from typing import Final
 
+from reconcile.core.change import Change
 from reconcile.core.counts import size_text
 from reconcile.core.entry import Entry, Problem
 from reconcile.core.errors import PlanError, StoreError
@@ -23,6 +24,17 @@ _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
 def why_refused(key: str, size_bytes: int, wired: Wired) -> str | None:
     """Why the target cannot hold this file, in words; None when it can."""
     return next(_reasons(key, size_bytes, wired), None)
+
+
+def why_unfit(change: Change, wired: Wired) -> str | None:
+    """Why the target would refuse what a change sends for what it holds; None when it would not."""
+    target, path = wired.target, change.source_path
+    if not isinstance(target, Naming):
+        return None
+    try:
+        return target.why_not(change.key, lambda: b"".join(wired.source.read(path)))
+    except StoreError:  # whoever sends it meets, and reports, the same trouble
+        return None
 
 
 def _reasons(key: str, size_bytes: int, wired: Wired) -> Iterator[str]:

@@ -128,23 +128,17 @@ def _settling(wired: Wired, winner: str) -> Policy:
     What must be kept always is not touched for that.
     """
     policy = msgspec.structs.replace(wired.policy, conflict=winner)
-    if drift_waits(wired):
+    if wired.drift_waits:
         policy = msgspec.structs.replace(policy, drift="restore" if winner == "source" else "keep")
     return policy if wired.keeps or policy.keep == "always" else msgspec.structs.replace(policy, keep="never")
 
 
-def drift_waits(wired: Wired) -> bool:
-    """Whether what only the target changed is a conflict here: the policy says so, or the bytes could not be kept."""
-    policy = wired.policy
-    return policy.drift == "fail" or (policy.drift == "restore" and policy.keep != "never" and not wired.keeps)
-
-
-_SETTLES = frozenset({Reason.CONFLICT_SOURCE, Reason.ACCEPTED})
+_SETTLES = frozenset({Reason.CONFLICT_SOURCE, Reason.ACCEPTED, Reason.EQUAL})
 
 
 def settled_conflicts(house: House) -> Callable[[Plan], set[int]]:
     """Tells the changes of a plan with a `winner` that settle a conflict; the others are none of its business."""
-    waiting = {wired.name for wired in house.mappings if drift_waits(wired)}
+    waiting = {wired.name for wired in house.mappings if wired.drift_waits}
 
     def settled(plan: Plan) -> set[int]:
         return {

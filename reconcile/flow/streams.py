@@ -17,10 +17,11 @@ from reconcile.core.record import Record
 from reconcile.flow.layout import lay_out
 from reconcile.flow.names import told_apart
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Spill, Store
+from reconcile.ports import Naming, Spill, Store
 from reconcile.scan.fingerprints import annotate
 from reconcile.state.spill import make_spill
 from reconcile.stores.object_ranges import list_ranges
+from reconcile.stores.patience import UnreachableError
 
 CHUNK = 1_000
 """How many entries cross from the thread that lists to the one that marches at once."""
@@ -58,6 +59,8 @@ def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
 def target_stream(house: House, wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
     """What is there; nothing when the container is missing. Listed in ranges side by side where the order allows it."""
     target = wired.target
+    if isinstance(target, Naming):
+        target.recall(house.state.records(wired.scope.id))
     if not target.traits.waits:
         return _as_target(_listed(target, unsorted=unsorted))
     bounds = house.state.bounds(wired.scope.id, RANGES) if target.traits.order == "bytes" and not unsorted else []
@@ -113,7 +116,7 @@ def _as_target(stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
         if last:
             raise
     except StoreError as error:
-        if error.permanent and not last:
+        if not last and (error.permanent or isinstance(error, UnreachableError)):
             raise
         yield Problem(last, str(error), Cover.RANGE, side="target", hint=error.hint)
 

@@ -105,7 +105,13 @@ class _Reading:
         if row.target is not None and row.target.kind is Kind.FILE:
             self.found.bytes += row.target.size
         if why:
-            self.found.differences.append(Difference(self.wired.name, row.key, why))
+            self.found.differences.append(Difference(self.wired.name, row.key, why, unseen=_shows_nothing(row)))
+
+
+def _shows_nothing(row: Row) -> bool:
+    """Whether the target shows the version that was recorded, and nobody would look behind it."""
+    record = row.record
+    return record is not None and record.settled and row.target is not None and row.target.version == record.version
 
 
 def _both(recorded: Digest, found: Digest) -> str:

@@ -65,6 +65,12 @@ class Wired:
         return self.policy.keep == "always" if how == "dear" else self.policy.keep != "never" and how != "none"
 
     @property
+    def drift_waits(self) -> bool:
+        """Whether what only the target changed is a conflict: the policy says so, or the bytes could not be kept."""
+        policy = self.policy
+        return policy.drift == "fail" or (policy.drift == "restore" and policy.keep != "never" and not self.keeps)
+
+    @property
     def conditions(self) -> str:
         """How far the target's promises are known to be weaker than they should be."""
         return self.learnt.conditions if self.learnt is not None else ""

@@ -74,16 +74,20 @@ def lock_lines(held: Held | None, now: float, *, zone: tzinfo | None = None) -> 
 
 def verify_lines(differences: Iterable[Difference], *, checked: int, size_bytes: int) -> Iterator[str]:
     """Every path that differs; the last line says how many were read."""
-    count = 0
+    count, unseen, seen = 0, "", False
     for one in differences:
         count += 1
+        seen |= not one.unseen
+        if one.unseen:
+            unseen = "reconcile apply --resend" + ("" if unseen else f" --path '{one.key}'")
         yield shown(f"  ! {one.mapping}: {one.key}  {one.why}")
     told = (
         f"{count:,} of {plural(checked, 'path')} differ from the state"
         if count
         else f"{plural(checked, 'path')} as recorded"
     )
-    yield f"Verified: {told}; {size_text(size_bytes)} read." + (" Next: reconcile plan" if count else "")
+    ways = shown(", ".join(filter(None, ("reconcile plan" if seen else "", unseen))))
+    yield f"Verified: {told}; {size_text(size_bytes)} read." + (f" Next: {ways}" if ways else "")
 
 
 def conflict_lines(plan: Plan, *, full: bool = False, color: bool = False) -> Iterator[str]:

@@ -81,8 +81,12 @@ class Undone(Struct, frozen=True, gc=False):
 
 
 class Difference(Struct, frozen=True, gc=False):
-    """A path whose target is not what the state says."""
+    """A path whose target is not what the state says.
+
+    `unseen`: it shows the recorded version all the same, so that no plan would see it.
+    """
 
     mapping: str
     key: str
     why: str
+    unseen: bool = False

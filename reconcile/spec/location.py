@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.core.errors import UsageError
+from reconcile.core.path import volume_path
 from reconcile.spec.model import Spec, StoreSpec
 
 OBJECT_SCHEMES: Final = frozenset({"s3", "gs", "az"})
@@ -241,6 +242,7 @@ def _databricks(path: str) -> Location:
     scheme = "volume" if inner.startswith("/Volumes") else "workspace"
     if scheme == "volume" and inner.count("/") < 4:
         raise UsageError(f"`{inner}` is not inside a volume", hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
+    inner = volume_path(inner) if scheme == "volume" else inner
     return _reached(Location(scheme=scheme, url=inner, path=inner, connect=f"{scheme}:{inner}"), spoken)
 
 

@@ -20,10 +20,9 @@ from reconcile.core.errors import BusyError, DeniedError, RefusedError
 from reconcile.ports import io_step
 from reconcile.stores.databricks_errors import refusal, translate
 from reconcile.stores.databricks_identity import Identity
-from reconcile.stores.databricks_pool import make_pool
+from reconcile.stores.databricks_pool import make_pool, unreachable
 from reconcile.stores.object_errors import garbled
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.patience import UnreachableError
 
 ANSWER_S: Final = 300
 ANSWER_BYTES: Final = 64 << 20
@@ -167,9 +166,10 @@ class Client:
         except e.SSLError as error:
             raise DeniedError("the TLS certificate does not hold", op=op, path=key) from error
         except (e.HTTPError, OSError) as error:
-            kind = UnreachableError if isinstance(error, (e.NewConnectionError, e.ConnectTimeoutError)) else BusyError
+            if isinstance(error, (e.NewConnectionError, e.ConnectTimeoutError)):
+                raise unreachable(url, error, op, key) from error
             message = f"no answer from {urlsplit(url).netloc}: {type(error).__name__}"
-            raise kind(message, op=op, path=key, hint="is the host right, and the network up?") from error
+            raise BusyError(message, op=op, path=key, hint="is the network up?") from error
 
     def _content(self, answer: Any, op: str, key: str) -> bytes:
         """All of an answer, no longer and no slower than any honest one is."""

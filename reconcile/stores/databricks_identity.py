@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from reconcile.core.errors import BusyError, StoreError, UsageError
 from reconcile.stores.databricks_errors import SignInError
+from reconcile.stores.databricks_place import address_of, why_no_profile
+from reconcile.stores.databricks_pool import require_answer
 from reconcile.stores.options import StoreOptions
 
 WORDS: Final = ("host", "token", "client_id", "client_secret", "auth_type")
@@ -29,6 +31,7 @@ class Identity:
         if unknown := sorted(set(options.extra) - set(WORDS)):
             raise UsageError(f"a Databricks place does not know {', '.join(unknown)}", op="open", path=url)
         self._url = url
+        self._options = options
         self._words: dict[str, Any] = {word: str(options.extra[word]) for word in WORDS if options.extra.get(word)}
         if options.profile:
             self._words["profile"] = options.profile
@@ -108,6 +111,7 @@ class Identity:
         return unknown
 
     def _found(self) -> Any:
+        require_answer(address_of(self._options))
         from databricks.sdk.core import Config  # noqa: PLC0415 - a second, only for those who talk to Databricks
 
         from reconcile import __version__  # noqa: PLC0415
@@ -118,7 +122,9 @@ class Identity:
                 product="reconcile", product_version=__version__, retry_timeout_seconds=_PATIENCE_S, **self._words
             )
         except Exception as error:
-            raise self._refused(error) from error
+            message, hint = why_no_profile(self._options)
+            no_profile = SignInError(message, op="open", path=self._url, hint=hint) if message else None
+            raise no_profile or self._refused(error) from error
 
 
 @lru_cache(maxsize=8)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from reconcile.stores.patience import UnreachableError
 
 CONNECT_S: Final = 10
 STALL_S: Final = 120
@@ -26,6 +29,31 @@ def make_pool(base: str, connections: int, *, verify: bool) -> Any:
     }
     proxy = _proxy(base)
     return urllib3.ProxyManager(proxy, **words) if proxy else urllib3.PoolManager(**words)
+
+
+def require_answer(base: str) -> None:
+    """`UnreachableError` when nobody answers at this address: a wrong one is told at once. A proxy answers for others.
+
+    A name that does not exist is not asked for again.
+    """
+    parts = urlsplit(base)
+    if not parts.hostname or _proxy(base):
+        return
+    try:
+        where = (parts.hostname, parts.port or (80 if parts.scheme == "http" else 443))
+        socket.create_connection(where, CONNECT_S).close()
+    except OSError as error:
+        nobody = unreachable(base, error)
+        nobody.given_up = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+        raise nobody from error
+
+
+def unreachable(base: str, error: Exception, op: str = "open", path: str = "") -> UnreachableError:
+    """Nobody answers at an address."""
+    kinds = {socket.gaierror: "no such name", ConnectionRefusedError: "it refuses connections"}
+    why = next((told for kind, told in kinds.items() if isinstance(error, kind)), type(error).__name__)
+    message = f"no answer from {urlsplit(base).netloc}: {why}"
+    return UnreachableError(message, op=op, path=path, hint="is the host right, and the network up?")
 
 
 def _bundle() -> str:

@@ -25,7 +25,7 @@ from reconcile.stores.object_errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
 from reconcile.stores.sealed import reader
-from reconcile.stores.tree_list import Bounds, Page, Whole, list_tree
+from reconcile.stores.tree_list import Bounds, Page, Pages, Whole, list_tree
 
 NAME_BYTES: Final = 255
 
@@ -180,6 +180,10 @@ class DatabricksStore(ABC):
 
     # --- versions
 
+    def is_same(self, expect: Version, there: Version) -> bool:
+        """Whether what is there is what was expected, as far as the two can tell."""
+        return fits(expect, there)
+
     def is_settled(self, version: Version) -> bool:
         """Whether the time in a version has passed for good: whoever writes there now gets a later one."""
         self._fine = self._fine or is_fine(version)
@@ -218,9 +222,10 @@ class DatabricksStore(ABC):
             yield from (item for item in page.found if isinstance(item, Entry))
 
     def _pages(self, directory: str) -> Iterator[Page]:
-        mark = ""
+        mark, pages = "", Pages()
         while True:
             page = self._asked(directory, mark)
+            pages.check(page, directory, mark)
             yield page
             if not (mark := page.next):
                 return
@@ -250,7 +255,7 @@ class DatabricksStore(ABC):
         if found is not None and found.kind:
             raise ChangedError("is a directory", op=op, path=key)
         gone = found is None and op == "delete"
-        if expect != ANY and not gone and not fits(expect, found.version if found else ABSENT):
+        if expect != ANY and not gone and not self.is_same(expect, found.version if found else ABSENT):
             raise ChangedError("is not what was expected there", op=op, path=key)
         return found
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from hashlib import md5
 from html import escape
 import re
-from threading import BoundedSemaphore, Event
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError, StoreError
+from reconcile.stores.lanes import Lanes, part_size
 from reconcile.stores.object_errors import garbled, vanished
 from reconcile.stores.s3_uploads import abort
 from reconcile.stores.s3_wire import Headers, Wire, bare, condition, text
 
 PART_BYTES: Final = 16 << 20
-PARTS: Final = 10_000
 AT_ONCE: Final = 5
 """Parts in memory at once, of all uploads of a store together."""
 
@@ -48,12 +46,11 @@ class Uploads:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._room = BoundedSemaphore(AT_ONCE)
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="part")
+        self._lanes = Lanes(AT_ONCE)
 
     def close(self) -> None:
         """Ends the threads."""
-        self._threads.shutdown()
+        self._lanes.close()
 
     def send(
         self,
@@ -72,46 +69,14 @@ class Uploads:
         """
         with begun(self._wire, key, begin) as upload:
             told(upload)
-            sent = self._send_all(key, upload, parts)
+            sent = self._lanes.send_all(parts, lambda number, data: send_part(self._wire, (key, upload, number), data))
             look()
             return Sent(complete(self._wire, (key, upload), sent, expect), etag_of([part.md5 for part in sent]))
 
-    def _send_all(self, key: str, upload: str, parts: Iterator[bytearray]) -> list[Part]:
-        under_way: list[Future[Part]] = []
-        failed = Event()
-        try:
-            while not failed.is_set() and (data := self._next(parts)) is not None:
-                number = len(under_way) + 1
-                under_way.append(self._threads.submit(self._send_part, (key, upload, number), data, failed))
-        finally:
-            wait(under_way)
-        return [future.result() for future in under_way]
-
-    def _next(self, parts: Iterator[bytearray]) -> bytearray | None:
-        """The next part, read when there is room for it; the room is given back by who sends it."""
-        self._room.acquire()
-        try:
-            data = next(parts, None)
-        except BaseException:
-            self._room.release()
-            raise
-        if data is None:
-            self._room.release()
-        return data
-
-    def _send_part(self, which: tuple[str, str, int], data: bytearray, failed: Event) -> Part:
-        try:
-            return send_part(self._wire, which, data)
-        except BaseException:
-            failed.set()
-            raise
-        finally:
-            self._room.release()
-
 
 def part_bytes(size_bytes: int) -> int:
-    """How large the parts of an object are: the usual size, or what it takes to stay within the number of parts."""
-    return max(PART_BYTES, -(-size_bytes // PARTS))
+    """How large the parts of an object are."""
+    return part_size(size_bytes, PART_BYTES)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from reconcile.core.entry import Cover, Entry, Problem
@@ -68,12 +69,38 @@ class Whole(Bounds, frozen=True):
         return True
 
 
+class Pages(Struct):
+    """The pages of one directory as they come: tells when they go in circles, and remembers one of them to do so.
+
+    What is remembered is a page that comes when twice as many came since the last one (Brent's way): a circle is seen
+    before it was gone through three times. `empty` pages came in a row; `since` so many since the one remembered.
+    """
+
+    known: int = 0
+    since: int = 0
+    span: int = 1
+    empty: int = 0
+
+    def check(self, page: Page, directory: str, mark: str) -> None:
+        """Takes in the page at `mark`; `DamagedError` when the next one would lead nowhere."""
+        told = hash(frozenset((*(item.key for item in page.found), *page.directories)))
+        self.empty = 0 if page.found or page.directories else self.empty + 1
+        again = not self.empty and self.since > 0 and told == self.known
+        if page.next and (again or page.next == mark or self.empty > EMPTY_PAGES):
+            raise DamagedError("the listing goes in circles", op="list", path=directory)
+        if self.empty:
+            return
+        if not self.since or self.since == self.span:
+            self.known, self.span, self.since = told, max(1, 2 * self.since), 0
+        self.since += 1
+
+
 class _Task(Struct, frozen=True):
-    """The next part of one directory; `empty` pages came before it."""
+    """The next part of one directory, and what came before it."""
 
     directory: str
     mark: str = ""
-    empty: int = 0
+    pages: Pages = msgspec.field(default_factory=Pages)
 
 
 def list_tree(look: Callable[[str, str], Page], bounds: Bounds, lanes: int) -> Iterator[Entry | Problem]:
@@ -116,12 +143,10 @@ def _unfinished(error: StoreError, task: _Task) -> StoreError:
 
 def _taken(page: Page, task: _Task, bounds: Bounds, waiting: deque[_Task]) -> Iterator[Entry | Problem]:
     """What of a page is asked for; what is still to be looked at comes to `waiting`."""
+    task.pages.check(page, task.directory, task.mark)
     waiting.extend(_Task(directory) for directory in page.directories if bounds.reaches(directory))
     if page.next:
-        empty = 0 if page.found or page.directories else task.empty + 1
-        if page.next == task.mark or empty > EMPTY_PAGES:
-            raise DamagedError("the listing goes in circles", op="list", path=task.directory)
-        waiting.append(_Task(task.directory, page.next, empty))
+        waiting.append(_Task(task.directory, page.next, task.pages))
     for item in page.found:
         if bounds.has(item.key):
             yield item

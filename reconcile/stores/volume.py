@@ -24,6 +24,7 @@ from reconcile.core.errors import (
     RefusedError,
     UsageError,
 )
+from reconcile.core.path import volume_path
 from reconcile.ports import Body, Traits
 from reconcile.stores.databricks import Headers, Reply
 from reconcile.stores.databricks_errors import DirectoryThereError, NoPartsError
@@ -67,7 +68,7 @@ class VolumeStore(DatabricksStore):
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
         """The store at `volume:/Volumes/catalog/schema/volume/path`; asks no network yet."""
-        return cls(_lowered(root_of(url, "volume")), options)
+        return cls(volume_path(root_of(url, "volume")), options)
 
     def __init__(self, root: str, options: StoreOptions) -> None:
         super().__init__(root, options, url=canonical(root, options))
@@ -276,12 +277,6 @@ class VolumeStore(DatabricksStore):
 
     def _target(self, key: str) -> Target:
         return Target(key, self.path(key), quoted(self.path(key)))
-
-
-def _lowered(path: str) -> str:
-    """The path with the names of catalog, schema and volume as the catalog has them."""
-    parts = path.split("/", 5)
-    return "/".join([*parts[:2], *(part.lower() for part in parts[2:5]), *parts[5:]])
 
 
 def _entry(key: str, item: dict[str, Any]) -> Entry:

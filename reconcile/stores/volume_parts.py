@@ -6,10 +6,9 @@ The workspace signs a URL for each part; nothing that says who asks goes there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import BoundedSemaphore, Event
+from threading import Lock
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,12 +16,18 @@ from msgspec import Struct
 from reconcile.core.errors import BusyError, DamagedError, NotFoundError, StoreError
 from reconcile.stores.databricks import Client, Reply
 from reconcile.stores.databricks_errors import NoPartsError
+from reconcile.stores.databricks_store import number
+from reconcile.stores.lanes import PARTS, Lanes, part_size
 from reconcile.stores.patience import Ask
 
-PART_BYTES: Final = 8 << 20
-PARTS: Final = 10_000
-AT_ONCE: Final = 4
+PART_BYTES: Final = 5 << 20
+"""The least that a storage takes: of small parts more are under way in the same memory."""
+
+AT_ONCE: Final = 6
 """Parts in memory at once, of all uploads of a store together."""
+
+SIGNED_AHEAD: Final = 16
+"""So many URLs are asked for in one request."""
 
 URL_LASTS: Final = timedelta(hours=1)
 UPLOAD: Final = "upload "
@@ -45,12 +50,11 @@ class Uploads:
     def __init__(self, client: Client, ask: Callable[[], Ask]) -> None:
         self._client = client
         self._ask = ask
-        self._room = BoundedSemaphore(AT_ONCE)
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="part")
+        self._lanes = Lanes(AT_ONCE)
 
     def close(self) -> None:
         """Ends the threads."""
-        self._threads.shutdown()
+        self._lanes.close()
 
     def send(
         self,
@@ -71,7 +75,8 @@ class Uploads:
         session = _session(begun, to)
         try:
             told(UPLOAD + session)
-            tags = self._send_all(to, session, parts)
+            urls = _Urls(self._client, to, session)
+            tags = self._lanes.send_all(parts, lambda number, data: self._send_part(urls, number, data))
             look()
             return begun, self._complete(to, session, tags)
         except BaseException:
@@ -107,65 +112,64 @@ class Uploads:
     def _asked(self, to: Target, query: dict[str, str]) -> Reply:
         return self._ask()(lambda: self._client.call("POST", FILES + to.quoted, op="write", key=to.key, query=query))
 
-    def _send_all(self, to: Target, session: str, parts: Iterator[bytearray]) -> list[str]:
-        under_way: list[Future[str]] = []
-        failed = Event()
-        try:
-            while not failed.is_set() and (data := self._next(parts)) is not None:
-                number = len(under_way) + 1
-                under_way.append(self._threads.submit(self._send_part, to, (session, number), data, failed))
-        finally:
-            wait(under_way)
-        return [future.result() for future in under_way]
+    def _send_part(self, urls: _Urls, number: int, data: bytearray) -> str:
+        key = urls.to.key
 
-    def _next(self, parts: Iterator[bytearray]) -> bytearray | None:
-        """The next part, read when there is room for it; the room is given back by who sends it."""
-        self._room.acquire()
-        try:
-            data = next(parts, None)
-        except BaseException:
-            self._room.release()
-            raise
-        if data is None:
-            self._room.release()
-        return data
-
-    def _send_part(self, to: Target, which: tuple[str, int], data: bytearray, failed: Event) -> str:
         def once() -> str:
-            url, headers = self._signed(to, which)
-            reply = self._client.elsewhere("PUT", url, op="write", key=to.key, headers=headers, content=data)
+            url, headers = urls.take(number)
+            reply = self._client.elsewhere("PUT", url, op="write", key=key, headers=headers, content=data)
             return reply.headers.get("etag", "")
 
-        try:
-            return self._ask()(once)
-        except BaseException:
-            failed.set()
-            raise
-        finally:
-            self._room.release()
+        return self._ask()(once)
 
-    def _signed(self, to: Target, which: tuple[str, int]) -> tuple[str, dict[str, str]]:
-        """A URL for one part, and the headers that are signed with it."""
-        session, number = which
+
+class _Urls:
+    """The URLs to which the parts of one upload go, and the headers signed with them; some are signed ahead.
+
+    Each is given out once: whoever comes again, because it was not taken, gets another one.
+    """
+
+    def __init__(self, client: Client, to: Target, session: str) -> None:
+        self.to = to
+        self._client = client
+        self._session = session
+        self._signed: dict[int, tuple[str, dict[str, str]]] = {}
+        self._lock = Lock()
+
+    def take(self, number: int) -> tuple[str, dict[str, str]]:
+        """One URL; asks for it, and for those of the next parts, where it is not known."""
+        with self._lock:
+            if number not in self._signed:
+                self._signed |= self._ask(number)
+            return self._signed.pop(number)
+
+    def _ask(self, first: int) -> dict[int, tuple[str, dict[str, str]]]:
         said = {
-            "path": to.path,
-            "session_token": session,
-            "start_part_number": number,
-            "count": 1,
+            "path": self.to.path,
+            "session_token": self._session,
+            "start_part_number": first,
+            "count": min(SIGNED_AHEAD, PARTS + 1 - first),
             "expire_time": (datetime.now(UTC) + URL_LASTS).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        reply = self._client.call("POST", "/api/2.0/fs/create-upload-part-urls", op="write", key=to.key, said=said)
-        urls = reply.object("write", to.key).get("upload_part_urls")
-        one = urls[0] if isinstance(urls, list) and urls and isinstance(urls[0], dict) else {}
-        if not isinstance(one.get("url"), str) or one.get("part_number") != number:
-            raise DamagedError("no URL was signed for a part", op="write", path=to.key)
-        headers = {"Content-Type": "application/octet-stream"}
-        return one["url"], headers | {str(each["name"]): str(each["value"]) for each in one.get("headers") or ()}
+        key = self.to.key
+        reply = self._client.call("POST", "/api/2.0/fs/create-upload-part-urls", op="write", key=key, said=said)
+        told = reply.object("write", key).get("upload_part_urls")
+        signed = {number(one, "part_number"): _url(one) for one in told or () if isinstance(one, dict)}
+        if not signed.get(first, ("",))[0]:
+            raise DamagedError("no URL was signed for a part", op="write", path=key)
+        return {at: one for at, one in signed.items() if one[0] and at >= first}
+
+
+def _url(one: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """A URL as it is told, "" where it is none, and the headers of who asks there."""
+    url = one.get("url")
+    signed = {str(each["name"]): str(each["value"]) for each in one.get("headers") or ()}
+    return url if isinstance(url, str) else "", {"Content-Type": "application/octet-stream"} | signed
 
 
 def part_bytes(size_bytes: int) -> int:
-    """How large the parts of a file are: the usual size, or what it takes to stay within the number of parts."""
-    return max(PART_BYTES, -(-size_bytes // PARTS))
+    """How large the parts of a file are."""
+    return part_size(size_bytes, PART_BYTES)
 
 
 def _session(begun: Reply, to: Target) -> str:

@@ -1,17 +1,19 @@
 """Files and notebooks of a Databricks workspace.
 
 A create is bound to nothing being there by the service itself, except that a file `a.py` and a notebook `a` do not see
-each other: so there, and before every update and delete, is a look. Notebooks are listed without a size; to compare
-one, it is exported. What the service gives back of a notebook need not be what it was given, to the byte.
+each other: so there, and before every update and delete, is a look. Notebooks are listed without a size; to know what
+one is, it is exported, unless it still is as it is remembered. What the service gives back of a notebook need not be
+what it was given, to the byte: so its version also holds a mark of its text, and that is what is compared.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
+import re
 from typing import Any, Final, Self
 
 from msgspec import Struct
@@ -19,12 +21,13 @@ from msgspec.structs import replace
 
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
+from reconcile.core.record import Record
 from reconcile.ports import Body, Hashes, Traits
 from reconcile.stores.databricks import Reply
 from reconcile.stores.databricks_place import canonical, root_of
 from reconcile.stores.databricks_store import NAME_BYTES, DatabricksStore, is_name, number
 from reconcile.stores.databricks_versions import shown_version
-from reconcile.stores.notebooks import HEAD_BYTES, JUPYTER, SUFFIXES, Form, form_of, split
+from reconcile.stores.notebooks import HEAD_BYTES, JUPYTER, SUFFIXES, Form, form_of, mark_of, split, why_no_notebook
 from reconcile.stores.object_body import whole
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tree_list import Page
@@ -34,6 +37,8 @@ FILE_BYTES: Final = 10 << 20
 
 API: Final = "/api/2.0/workspace"
 _DIRECTORIES: Final = ("DIRECTORY", "REPO")
+_MARKED: Final = re.compile(r"(0\.[0-9]+\.[0-9]+)\.[0-9a-f]{16}")
+"""The version of a notebook: what the service tells of it, and the mark of its text."""
 
 TRAITS: Final = Traits(
     tree=True,
@@ -67,11 +72,21 @@ class _Object(Struct, frozen=True):
 
 
 class _Notebook(Struct, frozen=True):
-    """What only an export tells of a notebook: its suffix, and size and digest of its source."""
+    """What only an export tells of a notebook, or a record of it: suffix, size and version.
 
+    `digest` is that of what was exported, None where nothing was; `sent` that of what it was made from, if by us.
+    """
+
+    name: str
     suffix: str
     size: int
-    digest: Digest
+    version: Version
+    digest: Digest | None = None
+    sent: Digest | None = None
+
+    def is_that(self, one: _Object) -> bool:
+        """Whether this is what an object of the same number and time must be."""
+        return self.name == one.name and self.suffix in (JUPYTER, SUFFIXES.get(str(one.told.get("language", ""))))
 
 
 class WorkspaceStore(DatabricksStore):
@@ -90,7 +105,7 @@ class WorkspaceStore(DatabricksStore):
     # --- looking
 
     def look(self, directory: str, mark: str) -> Page:  # noqa: ARG002 - a directory is one answer
-        """A whole directory; its notebooks are exported, to know what they are."""
+        """A whole directory; a notebook that is not remembered is exported, to know what it is."""
         said = self._get("list", self.path(directory), op="list", key=directory).object("list", directory)
         objects = said.get("objects", [])
         if not isinstance(objects, list):
@@ -121,14 +136,24 @@ class WorkspaceStore(DatabricksStore):
         found = self._looked_into(one)
         if not found.suffix:
             return Entry(one.name, 0, one.version, one.mtime_ns, kind=Kind.SPECIAL)
-        return Entry(f"{one.name}.{found.suffix}", found.size, one.version, one.mtime_ns, digest=found.digest)
+        return Entry(f"{one.name}.{found.suffix}", found.size, found.version, one.mtime_ns, digest=found.digest)
 
     def _looked_into(self, one: _Object) -> _Notebook:
-        """What a notebook is at its version; it is exported once."""
-        if one.version not in self._notebooks:
+        """What a notebook is at its version; it is exported once, or never."""
+        known = self._notebooks.get(one.version)
+        if known is None or not known.is_that(one):
             suffix, data = self._export(one)
-            self._notebooks[one.version] = _Notebook(suffix, len(data), Digest(sha256(data).digest()))
-        return self._notebooks[one.version]
+            version, digest = _marked(one.version, data, suffix), Digest(sha256(data).digest())
+            known = self._notebooks[one.version] = _Notebook(one.name, suffix, len(data), version, digest)
+        return known
+
+    def recall(self, records: Iterable[Record]) -> None:
+        """Notebooks that still are as they were recorded need no export to be listed."""
+        for record in records:
+            (name, suffix), sent = split(record.key), None if record.accepted else record.digest
+            if suffix and _MARKED.fullmatch(record.version):
+                known = _Notebook(name, suffix, record.size, record.version, sent=sent)
+                self._notebooks.setdefault(_bare_version(record.version), known)
 
     def find(self, key: str, op: str) -> Entry | None:
         """What is under a key: the file of that name, or the notebook that it would be."""
@@ -159,8 +184,21 @@ class WorkspaceStore(DatabricksStore):
         return _Object(key, str(said.get("object_type", "")), said)
 
     def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
-        """By the digest of a notebook, which was exported to be listed; of a file only reading tells."""
+        """By the digest of a notebook that was exported to be listed; of all else only reading tells."""
         return None if entry.digest is None else entry.digest == hashes.sha256
+
+    def made_from(self, entry: Entry) -> Digest:
+        """The digest of what is there; of a notebook that has the text that was sent, of what was sent."""
+        data = b"".join(self.read(entry.key, version=entry.version))
+        version = _bare_version(entry.version)
+        known = self._notebooks.get(version)
+        if known is not None and known.sent is not None and _marked(version, data, known.suffix) == entry.version:
+            return known.sent
+        return Digest(sha256(data).digest())
+
+    def is_same(self, expect: Version, there: Version) -> bool:
+        """By number and time: the mark says what a text is, not who wrote it."""
+        return _bare_version(expect) == _bare_version(there)
 
     # --- names
 
@@ -172,9 +210,13 @@ class WorkspaceStore(DatabricksStore):
         """A notebook has no suffix."""
         return form_of(key, head).name
 
+    def why_not(self, key: str, read: Callable[[], bytes]) -> str | None:
+        """What is called a Jupyter notebook must be one."""
+        return why_no_notebook(read()) if split(key)[1] == JUPYTER else None
+
     def stands_as(self, entry: Entry) -> str:
-        """Only of notebooks the digest is known."""
-        return entry.key if entry.digest is None else split(entry.key)[0]
+        """A notebook stands without its suffix."""
+        return split(entry.key)[0] if _is_notebook(entry) else entry.key
 
     def is_settled(self, version: Version) -> bool:
         """A version here is a number and a time of the service's own database, read after what it stands for."""
@@ -188,7 +230,7 @@ class WorkspaceStore(DatabricksStore):
         there = self._find(key, "read")
         if there is None or there.kind not in ("FILE", "NOTEBOOK"):
             raise NotFoundError("does not exist", op="read", path=key)
-        if version not in (None, ANY, there.version):
+        if version not in (None, ANY) and not self.is_same(version, there.version):
             raise ChangedError("is another version", op="read", path=key)
         data = self._export(there)[1]
         after = self._status(there.name, "read")
@@ -216,8 +258,8 @@ class WorkspaceStore(DatabricksStore):
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """Imports a file as it is, or as the notebook it is; makes its directories."""
         self.admit(key, "write", body.size_bytes)
-        data = whole(body, "write", key).data
-        form = form_of(key, data[:HEAD_BYTES])
+        read = whole(body, "write", key)
+        data, form = read.data, form_of(key, read.data[:HEAD_BYTES])
         old = self._check(key, expect) if expect != ABSENT or split(key)[1] else None
         becomes_another = old is not None and (old.kind == "NOTEBOOK") != form.is_notebook
         self._import(key, data, form, overwrite=expect != ABSENT and not becomes_another)
@@ -228,12 +270,17 @@ class WorkspaceStore(DatabricksStore):
             raise ChangedError("was changed as soon as it was written", op="write", path=key)
         if old is not None and made.version == old.version:
             raise BusyError("still shows what was there before", op="write", path=key)
-        return Entry(key, body.size_bytes, made.version, made.mtime_ns)
+        if not form.is_notebook:
+            return Entry(key, body.size_bytes, made.version, made.mtime_ns)
+        suffix = split(key)[1]
+        version = _marked(made.version, data, suffix)
+        self._notebooks[made.version] = _Notebook(form.name, suffix, body.size_bytes, version, sent=read.digest)
+        return Entry(key, body.size_bytes, version, made.mtime_ns)
 
     def _check(self, key: str, expect: Version) -> _Object | None:
         """A look just before a write: what is there, if it is what was expected."""
         there = self._find(key, "write")
-        if expect not in (ANY, there.version if there is not None else ABSENT):
+        if expect != ANY and not self.is_same(expect, there.version if there is not None else ABSENT):
             raise ChangedError("is not what was expected there", op="write", path=key)
         return there
 
@@ -283,8 +330,8 @@ class WorkspaceStore(DatabricksStore):
         file, notebook = self._status(key, "delete"), self._status(stem, "delete") if suffix else None
         if file is None or notebook is None or (file.kind, notebook.kind) != ("FILE", "NOTEBOOK"):
             return
-        old, new = (file, notebook) if file.version == was else (notebook, file)
-        if old.version == was and sha256(self._export(new)[1]).digest() == hashes.sha256:
+        old, new = (file, notebook) if self.is_same(was, file.version) else (notebook, file)
+        if self.is_same(was, old.version) and sha256(self._export(new)[1]).digest() == hashes.sha256:
             self._delete(old.name, "delete")
 
     def remove_directory(self, key: str) -> None:
@@ -298,6 +345,22 @@ class WorkspaceStore(DatabricksStore):
     def _get(self, what: str, path: str, *, op: str, key: str, query: dict[str, str] | None = None) -> Reply:
         asked = {"path": path, **(query or {"return_export_info": "true"})}
         return self.client.call("GET", f"{API}/{what}", op=op, key=key, query=asked)
+
+
+def _is_notebook(entry: Entry) -> bool:
+    """Whether an entry of the workspace is one."""
+    return _MARKED.fullmatch(entry.version) is not None
+
+
+def _marked(version: Version, data: bytes, suffix: str) -> Version:
+    """The version of a notebook with this text."""
+    return Version(f"{version}.{mark_of(data, suffix)}")
+
+
+def _bare_version(version: Version) -> Version:
+    """A version without the mark, as the service tells it."""
+    marked = _MARKED.fullmatch(version)
+    return Version(marked[1]) if marked else version
 
 
 def _bare(path: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from reconcile.core.errors import PlanError
+from reconcile.flow.planning import settled_conflicts
 from reconcile.flow.wire import Reach
 from tests.fakes.databricks import Emulator, faults
 from tests.fault.stories import AFTER, BEFORE
@@ -311,3 +312,32 @@ def test_what_somebody_put_where_ours_belongs_is_a_conflict_of_the_plan(
     emulator.remove(f"/Workspace/Shared/docs/{there}")
     world.settled()
     assert key in world.there()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("winner", ["source", "target", "newest"])
+def test_what_is_equal_is_adopted_whoever_would_win(at, emulator: Emulator, place: str, winner: str) -> None:
+    """Of what nobody has met before: it is read once, and is no conflict."""
+    world = at(place)
+    world.options["conflict"] = winner
+    make(world.src, {"equal": "the same", "other": "ours"})
+    emulator.put(f"{PLACES[place]}/equal", b"the same")
+    emulator.put(f"{PLACES[place]}/other", b"hers")
+    plan = world.plan()
+    assert [(str(one.action), str(one.reason)) for one in plan.changes() if one.key == "equal"] == [("adopt", "equal")]
+    emulator.log.clear()
+    world.apply()
+    assert emulator.read(f"{PLACES[place]}/equal") == b"the same"
+    assert not [seen for seen in emulator.log.of("POST|PUT|DELETE") if seen.path.endswith("/equal")]
+    assert [one.key for one in world.plan().conflicts] + world.told() in (["other"], []), "equal is settled"
+
+
+def test_a_conflict_that_is_none_is_settled_by_resolve(at, emulator: Emulator, tmp_path, monkeypatch, capsys) -> None:
+    world = at("volume")
+    make(world.src, {"a": "the same"})
+    emulator.put(f"{PLACES['volume']}/a", b"the same")
+    with world.house(write=True) as house:
+        plan = world.plan(winner="source")
+        settled = settled_conflicts(house)(plan)
+    assert settled == {change.id for change in plan.changes()}
+    assert world.told(plan) == ["adopt a"]

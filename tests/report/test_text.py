@@ -200,6 +200,17 @@ def test_a_verification_ends_with_what_was_read():
     assert list(verify_lines([], checked=2, size_bytes=0)) == ["Verified: 2 paths as recorded; 0 B read."]
 
 
+def test_what_no_plan_would_see_is_sent_again():
+    """Bytes that changed under the version that was recorded: damage, or a store that kept what it was not sent."""
+    hidden = [Difference("docs", key, "other content", unseen=True) for key in ("b", "c")]
+    ends = [
+        [*verify_lines(found, checked=9, size_bytes=0)][-1].partition("Next: ")[2] for found in (hidden[:1], hidden)
+    ]
+    assert ends == ["reconcile apply --resend --path 'b'", "reconcile apply --resend"]
+    *_, last = verify_lines([Difference("docs", "a", "other content"), *hidden], checked=9, size_bytes=0)
+    assert last.endswith("Next: reconcile plan, reconcile apply --resend")
+
+
 def test_an_error_is_told_with_its_hint_and_a_name_cannot_break_its_line():
     error = StoreError("denied", op="read", path="a\n ::set-output", hint="log in")
     assert list(error_lines(error)) == [r"Error: read a\n ::set-output: denied", "  log in"]

@@ -45,6 +45,7 @@ STORES = {
         ("dbfs:///a", "dbfs", "dbfs:/a", "/a"),
         ("dbfs:/Volumes/c/s/v/x", "volume", "/Volumes/c/s/v/x", "/Volumes/c/s/v/x"),
         ("/Volumes/c/s/v", "volume", "/Volumes/c/s/v", "/Volumes/c/s/v"),
+        ("/Volumes/Main/Raw/Landing/In", "volume", "/Volumes/main/raw/landing/In", "/Volumes/main/raw/landing/In"),
         ("/Workspace/Users/me", "workspace", "/Workspace/Users/me", "/Workspace/Users/me"),
         ("workspace:/Users/me", "workspace", "/Workspace/Users/me", "/Workspace/Users/me"),
         ("workspace:/Workspace/Users/me", "workspace", "/Workspace/Users/me", "/Workspace/Users/me"),

@@ -15,6 +15,7 @@ from reconcile.core.errors import (
     UsageError,
 )
 from reconcile.stores.registry import open_store
+from reconcile.stores.tree_list import EMPTY_PAGES
 from reconcile.stores.wrap import Retrying
 from reconcile.testing.samples import body_of, content, listed, stream_of
 from tests.fakes.databricks import Emulator
@@ -193,11 +194,18 @@ def test_a_page_that_fails_makes_its_directory_unknown(emulator: Emulator) -> No
     assert [(problem.key, problem.cover) for problem in problems] == [("a", Cover.TREE)]
 
 
+@pytest.mark.hazard("R02")
+@pytest.mark.parametrize("holds", [0, 1, 5], ids=lambda count: f"{count} files")
 @pytest.mark.parametrize("act", [broken.same_page_again, broken.endless_pages])
-def test_a_listing_in_circles_is_no_listing(emulator: Emulator, act) -> None:
-    emulator.faults.add(act(), "GET", "/api/2.0/fs/directories", times=None)
-    with pytest.raises(DamagedError, match="in circles"):
-        listed(opened(emulator))
+def test_a_listing_in_circles_is_no_listing(emulator: Emulator, act, holds: int) -> None:
+    for number in range(holds):
+        emulator.put(f"/Volumes/main/default/landing/{number}")
+    fault = emulator.faults.add(act(), "GET", "/api/2.0/fs/directories", times=None)
+    store = opened(emulator)
+    for look in (lambda: listed(store), lambda: [*store.files("")]):
+        with pytest.raises(DamagedError, match="in circles"):
+            look()
+    assert fault.fired <= 2 * (EMPTY_PAGES + 1)
 
 
 # --- what is answered

@@ -11,6 +11,7 @@ from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError, RefusedError
 from reconcile.ports import Body
 from reconcile.stores import s3_multipart
+from reconcile.stores.lanes import PARTS
 from reconcile.stores.object import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.retry import Retrying
@@ -351,8 +352,8 @@ def test_names_that_cannot_be_are_refused_before_anything_is_sent(s3, store, key
 
 def test_parts_grow_with_the_object():
     assert s3_multipart.part_bytes(1) == s3_multipart.PART_BYTES
-    for size in (5 << 40, (5 << 40) - 1, s3_multipart.PART_BYTES * s3_multipart.PARTS + 1):
-        assert -(-size // s3_multipart.part_bytes(size)) <= s3_multipart.PARTS
+    for size in (5 << 40, (5 << 40) - 1, s3_multipart.PART_BYTES * PARTS + 1):
+        assert -(-size // s3_multipart.part_bytes(size)) <= PARTS
 
 
 @pytest.mark.hazard("S01")
