@@ -207,6 +207,7 @@ class Room:
         """What stood there is aside while another key stands for it."""
         self.check_content("write", old)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
+        edited = {each.key for each in kept if not each.upto and not self._seems_untouched(each)}
         aside = _free_name() if kept else ""
         if old is not None and old.rejected:
             if aside:
@@ -219,8 +220,10 @@ class Room:
         for each in kept:
             if marks[1] and each.upto:  # who wrote a row is not known any more
                 self.ledger.drop(each.key)
-            else:
+            else:  # rows that were copied look untouched: that they are not is written down
                 self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
+                if marks[1] and each.key in edited:
+                    self.ledger.edited(aside)
         return marks[0]
 
     def index(self, name: str, column: str) -> None:

@@ -146,6 +146,20 @@ def test_an_exchange_of_rows_is_kept_and_undone_too(pg):
     assert store.prove(back, _hashes(OLD)) is True
 
 
+@pytest.mark.hazard("Q16")
+def test_rows_that_were_edited_do_not_pass_for_loaded_ones_after_an_exchange(pg):
+    store = pg.store()
+    load(store, "people", OLD)
+    pg.sql("CREATE VIEW names AS SELECT name FROM people")
+    pg.sql("UPDATE people SET name = 'eve' WHERE id = 1")
+    kept = store.copy(store.stat("people"), ".reconcile/undo/1/people", expect=ABSENT)
+    new = load(store, "people", NEW, expect=kept.version)
+    back = store.move(store.stat(kept.key), "people", expect=new.version)
+    assert sorted(pg.sql("SELECT * FROM names")) == [("bob",), ("eve",)]
+    assert store.prove(back, _hashes(OLD)) is False
+    assert store.stat("people") == back
+
+
 FUNCTION = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 TRIGGER = "CREATE TRIGGER mine BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION nothing()"
 
