@@ -20,7 +20,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_duckdb_errors import forgiving, translated
 from reconcile.stores.table_duckdb_file import DuckdbFile, shared_file
 from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, quoted
-from reconcile.stores.table_steps import commit, put_in_place, rename
+from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
     import duckdb
@@ -182,20 +182,17 @@ class DuckdbSession:
         return f"rowid < {rows}"
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
-        """Views find their table by its name; indexes are made anew, constraints cannot be."""
-        if told := self.obstacles(name):
-            message = f"this hangs on the table and cannot be carried over: {'; '.join(told)}"
-            raise RefusedError(message, op="replace", path=name, hint="drop them first")
+        """Views find their table by its name; indexes, comments and defaults are made anew, constraints cannot be."""
+        check_carried(self, name)
         indexes = self._indexes(name)
-        comments = self._comments(name)
+        said = [*self._comments(name), *self._defaults(name)]
         for index, _ in indexes:
             self.run(f"DROP INDEX {quoted(index)}")
         put_in_place(self, new, name, aside)
         kept = {column for column, _ in self.columns(name)}
-        for column, comment in comments:
-            what = f"COLUMN {quoted(name)}.{quoted(column)}" if column else f"TABLE {quoted(name)}"
+        for column, sql in said:
             if not column or column in kept:
-                self.run(f"COMMENT ON {what} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+                self.run(sql)
         for index, sql in indexes:
             self._indexed(name, index, sql)
         return mark, ""
@@ -242,11 +239,19 @@ class DuckdbSession:
             message = f"the new columns cannot bear the index {index} that hangs on the table ({error})"
             raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
 
-    def _comments(self, name: str) -> list[tuple[str, str]]:
-        """(column, comment), "" for the table itself."""
+    def _comments(self, name: str) -> Iterator[tuple[str, str]]:
+        """(column, statement) that makes each comment again; the column is "" for that of the table itself."""
         table = f"SELECT '', comment FROM duckdb_tables() WHERE {_HERE} AND table_name = $1 AND comment IS NOT NULL"
         column = table.replace("''", "column_name").replace("duckdb_tables", "duckdb_columns")
-        return [(str(one), str(text)) for one, text in (*self.run(table, name), *self.run(column, name))]
+        for own, text in (*self.run(table, name), *self.run(column, name)):
+            what = f"COLUMN {quoted(name)}.{quoted(own)}" if own else f"TABLE {quoted(name)}"
+            yield own, f"COMMENT ON {what} IS '{text.replace(chr(39), chr(39) * 2)}'"
+
+    def _defaults(self, name: str) -> Iterator[tuple[str, str]]:
+        """(column, statement) that sets each default again."""
+        sql = f"SELECT column_name, column_default FROM duckdb_columns() WHERE {_HERE} AND table_name = $1"
+        for column, default in self.run(f"{sql} AND column_default IS NOT NULL", name):
+            yield column, f"ALTER TABLE {quoted(name)} ALTER COLUMN {quoted(column)} SET DEFAULT {default}"
 
     def _count(self, name: str) -> int:
         [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")

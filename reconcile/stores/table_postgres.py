@@ -22,8 +22,8 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, Seen, quoted
 from reconcile.stores.table_postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.table_postgres_errors import translated
-from reconcile.stores.table_postgres_swap import check_exact, swap
-from reconcile.stores.table_steps import commit, rename
+from reconcile.stores.table_postgres_swap import swap
+from reconcile.stores.table_steps import check_carried, commit, rename
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -270,7 +270,7 @@ class PostgresSession:
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The rows are those of the transactions that loaded before, and of this one."""
         self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
-        check_exact(self, name)
+        check_carried(self, name)
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
         return self._settled(name, f"{mark.split('.')[1]},")
 

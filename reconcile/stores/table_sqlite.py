@@ -30,8 +30,9 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
-from reconcile.stores.table_steps import commit, put_in_place, rename
+from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ SMALL_ROWS: Final = 200
 _RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
 """A rename must not rewrite the views and keys that name the table."""
 
+_DEFINITION: Final = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE"
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
@@ -239,15 +241,15 @@ class SqliteSession:
         return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
 
     def _shapes(self, only: str | None) -> dict[str, str]:
-        """By table: what stands for its columns."""
-        columns: dict[str, list[str]] = {}
-        for name, column, kind in self.run(
-            "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
+        """By table: what stands for its columns, and for what its definition says beside them."""
+        told: dict[str, list[str]] = {}
+        for name, sql, column, kind in self.run(
+            "SELECT t.name, t.sql, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
             "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
             only,
         ):
-            columns.setdefault(name, []).append(f"{column} {kind}")
-        return {name: _sum("\0".join(told)) for name, told in columns.items()}
+            told.setdefault(name, constraints(sql)).append(f"{column} {kind}")
+        return {name: _sum("\0".join(words)) for name, words in told.items()}
 
     def _watched(self, only: str | None) -> dict[str, str]:
         """By table with all our triggers in place: how many edits they saw."""
@@ -318,6 +320,7 @@ class SqliteSession:
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Views and foreign keys name their table, so they take the new one by themselves."""
+        check_carried(self, name)
         hanging = self._hanging(name)
         for kind, own, _ in hanging:
             self.run(f"DROP {kind.upper()} {quoted(own)}")
@@ -342,9 +345,9 @@ class SqliteSession:
         """Nothing."""
         return []
 
-    def obstacles(self, name: str) -> list[str]:  # noqa: ARG002 - indexes and triggers are made again
-        """Nothing."""
-        return []
+    def obstacles(self, name: str) -> list[str]:
+        """What its definition says beside its columns: somebody made it so. Indexes and triggers are made again."""
+        return [word for (sql,) in self.run(_DEFINITION, name) for word in constraints(sql)]
 
     def _hanging(self, name: str) -> list[tuple[str, str, str]]:
         """The indexes and triggers of a table that are not ours: kind, name, and how each was made."""

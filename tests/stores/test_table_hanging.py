@@ -36,6 +36,16 @@ def test_indexes_and_views_outlive_a_load(database):  # noqa: F811
     assert _indexes(database) == ["by_name"]
 
 
+def test_a_default_outlives_a_load(tmp_path, request):
+    with made("duckdb", tmp_path, request) as one:
+        store = one.store()
+        entry = load(store, "people", OLD)
+        one.sql("ALTER TABLE people ALTER COLUMN name SET DEFAULT 'it''s nobody'")
+        load(store, "people", NEW, expect=entry.version)
+        one.sql("INSERT INTO people (id) VALUES (9)")
+        assert one.sql("SELECT name FROM people WHERE id = 9") == [("it's nobody",)]
+
+
 def _indexes(database):  # noqa: F811
     catalogue = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
