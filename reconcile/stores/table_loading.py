@@ -194,6 +194,15 @@ def drop_with_rejects(session: Session, name: str) -> None:
     drop(session, name + REJECTED)
 
 
+def has_rejects(session: Session, name: str) -> bool:
+    """Whether the rejects of a table are there; what somebody made instead of them is not ours to rename or drop."""
+    columns = [column for column, _ in session.columns(name + REJECTED)]
+    if columns and columns != [column.name for column in _REJECT_COLUMNS]:
+        message, hint = "has other columns than rows that were put aside", "rename it: such rows need the name"
+        raise RefusedError(message, op="replace", path=name + REJECTED, hint=hint)
+    return bool(columns)
+
+
 @contextmanager
 def _own_error(data: DataFile) -> Iterator[None]:
     """What was wrong with the file, where the database only says that its stream broke."""

@@ -6,7 +6,7 @@ from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ReconcileError, RefusedError
 from reconcile.stores.data_file import Reading
 from reconcile.testing.samples import content
-from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
+from tests.stores.table_kit import database, load, made, postgres  # noqa: F401 - fixtures
 
 NAMES = [
     'x"; DROP TABLE y; --',
@@ -58,6 +58,21 @@ def test_no_table_has_a_name_of_ours_or_none_at_all(database):  # noqa: F811
         with pytest.raises(RefusedError):
             load(store, name, "a\n1\n")
     assert list(store.list()) == []
+
+
+@pytest.mark.hazard("Q05")
+@pytest.mark.parametrize("free", [0, 5, 9])
+def test_a_name_that_is_too_long_for_its_rejects_has_none(tmp_path, request, free):
+    with made("postgresql", tmp_path, request) as database:  # noqa: F811
+        store = database.store(reading=Reading(on_bad_rows="quarantine", types={"id": "integer"}))
+        name = "n" * (63 - free)
+        load(store, name, "id\n1\n")
+        load(store, name[:-1], "id\n2\n")
+        with pytest.raises(RefusedError, match="too long for a name"):
+            load(store, name, "id\n1\nx\n", expect=store.stat(name).version)
+        assert "too long" in store.inside(name, _body("id\n1\nx\n")).refused
+        assert database.sql(f"SELECT * FROM {name}") == [(1,)]
+        assert list(store.leftovers()) == []
 
 
 @pytest.mark.hazard("Q05")
