@@ -19,7 +19,7 @@ from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_duckdb_errors import forgiving, translated
 from reconcile.stores.table_duckdb_file import DuckdbFile, shared_file
-from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, one_url, quoted
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DuckdbEngine:
     """One DuckDB file. One connection, one transaction at a time; all who have the file in this process take turns."""
 
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self.url = f"duckdb:///{path}"
+        self.url = one_url("duckdb", path)
         self.traits = TRAITS
         self.exclusive = True
         self._path = path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
@@ -134,6 +135,11 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Gives back connections; idempotent."""
+
+
+def one_url(scheme: str, path: str) -> str:
+    """The URL of a database file, one and the same however its path is spelled: links are followed."""
+    return f"{scheme}:///{path if path == ':memory:' else os.path.realpath(path)}"
 
 
 def quoted(name: str) -> str:

@@ -29,7 +29,7 @@ from reconcile.core.errors import (
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, one_url, quoted
 from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
@@ -85,7 +85,7 @@ class SqliteEngine:
     """One SQLite file. One connection, one transaction at a time; threads take turns."""
 
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
-        self.url = f"sqlite:///{path}"
+        self.url = one_url("sqlite", path)
         self.traits = TRAITS
         self.exclusive = True
         self._path = path

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconcile.core.errors import PlanError
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
 
@@ -53,3 +54,20 @@ def test_both_mappings_write_in_one_run(database, pair):  # noqa: F811
     pair.write("z.csv", "id\n6\n", pair.root / "other")
     pair.settled()
     assert (database.sql("SELECT id FROM a"), database.sql("SELECT id FROM z")) == ([(5,)], [(6,)])
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+def test_one_file_by_two_paths_is_one_database(tmp_path, request, engine):
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    with made(engine, tmp_path, request) as database:  # noqa: F811
+        world = world_of(database, tmp_path)
+        target = world.target.replace(str(tmp_path), f"/{tmp_path}/link//.")
+        world.more = {"others": {"source": str(tmp_path / "other"), "target": target}}
+        world.put(**{"a.csv": "id\n1\n"})
+        world.write("A.csv", "id\n2\n", tmp_path / "other")
+        with pytest.raises(PlanError, match=r"which is that of a\.csv of `tables`"):
+            world.plan()
+        (tmp_path / "other" / "A.csv").rename(tmp_path / "other" / "b.csv")
+        world.settled()
+        world.target, world.more = target, {}
+        assert world.told() == []
