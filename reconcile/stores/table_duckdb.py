@@ -19,7 +19,7 @@ from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_duckdb_errors import forgiving, translated
 from reconcile.stores.table_duckdb_file import DuckdbFile, shared_file
-from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, one_url, quoted
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class DuckdbEngine:
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.url = one_url("duckdb", path)
         self.traits = TRAITS
+        self.limits = Limits()
         self.exclusive = True
         self._path = path
         self._given = connection is not None

@@ -119,7 +119,13 @@ class Loader:
             yield data
 
     def columns(self, data: DataFile, before: Row | None) -> tuple[Column, ...]:
-        """Those the table will have; `RefusedError` where the spec lets no file change them."""
+        """Those the table will have; `RefusedError` where the spec, or the database, does not let it."""
+        columns = self._wanted(data, before)
+        if why := self._engine.limits.why_not(columns):
+            raise RefusedError(why, op="load", path=before.key if before else "", hint="change the header of the file")
+        return columns
+
+    def _wanted(self, data: DataFile, before: Row | None) -> tuple[Column, ...]:
         found, old = data.shape.columns, before.found if before is not None else None
         if old is None or self._recipe.on_schema_change == "replace" or same(old.columns, found):
             return found

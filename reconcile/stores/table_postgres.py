@@ -19,7 +19,7 @@ from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, Seen, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, Limits, Seen, quoted
 from reconcile.stores.table_postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.table_postgres_errors import translated
 from reconcile.stores.table_postgres_swap import swap
@@ -50,6 +50,11 @@ TRAITS: Final = Traits(
     reserved_prefixes=(RESERVED,),
 )
 
+LIMITS: Final = Limits(
+    columns=1_600, name_bytes=63, names=frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+)
+"""Longer names would be cut short in silence, and two of them might become one."""
+
 _TYPES: Final = {
     "text": "text",
     "integer": "bigint",
@@ -73,6 +78,7 @@ class PostgresEngine:
         host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
         self.traits = TRAITS
+        self.limits = LIMITS
         self.exclusive = False
         self._parts = parts
         self._password = password

@@ -29,7 +29,7 @@ from reconcile.core.errors import (
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, one_url, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
 from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
@@ -87,6 +87,7 @@ class SqliteEngine:
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
         self.url = one_url("sqlite", path)
         self.traits = TRAITS
+        self.limits = Limits(columns=2_000)
         self.exclusive = True
         self._path = path
         self._given = connection

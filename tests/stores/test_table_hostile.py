@@ -92,6 +92,36 @@ def _body(text):
     return body_of(text.encode())
 
 
+COLUMNS = {
+    "as the database calls its own": ("ctid,rowid,oid\n1,2,3\n", {"postgresql": "keeps the name of the column `ctid`"}),
+    "long": (f"{'c' * 70},b\n1,2\n", {"postgresql": "is 70 bytes long, the database takes 63"}),
+    "long and alike": (f"{'c' * 63}x,{'c' * 63}y\n1,2\n", {"postgresql": "is 64 bytes long"}),
+    "many": (
+        f"{','.join(f'c{at}' for at in range(2_001))}\n{','.join('1' * 2_001)}\n",
+        {"postgresql": "has 2,001 columns, the database takes 1,600", "sqlite": "the database takes 2,000"},
+    ),
+    "one letter in two spellings": ("\u00e9,e\u0301\n1,2\n", {}),
+}
+
+
+@pytest.mark.hazard("Q05")
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_a_database_cannot_have_are_told_by_the_plan(database, case):  # noqa: F811
+    text, refusing = COLUMNS[case]
+    store = database.store()
+    refused = refusing.get(database.engine)
+    if refused is None:
+        assert len(store.inside("t", _body(text)).columns) == text.partition("\n")[0].count(",") + 1
+        load(store, "t", text)
+        assert content(store, "t").decode() == text
+        return
+    for act in (lambda: store.inside("t", _body(text)), lambda: load(store, "t", text)):
+        with pytest.raises(RefusedError, match=refused):
+            act()
+    assert list(store.list()) == []
+    assert list(store.leftovers()) == []
+
+
 @pytest.mark.hazard("Q06")
 def test_a_value_is_only_a_value(database):  # noqa: F811
     store = database.store()
