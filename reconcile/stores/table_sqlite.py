@@ -12,7 +12,7 @@ see one moment: the file is in WAL mode.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 import re
 import sqlite3
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
 from reconcile.core.errors import (
-    BusyError,
     NotFoundError,
     RefusedError,
     UsageError,
@@ -32,6 +31,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
 from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
+from reconcile.stores.table_sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long another program's write is waited for."""
+
+BUSY_AGAIN_S: Final = 1.0
+"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
 
 TRAITS: Final = Traits(
     key="casefold",
@@ -73,9 +76,6 @@ DECIMAL_DIGITS: Final = 15
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
 
-_RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
-"""A rename must not rewrite the views and keys that name the table."""
-
 _DEFINITION: Final = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE"
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
@@ -93,6 +93,7 @@ class SqliteEngine:
         self._given = connection
         self._connection = connection
         self._file: tuple[int, int] | None = None
+        self._waited_in_vain = False
         self._lock = RLock()
 
     @classmethod
@@ -102,6 +103,8 @@ class SqliteEngine:
         if path == ":memory:" and options.client is None:
             hint = "name a file, or hand out a connection: clients={...}"
             raise UsageError("a database in memory is gone when the run ends", op="open", path=url, hint=hint)
+        if options.client is not None:
+            check_threads(options.client, url)
         return cls(path, connection=options.client)
 
     def type_of(self, column: Column) -> str:
@@ -115,8 +118,8 @@ class SqliteEngine:
         """Writers wait for each other from the start."""
         with self._lock, translated(self._path):
             connection = self._connected(write=write)
-            with self._as_ours(connection):
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            with given_as_ours(connection, self._path) if self._given is not None else nullcontext():
+                self._begin(connection, write=write)
                 try:
                     yield SqliteSession(connection)
                     commit(lambda: connection.execute("COMMIT"))
@@ -125,28 +128,16 @@ class SqliteEngine:
                         connection.execute("ROLLBACK")
                     raise
 
-    @contextmanager
-    def _as_ours(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """A connection that was given behaves as one of ours for a transaction, and as its owner set it after that."""
+    def _begin(self, connection: sqlite3.Connection, *, write: bool) -> None:
+        timeout_s = BUSY_AGAIN_S if self._waited_in_vain else BUSY_TIMEOUT_S
         if self._given is None:
-            yield
-            return
-        if connection.in_transaction:
-            hint = "commit it first"
-            raise BusyError(
-                "the connection that was given is in a transaction", op="sqlite", path=self._path, hint=hint
-            )
-        factories = connection.row_factory, connection.text_factory
-        connection.row_factory, connection.text_factory = None, str
-        was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in _RENAMES_ALONE}
+            connection.execute(f"PRAGMA busy_timeout={int(timeout_s * 1_000)}")
         try:
-            for word, value in _RENAMES_ALONE.items():
-                connection.execute(f"PRAGMA {word}={value}")
-            yield
-        finally:
-            for word, value in was.items():
-                connection.execute(f"PRAGMA {word}={value}")
-            connection.row_factory, connection.text_factory = factories
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        except sqlite3.OperationalError:
+            self._waited_in_vain = True
+            raise
+        self._waited_in_vain = self._waited_in_vain and not write
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The file, and the directories above it."""
@@ -189,7 +180,7 @@ class SqliteEngine:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        for word, value in {**_RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
+        for word, value in {**RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
             connection.execute(f"PRAGMA {word}={value}")
         return connection
 

@@ -1,6 +1,7 @@
 """What hangs on a table is carried over to the next one, or the change is refused and says why."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 import time
 
 import pytest
@@ -348,6 +349,29 @@ def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch)
 
 
 @pytest.mark.hazard("Q15")
+def test_a_locked_sqlite_file_is_waited_for_once(tmp_path, request, monkeypatch):
+    from reconcile.stores import table_sqlite
+
+    with made("sqlite", tmp_path, request) as one:
+        store = one.store()
+        entry = load(store, "people", OLD)
+        monkeypatch.setattr(table_sqlite, "BUSY_TIMEOUT_S", 0.4)
+        monkeypatch.setattr(table_sqlite, "BUSY_AGAIN_S", 0.0)
+        waited = []
+        with closing(one.client()) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(BusyError, match="locked"):
+                    load(store, "people", NEW, expect=entry.version)
+                waited.append(time.monotonic() - began)
+                assert store.stat("people") == entry
+            other.rollback()
+        assert waited[1] < 0.3 < waited[0]
+        load(store, "people", NEW, expect=entry.version)
+        assert not store._engine._waited_in_vain
+
+
 def test_of_two_loaders_one_wins(database):  # noqa: F811
     one = database.store()
     entry = load(one, "people", OLD)
