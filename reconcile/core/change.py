@@ -49,6 +49,7 @@ class Reason(StrEnum):
     UNMANAGED = "unmanaged"
     IGNORED = "ignored"
     BOTH_GONE = "both-gone"
+    HANDED_OVER = "handed-over"
     ACCEPTED = "accepted"
     DESTROYED = "destroyed"
     RESENT = "resent"

@@ -20,6 +20,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.UNMANAGED: "not ours, and unmanaged paths are deleted",
     Reason.IGNORED: "ignored now: forgotten, the target keeps it",
     Reason.BOTH_GONE: "gone from both sides, only forgotten",
+    Reason.HANDED_OVER: "its file is one of another mapping now, which takes this over",
     Reason.ACCEPTED: "changed in the target{since}, accepted as it is",
     Reason.DESTROYED: "ours, and all that is ours goes",
     Reason.RESENT: "unchanged, sent again as asked",

@@ -10,8 +10,8 @@ from reconcile.core.change import Change
 from reconcile.core.counts import size_text
 from reconcile.core.entry import Entry, Problem
 from reconcile.core.errors import PlanError, StoreError
-from reconcile.core.path import match_key, parents, why_not_key
-from reconcile.flow.wired import House, Wired
+from reconcile.core.path import parents, why_not_key
+from reconcile.flow.wired import Wired
 from reconcile.ports import Naming, Store
 
 HEAD_BYTES: Final = 64
@@ -88,39 +88,6 @@ def _refuse_one_name(wired: Wired, target: Naming, members: Iterable[Entry], nam
             message = f"{named[name]} and {path} would be one file in the target: {name}"
             raise PlanError(message, op="plan", path=wired.name, hint="rename or exclude one of them")
         named[name] = path
-
-
-class Claims:
-    """Which mapping fills which table: those of one database must not meet, as they can where names come from files.
-
-    A mapping that is not planned now keeps what the state says it has filled.
-    """
-
-    def __init__(self, house: House) -> None:
-        self._holders: dict[tuple[str, str], tuple[str, str]] = {}
-        planned = {wired.name for wired in house.mappings}
-        shared = {wired.target.url: wired.target.traits.key for wired in house.mappings if wired.target.traits.rows}
-        for scope, _, count in house.state.scopes() if shared else ():
-            if count and scope.target in shared and scope.mapping in house.names - planned:
-                for record in house.state.records(scope.id):
-                    name = match_key(record.key, shared[scope.target])
-                    self._holders[scope.target, name] = (scope.mapping, record.path or record.key)
-
-    def checked(self, wired: Wired, stream: Iterator[Entry | Problem]) -> Iterator[Entry | Problem]:
-        """The same stream; a table that another mapping fills is a plan error."""
-        return self._claimed(wired, stream) if wired.target.traits.rows else stream
-
-    def _claimed(self, wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
-        for item in stream:
-            if isinstance(item, Entry) and not item.kind:
-                mine = (wired.name, item.path or item.key)
-                name = match_key(item.key, wired.target.traits.key)
-                mapping, path = self._holders.setdefault((wired.target.url, name), mine)
-                if mapping != wired.name:
-                    message = f"{mine[1]} would be the table `{item.key}`, which is that of {path} of `{mapping}`"
-                    hint = "rename or exclude one of them, or set table.name or table.schema"
-                    raise PlanError(message, op="plan", path=wired.name, hint=hint)
-            yield item
 
 
 def why_not_portable(key: str) -> str | None:

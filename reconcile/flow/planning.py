@@ -23,10 +23,10 @@ from reconcile.core.march import OutOfOrderError, Row, Tally
 from reconcile.core.plan import Header, MappingPlan, Plan
 from reconcile.core.policy import Policy
 from reconcile.core.record import Record, Scope
+from reconcile.flow.claims import Claims
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
 from reconcile.flow.folding import meet
-from reconcile.flow.names import Claims
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
@@ -261,7 +261,7 @@ class _PlanOne:
     def _take(self, judged: Judged, draft: Draft) -> None:
         """A refresh tells only what changed in the target."""
         if self._options.kind != "refresh" or judged.problem is not None or tells_drift(judged.decision):
-            draft.take(judged)
+            draft.take(self._claims.released(self._wired, judged))
 
     def _target(self, *, unsorted: bool) -> Iterator[Entry | Problem]:
         """What is there: nothing where apply has to make the container first, which is not asked again."""

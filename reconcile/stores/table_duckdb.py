@@ -8,19 +8,19 @@ so a sum made by another release says nothing, and only rows and columns are com
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-import os
+from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
-from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError, RefusedError, StoreError
+from reconcile.core.errors import RefusedError
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Seen, quoted
-from reconcile.stores.table_steps import commit, put_in_place, rename
+from reconcile.stores.table_duckdb_errors import forgiving, translated
+from reconcile.stores.table_duckdb_file import DuckdbFile, shared_file
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,26 +52,20 @@ _TYPES: Final = {
     "blob": "BLOB",
     "json": "JSON",
 }
-_SQLITE: Final = b"SQLite format 3\0"
-_NO_DOWNLOADS: Final[dict[str, Any]] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-"""What a file or a query seems to ask for is not fetched from the internet."""
-
 _HERE: Final = "database_name = current_database() AND schema_name = 'main'"
 
 
 class DuckdbEngine:
-    """One DuckDB file. One connection, one transaction at a time; threads take turns."""
+    """One DuckDB file. One connection, one transaction at a time; all who have the file in this process take turns."""
 
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self.url = f"duckdb:///{path}"
+        self.url = one_url("duckdb", path)
         self.traits = TRAITS
+        self.limits = Limits()
         self.exclusive = True
         self._path = path
-        self._given = connection
-        self._connection = connection
-        self._file: tuple[int, int] | None = None
-        self._writes = connection is not None
-        self._lock = RLock()
+        self._given = connection is not None
+        self._file = DuckdbFile(path, connection=connection) if connection is not None else shared_file(path)
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -85,58 +79,32 @@ class DuckdbEngine:
     @contextmanager
     def session(self, *, write: bool) -> Iterator[DuckdbSession]:
         """Opened for writing only once somebody writes: until then other processes may read as well."""
-        with self._lock, _translated(self._path):
-            connection = self._connected(write=write)
+        with self._file.lock, translated(self._path):
+            connection = self._file.connected(self, write=write)
             connection.execute("BEGIN")
             try:
                 yield DuckdbSession(connection)
                 commit(lambda: connection.execute("COMMIT"))
             except BaseException:
-                with _forgiving():
+                with forgiving():
                     connection.execute("ROLLBACK")
                 raise
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The file, and the directories above it."""
         path = Path(self._path)
-        if self._given is not None or path.exists():
+        if self._given or path.exists():
             return []
         if not dry:
-            with self._lock, _translated(self._path):
+            with self._file.lock, translated(self._path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._open(write=True)
+                self._file.make(self)
         return [f"DuckDB file {self._path}"]
 
     def close(self) -> None:
         """A connection that was given stays open: it is not ours."""
-        with self._lock:
-            if self._connection is not None and self._given is None:
-                self._connection.close()
-                self._connection = None
-
-    def _connected(self, *, write: bool) -> duckdb.DuckDBPyConnection:
-        """A connection to the file that has the name now: one that was deleted behind our back is gone."""
-        if self._given is not None:
-            return self._given
-        try:
-            seen = Path(self._path).stat()
-        except FileNotFoundError as error:
-            raise NotFoundError("there is no such database", op="open", path=self._path) from error
-        stale = self._file != (seen.st_dev, seen.st_ino)
-        if self._connection is None or stale or (write and not self._writes):
-            return self._open(write=write)
-        return self._connection
-
-    def _open(self, *, write: bool) -> duckdb.DuckDBPyConnection:
-        import duckdb  # noqa: PLC0415 - heavy
-
-        self.close()
-        _check_not_sqlite(self._path)
-        self._connection = duckdb.connect(self._path, read_only=not write, config=_NO_DOWNLOADS)
-        self._writes = write
-        seen = Path(self._path).stat()
-        self._file = seen.st_dev, seen.st_ino
-        return self._connection
+        if not self._given:
+            self._file.leave(self)
 
 
 class DuckdbSession:
@@ -190,7 +158,7 @@ class DuckdbSession:
         try:
             self._connection.execute(f"INSERT INTO {quoted(name)} SELECT * FROM {RESERVED}batches")
         finally:
-            with _forgiving():  # after an error nothing more can be done in this transaction
+            with forgiving():
                 self._connection.unregister(f"{RESERVED}batches")
 
     def checksum(self, name: str) -> str:
@@ -215,20 +183,17 @@ class DuckdbSession:
         return f"rowid < {rows}"
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
-        """Views find their table by its name; indexes are made anew, constraints cannot be."""
-        if told := self.obstacles(name):
-            message = f"this hangs on the table and cannot be carried over: {'; '.join(told)}"
-            raise RefusedError(message, op="replace", path=name, hint="drop them first")
+        """Views find their table by its name; indexes, comments and defaults are made anew, constraints cannot be."""
+        check_carried(self, name)
         indexes = self._indexes(name)
-        comments = self._comments(name)
+        said = [*self._comments(name), *self._defaults(name)]
         for index, _ in indexes:
             self.run(f"DROP INDEX {quoted(index)}")
         put_in_place(self, new, name, aside)
         kept = {column for column, _ in self.columns(name)}
-        for column, comment in comments:
-            what = f"COLUMN {quoted(name)}.{quoted(column)}" if column else f"TABLE {quoted(name)}"
+        for column, sql in said:
             if not column or column in kept:
-                self.run(f"COMMENT ON {what} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+                self.run(sql)
         for index, sql in indexes:
             self._indexed(name, index, sql)
         return mark, ""
@@ -275,63 +240,20 @@ class DuckdbSession:
             message = f"the new columns cannot bear the index {index} that hangs on the table ({error})"
             raise RefusedError(message, op="replace", path=name, hint="drop it, or keep the columns") from error
 
-    def _comments(self, name: str) -> list[tuple[str, str]]:
-        """(column, comment), "" for the table itself."""
+    def _comments(self, name: str) -> Iterator[tuple[str, str]]:
+        """(column, statement) that makes each comment again; the column is "" for that of the table itself."""
         table = f"SELECT '', comment FROM duckdb_tables() WHERE {_HERE} AND table_name = $1 AND comment IS NOT NULL"
         column = table.replace("''", "column_name").replace("duckdb_tables", "duckdb_columns")
-        return [(str(one), str(text)) for one, text in (*self.run(table, name), *self.run(column, name))]
+        for own, text in (*self.run(table, name), *self.run(column, name)):
+            what = f"COLUMN {quoted(name)}.{quoted(own)}" if own else f"TABLE {quoted(name)}"
+            yield own, f"COMMENT ON {what} IS '{text.replace(chr(39), chr(39) * 2)}'"
+
+    def _defaults(self, name: str) -> Iterator[tuple[str, str]]:
+        """(column, statement) that sets each default again."""
+        sql = f"SELECT column_name, column_default FROM duckdb_columns() WHERE {_HERE} AND table_name = $1"
+        for column, default in self.run(f"{sql} AND column_default IS NOT NULL", name):
+            yield column, f"ALTER TABLE {quoted(name)} ALTER COLUMN {quoted(column)} SET DEFAULT {default}"
 
     def _count(self, name: str) -> int:
         [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
         return int(rows)
-
-
-def _check_not_sqlite(path: str) -> None:
-    """DuckDB would open such a file by an extension, and find nothing in it that it could write."""
-    with suppress(FileNotFoundError), Path(path).open("rb") as file:
-        if file.read(len(_SQLITE)) == _SQLITE:
-            raise RefusedError("is a SQLite file", op="duckdb", path=path, hint=f"write sqlite:///{path}")
-
-
-@contextmanager
-def _forgiving() -> Iterator[None]:
-    import duckdb  # noqa: PLC0415 - heavy
-
-    with suppress(duckdb.Error):
-        yield
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """DuckDB's errors, and the system's, as ours."""
-    import duckdb  # noqa: PLC0415 - heavy
-
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise _io_error(path, str(error)) from error
-    except (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException) as error:
-        raise DamagedError(_first_line(error), op="duckdb", path=path) from error
-    except duckdb.Error as error:
-        raise RefusedError(_first_line(error), op="duckdb", path=path) from error
-    except OSError as error:
-        kind = DeniedError if isinstance(error, PermissionError) else StoreError
-        raise kind(os.strerror(error.errno or 0).lower(), op="duckdb", path=path) from error
-
-
-def _io_error(path: str, told: str) -> StoreError:
-    """DuckDB has one error for all that goes wrong with files, so its words must be read."""
-    if "lock" in told:
-        hint = "close what has it open, and run it again"
-        return BusyError("is open in another process", op="duckdb", path=path, hint=hint)
-    if "No space left" in told:
-        return StoreError("the disk is full", op="duckdb", path=path)
-    if "Permission denied" in told or "read-only" in told.lower():
-        return DeniedError("may not be opened", op="duckdb", path=path)
-    if "not a valid DuckDB" in told:
-        return DamagedError("is no DuckDB file", op="duckdb", path=path)
-    return StoreError(told.partition("\n")[0], op="duckdb", path=path)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

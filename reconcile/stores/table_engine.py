@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
@@ -40,6 +41,25 @@ class Seen(Struct, frozen=True):
 
     rows: int
     mark: str
+
+
+class Limits(Struct, frozen=True):
+    """What the columns of a table may be: how many (0: any number), how long a name (bytes, UTF-8), which names not."""
+
+    columns: int = 0
+    name_bytes: int = 0
+    names: frozenset[str] = frozenset()
+
+    def why_not(self, columns: Sequence[Column]) -> str:
+        """Why no table can have these, in words; "" where it can."""
+        if self.columns and len(columns) > self.columns:
+            return f"has {len(columns):,} columns, the database takes {self.columns:,}"
+        for name in (column.name for column in columns):
+            if self.name_bytes and (length := len(name.encode())) > self.name_bytes:
+                return f"the name of the column `{name}` is {length} bytes long, the database takes {self.name_bytes}"
+            if name in self.names:
+                return f"the database keeps the name of the column `{name}` for itself"
+        return ""
 
 
 class Session(Protocol):
@@ -120,6 +140,10 @@ class Engine(Protocol):
     def exclusive(self) -> bool:
         """Whether a transaction that writes keeps all other writers out from its beginning."""
 
+    @property
+    def limits(self) -> Limits:
+        """What the columns of a table may be."""
+
     def type_of(self, column: Column) -> str:
         """The type a column is given here, as `Session.columns` would name it."""
 
@@ -134,6 +158,11 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Gives back connections; idempotent."""
+
+
+def one_url(scheme: str, path: str) -> str:
+    """The URL of a database file, one and the same however its path is spelled: links are followed."""
+    return f"{scheme}:///{path if path == ':memory:' else os.path.realpath(path)}"
 
 
 def quoted(name: str) -> str:

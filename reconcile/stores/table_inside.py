@@ -50,16 +50,16 @@ def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> 
 
         def looked(*, pin: bool) -> Inside:
             with loader.opened(content, body, row, pin=pin) as data:
-                return _looked(room, loader, (there, row), body, data)
+                return _looked(room, loader, (key, there, row), body, data)
 
         return loader.trying(looked, row)
 
 
 def _looked(
-    room: Room | None, loader: Loader, known: tuple[Row | None, Row | None], body: Body, data: DataFile
+    room: Room | None, loader: Loader, known: tuple[str, Row | None, Row | None], body: Body, data: DataFile
 ) -> Inside:
-    """What the open file would do to the table that is there (in `known`, with what we loaded, if it is ours)."""
-    there, row = known
+    """What the open file would do to a table. `known`: its key, what is there, and that again if we loaded it."""
+    key, there, row = known
     old = room.session.columns(there.name) if room is not None and there is not None else ()
     differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
     rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
@@ -69,7 +69,9 @@ def _looked(
     if body.size_bytes > COUNTED_BYTES:
         return inside
     before = _before(room, row, data) if not differing else None
-    return _with_rows(inside, before, data, loader.key)
+    inside = _with_rows(inside, before, data, loader.key)
+    clash = room.why_rejects_clash(key, row, rejected=bool(inside.rejected)) if room is not None else ""
+    return replace(inside, refused=clash)
 
 
 def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:

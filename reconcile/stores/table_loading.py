@@ -119,7 +119,13 @@ class Loader:
             yield data
 
     def columns(self, data: DataFile, before: Row | None) -> tuple[Column, ...]:
-        """Those the table will have; `RefusedError` where the spec lets no file change them."""
+        """Those the table will have; `RefusedError` where the spec, or the database, does not let it."""
+        columns = self._wanted(data, before)
+        if why := self._engine.limits.why_not(columns):
+            raise RefusedError(why, op="load", path=before.key if before else "", hint="change the header of the file")
+        return columns
+
+    def _wanted(self, data: DataFile, before: Row | None) -> tuple[Column, ...]:
         found, old = data.shape.columns, before.found if before is not None else None
         if old is None or self._recipe.on_schema_change == "replace" or same(old.columns, found):
             return found
@@ -192,6 +198,15 @@ def drop_with_rejects(session: Session, name: str) -> None:
     """A table that is being filled, and that of its rejects: both names are ours alone, whatever they hold."""
     drop(session, name)
     drop(session, name + REJECTED)
+
+
+def has_rejects(session: Session, name: str) -> bool:
+    """Whether the rejects of a table are there; what somebody made instead of them is not ours to rename or drop."""
+    columns = [column for column, _ in session.columns(name + REJECTED)]
+    if columns and columns != [column.name for column in _REJECT_COLUMNS]:
+        message, hint = "has other columns than rows that were put aside", "rename it: such rows need the name"
+        raise RefusedError(message, op="replace", path=name + REJECTED, hint=hint)
+    return bool(columns)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, Seen, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, Limits, Seen, quoted
 from reconcile.stores.table_postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.table_postgres_errors import translated
-from reconcile.stores.table_postgres_swap import check_exact, swap
-from reconcile.stores.table_steps import commit, rename
+from reconcile.stores.table_postgres_swap import swap
+from reconcile.stores.table_steps import check_carried, commit, rename
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -50,6 +50,11 @@ TRAITS: Final = Traits(
     reserved_prefixes=(RESERVED,),
 )
 
+LIMITS: Final = Limits(
+    columns=1_600, name_bytes=63, names=frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+)
+"""Longer names would be cut short in silence, and two of them might become one."""
+
 _TYPES: Final = {
     "text": "text",
     "integer": "bigint",
@@ -73,6 +78,7 @@ class PostgresEngine:
         host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
         self.traits = TRAITS
+        self.limits = LIMITS
         self.exclusive = False
         self._parts = parts
         self._password = password
@@ -270,7 +276,7 @@ class PostgresSession:
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The rows are those of the transactions that loaded before, and of this one."""
         self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
-        check_exact(self, name)
+        check_carried(self, name)
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
         return self._settled(name, f"{mark.split('.')[1]},")
 

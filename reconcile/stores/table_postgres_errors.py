@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import re
 from typing import Final
 
 from reconcile.core.errors import BusyError, ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
@@ -24,7 +25,8 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "08": (BusyError, "the connection broke"),
 }
 _UNREACHED: Final[tuple[tuple[str, type[StoreError], str], ...]] = (
-    ("does not exist", NotFoundError, "there is no such database"),
+    (r'database ".*" does not exist', NotFoundError, "there is no such database"),
+    (r'role ".*" does not exist', DeniedError, "the server does not let this user in"),
     ("authentication failed", DeniedError, "the server does not let this user in"),
     ("no pg_hba.conf entry", DeniedError, "the server does not let this user in"),
     ("no password supplied", DeniedError, "the server asks for a password"),
@@ -48,20 +50,22 @@ def translated(url: str) -> Iterator[None]:
     except adbc_driver_manager.Error as error:
         state = getattr(error, "sqlstate", None) or ""
         told = _told(str(error))
-        kind, words = _meaning(state, told)
+        reached = not isinstance(error, adbc_driver_manager.OperationalError)
+        kind, words = _meaning(state, told, reached=reached)
         message = words if words == told or not told else f"{words} ({told})"
         raise kind(message, op="postgresql", path=url, hint=_HINTS.get(kind, "")) from error
 
 
-def _meaning(state: str, told: str) -> tuple[type[StoreError], str]:
+def _meaning(state: str, told: str, *, reached: bool) -> tuple[type[StoreError], str]:
     for code in (state, state[:2]):
         if code and code in _BY_STATE:
             return _BY_STATE[code]
     if not state:
         for sign, kind, words in _UNREACHED:
-            if sign in told:
+            if re.search(sign, told):
                 return kind, words
-        return UnreachableError, "the server cannot be reached"
+        if not reached:
+            return UnreachableError, "the server cannot be reached"
     return RefusedError, told
 
 

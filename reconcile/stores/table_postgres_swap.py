@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 from reconcile.core.errors import DamagedError, RefusedError
 from reconcile.stores.table_engine import RESERVED, Session, quoted
-from reconcile.stores.table_postgres_catalogue import OID, dependents, obstacles, uncarried
-from reconcile.stores.table_steps import drop, rename
+from reconcile.stores.table_postgres_catalogue import OID, dependents, uncarried
+from reconcile.stores.table_steps import check_carried, drop, rename
 
 
 def swap(session: Session, new: str, name: str, aside: str) -> bool:
     """Whether rows were exchanged inside the old table, instead of tables under the name."""
     session.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
-    check_exact(session, name)
+    check_carried(session, name)
     if hanging := dependents(session, name) + uncarried(session, name, new):
         _exchange(session, new, name, aside, hanging)
         return True
@@ -51,13 +51,6 @@ def _exchange(session: Session, new: str, name: str, aside: str, hanging: list[s
     if rows != meant:
         raise DamagedError(f"holds {rows:,} rows, not the {meant:,} that were loaded", op="replace", path=name)
     drop(session, new)
-
-
-def check_exact(session: Session, name: str) -> None:
-    """Rows go in and out as they are, or not at all."""
-    if told := obstacles(session, name):
-        message = f"this hangs on the table and cannot be carried over: {', '.join(told)}"
-        raise RefusedError(message, op="replace", path=name, hint="drop it first, and make it anew afterwards")
 
 
 def _what_hangs(session: Session, name: str, new: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from reconcile.core.path import has_control, is_under, is_utf8, same_name
 from reconcile.core.traits import Traits
 from reconcile.stores.table_engine import REJECTED, RESERVED, Seen, Session, quoted
 from reconcile.stores.table_ledger import LOADING, Ledger, Row
-from reconcile.stores.table_loading import drop_with_rejects
+from reconcile.stores.table_loading import drop_with_rejects, has_rejects
 from reconcile.stores.table_steps import drop, rename
 
 
@@ -139,6 +139,19 @@ class Room:
         if most_bytes and length > most_bytes:
             raise RefusedError(f"the name is {length} bytes long, the database takes {most_bytes}", op=op, path=key)
 
+    def why_rejects_clash(self, key: str, row: Row | None, *, rejected: bool) -> str:
+        """Why a table cannot stand under `key`, or `rejected` rows of it beside it, because of the names; else ""."""
+        for other in self.ledger.rows():
+            if other.rejected and self.is_same(other.name + REJECTED, key):
+                return f"the rows that were put aside of `{other.name}` have this name"
+        most_bytes = self._traits.max_key_bytes
+        if rejected and most_bytes and len((key + REJECTED).encode()) > most_bytes:
+            return f"rows are to be put aside, and `{key + REJECTED}` is too long for a name"
+        taken = next(iter(self.session.names(key + REJECTED)), "")
+        if rejected and taken and not (row is not None and row.rejected):
+            return f"rows are to be put aside, and `{taken}` is not a table of such rows"
+        return ""
+
     def is_same(self, key: str, other: str) -> bool:
         """Whether two keys are spellings of one name."""
         return same_name(key, other, self._traits.key)
@@ -180,6 +193,10 @@ class Room:
         """The table of `row` gets to stand under `key`; its old key is free. What stood there goes, or is kept."""
         name = row.name if row.name == key else _free_name() if has_control(key) else key
         mark = row.mark
+        if row.rejected and name == key != row.name:
+            clash = self.why_rejects_clash(key, self.row(key), rejected=True)
+            if clash:
+                raise RefusedError(clash, op="write", path=key)
         if name != row.name:
             self.ledger.make()
             old_name = None if self.is_same(key, row.key) else self._standing(key)[0]
@@ -194,21 +211,26 @@ class Room:
         seen = self.session.look({name: _noted(put)})[name]
         return self._entry(key, put, seen)
 
+    def _has_rejects(self, row: Row) -> bool:
+        """They may be gone: who has dealt with them drops them."""
+        return bool(row.rejected) and has_rejects(self.session, row.name)
+
     def _rename(self, row: Row, name: str, *, leaves: bool) -> None:
         if leaves:
             self._check_nothing_hangs("delete", row.name)
             if row.found is not None:  # its name is free for the next table of this key
                 self.session.run(f"DROP INDEX IF EXISTS {quoted(_index_name(row.key, row.found.columns[0].name))}")
         self.session.rename(row.name, name)
-        if row.rejected:
+        if self._has_rejects(row):
             rename(self.session, row.name + REJECTED, name + REJECTED)
 
     def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> str:
         """What stood there is aside while another key stands for it."""
         self.check_content("write", old)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
+        edited = {each.key for each in kept if not each.upto and not self._seems_untouched(each)}
         aside = _free_name() if kept else ""
-        if old is not None and old.rejected:
+        if old is not None and self._has_rejects(old):
             if aside:
                 rename(self.session, old_name + REJECTED, aside + REJECTED)
             else:
@@ -219,8 +241,10 @@ class Room:
         for each in kept:
             if marks[1] and each.upto:  # who wrote a row is not known any more
                 self.ledger.drop(each.key)
-            else:
+            else:  # rows that were copied look untouched: that they are not is written down
                 self.ledger.put(replace(each, name=aside, mark=marks[1] or each.mark))
+                if marks[1] and each.key in edited:
+                    self.ledger.edited(aside)
         return marks[0]
 
     def index(self, name: str, column: str) -> None:
@@ -277,7 +301,7 @@ class Room:
         if not others:
             self._check_nothing_hangs("delete", row.name)
             drop(self.session, row.name)
-            if row.rejected:
+            if self._has_rejects(row):
                 drop(self.session, row.name + REJECTED)
         elif not has_control(key):
             self._rename(row, aside := _free_name(), leaves=True)

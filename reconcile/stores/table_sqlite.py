@@ -12,7 +12,7 @@ see one moment: the file is in WAL mode.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 import re
 import sqlite3
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
 from reconcile.core.errors import (
-    BusyError,
     NotFoundError,
     RefusedError,
     UsageError,
@@ -29,9 +28,11 @@ from reconcile.core.errors import (
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Seen, quoted
+from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
-from reconcile.stores.table_steps import commit, put_in_place, rename
+from reconcile.stores.table_sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
+from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.table_values import python_columns
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long another program's write is waited for."""
+
+BUSY_AGAIN_S: Final = 1.0
+"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
 
 TRAITS: Final = Traits(
     key="casefold",
@@ -72,9 +76,7 @@ DECIMAL_DIGITS: Final = 15
 SMALL_ROWS: Final = 200
 """A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
 
-_RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
-"""A rename must not rewrite the views and keys that name the table."""
-
+_DEFINITION: Final = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE"
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
@@ -83,13 +85,15 @@ class SqliteEngine:
     """One SQLite file. One connection, one transaction at a time; threads take turns."""
 
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
-        self.url = f"sqlite:///{path}"
+        self.url = one_url("sqlite", path)
         self.traits = TRAITS
+        self.limits = Limits(columns=2_000)
         self.exclusive = True
         self._path = path
         self._given = connection
         self._connection = connection
         self._file: tuple[int, int] | None = None
+        self._waited_in_vain = False
         self._lock = RLock()
 
     @classmethod
@@ -99,6 +103,8 @@ class SqliteEngine:
         if path == ":memory:" and options.client is None:
             hint = "name a file, or hand out a connection: clients={...}"
             raise UsageError("a database in memory is gone when the run ends", op="open", path=url, hint=hint)
+        if options.client is not None:
+            check_threads(options.client, url)
         return cls(path, connection=options.client)
 
     def type_of(self, column: Column) -> str:
@@ -112,8 +118,8 @@ class SqliteEngine:
         """Writers wait for each other from the start."""
         with self._lock, translated(self._path):
             connection = self._connected(write=write)
-            with self._as_ours(connection):
-                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            with given_as_ours(connection, self._path) if self._given is not None else nullcontext():
+                self._begin(connection, write=write)
                 try:
                     yield SqliteSession(connection)
                     commit(lambda: connection.execute("COMMIT"))
@@ -122,28 +128,16 @@ class SqliteEngine:
                         connection.execute("ROLLBACK")
                     raise
 
-    @contextmanager
-    def _as_ours(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """A connection that was given behaves as one of ours for a transaction, and as its owner set it after that."""
+    def _begin(self, connection: sqlite3.Connection, *, write: bool) -> None:
+        timeout_s = BUSY_AGAIN_S if self._waited_in_vain else BUSY_TIMEOUT_S
         if self._given is None:
-            yield
-            return
-        if connection.in_transaction:
-            hint = "commit it first"
-            raise BusyError(
-                "the connection that was given is in a transaction", op="sqlite", path=self._path, hint=hint
-            )
-        factories = connection.row_factory, connection.text_factory
-        connection.row_factory, connection.text_factory = None, str
-        was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in _RENAMES_ALONE}
+            connection.execute(f"PRAGMA busy_timeout={int(timeout_s * 1_000)}")
         try:
-            for word, value in _RENAMES_ALONE.items():
-                connection.execute(f"PRAGMA {word}={value}")
-            yield
-        finally:
-            for word, value in was.items():
-                connection.execute(f"PRAGMA {word}={value}")
-            connection.row_factory, connection.text_factory = factories
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        except sqlite3.OperationalError:
+            self._waited_in_vain = True
+            raise
+        self._waited_in_vain = self._waited_in_vain and not write
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The file, and the directories above it."""
@@ -186,7 +180,7 @@ class SqliteEngine:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        for word, value in {**_RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
+        for word, value in {**RENAMES_ALONE, "synchronous": "FULL", "cache_size": "-32768"}.items():
             connection.execute(f"PRAGMA {word}={value}")
         return connection
 
@@ -239,15 +233,15 @@ class SqliteSession:
         return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
 
     def _shapes(self, only: str | None) -> dict[str, str]:
-        """By table: what stands for its columns."""
-        columns: dict[str, list[str]] = {}
-        for name, column, kind in self.run(
-            "SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
+        """By table: what stands for its columns, and for what its definition says beside them."""
+        told: dict[str, list[str]] = {}
+        for name, sql, column, kind in self.run(
+            "SELECT t.name, t.sql, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
             "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
             only,
         ):
-            columns.setdefault(name, []).append(f"{column} {kind}")
-        return {name: _sum("\0".join(told)) for name, told in columns.items()}
+            told.setdefault(name, constraints(sql)).append(f"{column} {kind}")
+        return {name: _sum("\0".join(words)) for name, words in told.items()}
 
     def _watched(self, only: str | None) -> dict[str, str]:
         """By table with all our triggers in place: how many edits they saw."""
@@ -318,6 +312,7 @@ class SqliteSession:
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Views and foreign keys name their table, so they take the new one by themselves."""
+        check_carried(self, name)
         hanging = self._hanging(name)
         for kind, own, _ in hanging:
             self.run(f"DROP {kind.upper()} {quoted(own)}")
@@ -342,9 +337,9 @@ class SqliteSession:
         """Nothing."""
         return []
 
-    def obstacles(self, name: str) -> list[str]:  # noqa: ARG002 - indexes and triggers are made again
-        """Nothing."""
-        return []
+    def obstacles(self, name: str) -> list[str]:
+        """What its definition says beside its columns: somebody made it so. Indexes and triggers are made again."""
+        return [word for (sql,) in self.run(_DEFINITION, name) for word in constraints(sql)]
 
     def _hanging(self, name: str) -> list[tuple[str, str, str]]:
         """The indexes and triggers of a table that are not ours: kind, name, and how each was made."""

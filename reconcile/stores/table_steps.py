@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from reconcile.core.errors import RefusedError
 from reconcile.ports import io_step
 from reconcile.stores.table_engine import RESERVED, Session, quoted
 
@@ -37,6 +38,13 @@ def rename(session: Session, name: str, new: str) -> None:
 def drop(session: Session, name: str) -> None:
     """With its indexes; absent is done."""
     session.run(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
+def check_carried(session: Session, name: str) -> None:
+    """Rows go in and out as they are, with all that hangs on their table, or not at all."""
+    if told := session.obstacles(name):
+        message = f"this hangs on the table and cannot be carried over: {', '.join(told)}"
+        raise RefusedError(message, op="replace", path=name, hint="drop it first, and make it anew afterwards")
 
 
 def put_in_place(session: Session, new: str, name: str, aside: str) -> None:

@@ -284,6 +284,33 @@ def test_bad_rows_are_put_aside_and_counted(database, tmp_path):  # noqa: F811
         assert list(house.mappings[0].target.list()) == []
 
 
+@pytest.mark.hazard("Q01")
+def test_rows_that_are_put_aside_take_nobodys_name(database, tmp_path):  # noqa: F811
+    world = world_of(database, tmp_path, table={"types": {"id": "integer"}, "on_bad_rows": "quarantine"})
+    database.sql("CREATE TABLE people__rejected (mine INTEGER)")
+    world.put(**{"people.csv": PEOPLE + "x,cy,1\n"})
+    [(_, problem)] = world.plan().problems
+    assert problem.reason == "rows are to be put aside, and `people__rejected` is not a table of such rows"
+    world.put(**{"people.csv": PEOPLE})
+    world.settled()
+    database.sql("DROP TABLE people__rejected")
+    world.put(**{"people.csv": PEOPLE + "x,cy,1\n"})
+    world.settled()
+    world.write("people__rejected.csv", "a\n1\n")
+    [(_, problem)] = world.plan().problems
+    assert problem.reason == "the rows that were put aside of `people` have this name"
+    world.remove("people__rejected.csv")
+    database.sql("DROP TABLE people__rejected")
+    database.sql("CREATE TABLE people__rejected (mine INTEGER)")
+    world.put(**{"people.csv": PEOPLE})
+    assert world.apply().exit_code == 7
+    world.remove("people.csv")
+    assert world.apply().exit_code == 7
+    assert database.sql("SELECT * FROM people__rejected") == []
+    database.sql("DROP TABLE people__rejected")
+    world.settled()
+
+
 def test_a_database_that_was_deleted_is_built_anew(lite, tmp_path):
     world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE})

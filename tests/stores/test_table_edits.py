@@ -1,9 +1,13 @@
 """Edits by hand are seen, and never lost."""
 
+import sqlite3
+
+import duckdb
+import psycopg
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import ChangedError
+from reconcile.core.errors import ChangedError, ReconcileError, RefusedError
 from reconcile.ports import Hashes
 from reconcile.testing.samples import body_of
 from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
@@ -98,3 +102,27 @@ def test_a_table_that_was_made_anew_by_hand_is_a_strangers(database):  # noqa: F
     with pytest.raises(ChangedError):
         load(store, "people", "id,name\n9,new\n", expect=entry.version)
     assert len(database.sql("SELECT * FROM people")) == 2
+
+
+@pytest.mark.hazard("Q16")
+def test_a_table_that_was_made_anew_with_constraints_does_not_lose_them(database):  # noqa: F811
+    store = database.store()
+    entry = load(store, "people", OLD)
+    database.sql("DROP TABLE people")
+    database.sql("CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name TEXT CHECK (name <> ''))")
+    database.sql("INSERT INTO people VALUES (1, 'ann'), (2, 'bob')")
+    with pytest.raises(ReconcileError):
+        load(store, "people", "id,name\n9,new\n", expect=entry.version)
+    seen = store.stat("people")
+    if database.engine == "postgresql":
+        load(store, "people", "id,name\n9,new\n", expect=seen.version)
+    else:
+        told = store.inside("people", body_of(b"id,name\n9,new\n")).refused
+        with pytest.raises(RefusedError, match="cannot be carried over") as caught:
+            load(store, "people", "id,name\n9,new\n", expect=seen.version)
+        assert all(word in text for text in (told, str(caught.value)) for word in ("PRIMARY KEY", "NOT NULL", "CHECK"))
+    with pytest.raises(_ANY_ERROR):
+        database.sql("INSERT INTO people VALUES (NULL, 'x')")
+
+
+_ANY_ERROR = (sqlite3.IntegrityError, duckdb.ConstraintException, psycopg.IntegrityError)

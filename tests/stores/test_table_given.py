@@ -1,5 +1,6 @@
 """A SQLite connection that a program hands out is used as it must be, and given back as it was."""
 
+from contextlib import closing
 import sqlite3
 
 import pytest
@@ -56,6 +57,12 @@ def test_a_transaction_that_it_has_open_is_left_alone(given, store):
         store.stat("people")
     given.rollback()
     assert given.execute("SELECT name FROM people WHERE id = 1").fetchone() == ("ann",)
+
+
+def test_a_connection_for_one_thread_is_refused_before_anything_is_done():
+    with closing(sqlite3.connect(":memory:")) as given, pytest.raises(UsageError, match="one thread") as caught:
+        TableStore.open("sqlite:///:memory:", StoreOptions(client=given))
+    assert "check_same_thread=False" in caught.value.hint
 
 
 def test_a_database_in_memory_is_filled_through_python(given, tmp_path, monkeypatch):

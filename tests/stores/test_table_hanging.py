@@ -1,6 +1,7 @@
 """What hangs on a table is carried over to the next one, or the change is refused and says why."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 import time
 
 import pytest
@@ -34,6 +35,16 @@ def test_indexes_and_views_outlive_a_load(database):  # noqa: F811
     load(store, "people", OLD, expect=again.version)
     assert sorted(database.sql("SELECT * FROM names")) == [("ann",), ("bob",)]
     assert _indexes(database) == ["by_name"]
+
+
+def test_a_default_outlives_a_load(tmp_path, request):
+    with made("duckdb", tmp_path, request) as one:
+        store = one.store()
+        entry = load(store, "people", OLD)
+        one.sql("ALTER TABLE people ALTER COLUMN name SET DEFAULT 'it''s nobody'")
+        load(store, "people", NEW, expect=entry.version)
+        one.sql("INSERT INTO people (id) VALUES (9)")
+        assert one.sql("SELECT name FROM people WHERE id = 9") == [("it's nobody",)]
 
 
 def _indexes(database):  # noqa: F811
@@ -144,6 +155,20 @@ def test_an_exchange_of_rows_is_kept_and_undone_too(pg):
     back = store.move(aside, "people", expect=new.version)
     assert sorted(pg.sql("SELECT * FROM names")) == [("ann",), ("bob",)]
     assert store.prove(back, _hashes(OLD)) is True
+
+
+@pytest.mark.hazard("Q16")
+def test_rows_that_were_edited_do_not_pass_for_loaded_ones_after_an_exchange(pg):
+    store = pg.store()
+    load(store, "people", OLD)
+    pg.sql("CREATE VIEW names AS SELECT name FROM people")
+    pg.sql("UPDATE people SET name = 'eve' WHERE id = 1")
+    kept = store.copy(store.stat("people"), ".reconcile/undo/1/people", expect=ABSENT)
+    new = load(store, "people", NEW, expect=kept.version)
+    back = store.move(store.stat(kept.key), "people", expect=new.version)
+    assert sorted(pg.sql("SELECT * FROM names")) == [("bob",), ("eve",)]
+    assert store.prove(back, _hashes(OLD)) is False
+    assert store.stat("people") == back
 
 
 FUNCTION = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
@@ -324,6 +349,29 @@ def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch)
 
 
 @pytest.mark.hazard("Q15")
+def test_a_locked_sqlite_file_is_waited_for_once(tmp_path, request, monkeypatch):
+    from reconcile.stores import table_sqlite
+
+    with made("sqlite", tmp_path, request) as one:
+        store = one.store()
+        entry = load(store, "people", OLD)
+        monkeypatch.setattr(table_sqlite, "BUSY_TIMEOUT_S", 0.4)
+        monkeypatch.setattr(table_sqlite, "BUSY_AGAIN_S", 0.0)
+        waited = []
+        with closing(one.client()) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(BusyError, match="locked"):
+                    load(store, "people", NEW, expect=entry.version)
+                waited.append(time.monotonic() - began)
+                assert store.stat("people") == entry
+            other.rollback()
+        assert waited[1] < 0.3 < waited[0]
+        load(store, "people", NEW, expect=entry.version)
+        assert not store._engine._waited_in_vain
+
+
 def test_of_two_loaders_one_wins(database):  # noqa: F811
     one = database.store()
     entry = load(one, "people", OLD)

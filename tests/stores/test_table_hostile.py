@@ -6,7 +6,7 @@ from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ReconcileError, RefusedError
 from reconcile.stores.data_file import Reading
 from reconcile.testing.samples import content
-from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
+from tests.stores.table_kit import database, load, made, postgres  # noqa: F401 - fixtures
 
 NAMES = [
     'x"; DROP TABLE y; --',
@@ -61,6 +61,21 @@ def test_no_table_has_a_name_of_ours_or_none_at_all(database):  # noqa: F811
 
 
 @pytest.mark.hazard("Q05")
+@pytest.mark.parametrize("free", [0, 5, 9])
+def test_a_name_that_is_too_long_for_its_rejects_has_none(tmp_path, request, free):
+    with made("postgresql", tmp_path, request) as database:  # noqa: F811
+        store = database.store(reading=Reading(on_bad_rows="quarantine", types={"id": "integer"}))
+        name = "n" * (63 - free)
+        load(store, name, "id\n1\n")
+        load(store, name[:-1], "id\n2\n")
+        with pytest.raises(RefusedError, match="too long for a name"):
+            load(store, name, "id\n1\nx\n", expect=store.stat(name).version)
+        assert "too long" in store.inside(name, _body("id\n1\nx\n")).refused
+        assert database.sql(f"SELECT * FROM {name}") == [(1,)]
+        assert list(store.leftovers()) == []
+
+
+@pytest.mark.hazard("Q05")
 def test_a_column_can_have_any_name(database):  # noqa: F811
     store = database.store(reading=Reading(header=True))
     header = ",".join('"' + name.replace('"', '""') + '"' for name in NAMES)
@@ -75,6 +90,36 @@ def _body(text):
     from reconcile.testing.samples import body_of
 
     return body_of(text.encode())
+
+
+COLUMNS = {
+    "as the database calls its own": ("ctid,rowid,oid\n1,2,3\n", {"postgresql": "keeps the name of the column `ctid`"}),
+    "long": (f"{'c' * 70},b\n1,2\n", {"postgresql": "is 70 bytes long, the database takes 63"}),
+    "long and alike": (f"{'c' * 63}x,{'c' * 63}y\n1,2\n", {"postgresql": "is 64 bytes long"}),
+    "many": (
+        f"{','.join(f'c{at}' for at in range(2_001))}\n{','.join('1' * 2_001)}\n",
+        {"postgresql": "has 2,001 columns, the database takes 1,600", "sqlite": "the database takes 2,000"},
+    ),
+    "one letter in two spellings": ("\u00e9,e\u0301\n1,2\n", {}),
+}
+
+
+@pytest.mark.hazard("Q05")
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_a_database_cannot_have_are_told_by_the_plan(database, case):  # noqa: F811
+    text, refusing = COLUMNS[case]
+    store = database.store()
+    refused = refusing.get(database.engine)
+    if refused is None:
+        assert len(store.inside("t", _body(text)).columns) == text.partition("\n")[0].count(",") + 1
+        load(store, "t", text)
+        assert content(store, "t").decode() == text
+        return
+    for act in (lambda: store.inside("t", _body(text)), lambda: load(store, "t", text)):
+        with pytest.raises(RefusedError, match=refused):
+            act()
+    assert list(store.list()) == []
+    assert list(store.leftovers()) == []
 
 
 @pytest.mark.hazard("Q06")

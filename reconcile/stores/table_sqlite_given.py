@@ -1,0 +1,47 @@
+"""A SQLite connection that a program hands out: used as ours are, and given back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+import sqlite3
+from typing import Final
+
+from reconcile.core.errors import BusyError, UsageError
+
+RENAMES_ALONE: Final = {"legacy_alter_table": "ON", "foreign_keys": "OFF"}
+"""A rename must not rewrite the views and keys that name the table."""
+
+
+def check_threads(connection: sqlite3.Connection, url: str) -> None:
+    """It must serve every thread: they take turns here. `UsageError` where it would fail only at the first change."""
+
+    def ask() -> None:
+        connection.cursor().close()
+
+    with ThreadPoolExecutor(1) as another:
+        try:
+            another.submit(ask).result()
+        except sqlite3.ProgrammingError as error:
+            hint = "sqlite3.connect(…, check_same_thread=False): reconcile sees to it that one uses it at a time"
+            raise UsageError("the connection serves only one thread", op="open", path=url, hint=hint) from error
+
+
+@contextmanager
+def given_as_ours(connection: sqlite3.Connection, path: str) -> Iterator[None]:
+    """It behaves as one of ours for a transaction, and as its owner set it after that."""
+    if connection.in_transaction:
+        hint = "commit it first"
+        raise BusyError("the connection that was given is in a transaction", op="sqlite", path=path, hint=hint)
+    factories = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, str
+    was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in RENAMES_ALONE}
+    try:
+        for word, value in RENAMES_ALONE.items():
+            connection.execute(f"PRAGMA {word}={value}")
+        yield
+    finally:
+        for word, value in was.items():
+            connection.execute(f"PRAGMA {word}={value}")
+        connection.row_factory, connection.text_factory = factories
