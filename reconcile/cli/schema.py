@@ -14,5 +14,5 @@ def command(face: Face, name: str) -> int:
     """Print the JSON Schema of a document, for editors."""
     from reconcile.spec.schemas import schema_text  # noqa: PLC0415 - help needs none
 
-    face.write(schema_text(name))  # type: ignore[arg-type]
+    face.write(schema_text(name))
     return 0

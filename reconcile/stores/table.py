@@ -130,8 +130,7 @@ class TableStore:
         load = body.token if _LOAD_ID.fullmatch(body.token) else token_hex(8)
         with self._room() as room:
             room.check_name("write", key)
-            room.expect("write", key, expect)
-            before = room.row(key)
+            before = room.glance("write", key, expect)
         at_once = self._engine.exclusive and body.data is not None
         if body.begun is not None:
             body.begun(load)
@@ -165,10 +164,13 @@ class TableStore:
         """Only the new rows, loaded beside, of a file that grew; of a table that has those from before."""
         if not before.digest or not before.size < body.size_bytes:
             return None
+        part = self._loader.grown(content, body, before)
+        if part is None:
+            return None
         with self._room() as room:
             if not room.is_untouched(before):
                 return None
-        return self._loader.grown(content, body, load, before)
+        return self._loader.load_grown(content, body, load, before, part)
 
     def _append(self, key: str, before: Row, grown: Row, expect: Version) -> Entry:
         with self._room(write=True) as room:

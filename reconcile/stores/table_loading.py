@@ -13,7 +13,7 @@ import msgspec
 from reconcile.core.errors import DamagedError, NotFoundError, RefusedError
 from reconcile.ports import Body
 from reconcile.stores.data_append import grown_part
-from reconcile.stores.data_file import Column, DataError, DataFile, Reject, ShapeError
+from reconcile.stores.data_file import Column, DataError, DataFile, Grown, Reject, ShapeError
 from reconcile.stores.data_reading import read_data
 from reconcile.stores.table_columns import aligned, differing, evolved, same
 from reconcile.stores.table_content import Content
@@ -56,6 +56,7 @@ class Loader:
 
     def load(self, content: Content, body: Body, load: str, before: Row | None) -> Row:
         """A row of the ledger for the filled table, which has no key yet. `before` is what it will replace."""
+        content.begin()
 
         def staged(*, pin: bool) -> Row:
             with self.opened(content, body, before, pin=pin) as data, self._engine.session(write=True) as session:
@@ -63,8 +64,8 @@ class Loader:
 
         return self.finished(self.trying(staged, before), content, body)
 
-    def grown(self, content: Content, body: Body, load: str, before: Row) -> Row | None:
-        """A table with only the rows that a file got since it was loaded; None when it did not simply grow."""
+    def grown(self, content: Content, body: Body, before: Row) -> Grown | None:
+        """The part of a file that came since it was loaded, where it may simply have grown."""
         found = before.found
         if found is None or before.recipe != self._recipe.digest or before.rejected or before.upto:
             return None
@@ -72,17 +73,21 @@ class Loader:
             return None
         name = body.origin or "table.csv"
         part = grown_part(content.path, name, found, loaded_bytes=before.size, loaded_rows=before.rows)
-        if isinstance(part, str):
-            return None
+        return None if isinstance(part, str) else part
+
+    def load_grown(self, content: Content, body: Body, load: str, before: Row, part: Grown) -> Row | None:
+        """A table with only the rows of that part; None when the file did not simply grow."""
+        content.begin(mark_bytes=before.size)
+        name = body.origin or "table.csv"
         try:
             with (
-                closing(read_data(content.path, name, self._recipe.reading, pinned=found, grown=part)) as data,
+                closing(read_data(content.path, name, self._recipe.reading, pinned=before.found, grown=part)) as data,
                 self._engine.session(write=True) as session,
             ):
                 row = self.filled(session, data, before, load)
         except DataError:  # a full load tells best what is wrong
             return None
-        if row.rejected or not content.begins_with(before.size, before.source_digest):
+        if row.rejected or not content.begins_with(before.source_digest):
             return None
         return self.finished(row, content, body)
 

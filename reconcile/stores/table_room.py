@@ -35,6 +35,7 @@ class Room:
         self.ledger = Ledger(session)
         self._traits = traits
         self._recipe = recipe
+        self._looked: dict[tuple[str, str, int], Seen] = {}
 
     # --- looking
 
@@ -73,7 +74,7 @@ class Room:
         if not is_table:
             return Entry(key, 0, Version("view"), kind=Kind.SPECIAL)
         row = self.ledger.row(key if has_control(key) else name)
-        seen = self.session.look({name: _noted(row)}).get(name)
+        seen = self._look(name, row)
         return self._entry(key, row, seen) if seen is not None else None
 
     def row(self, key: str) -> Row | None:
@@ -82,6 +83,13 @@ class Room:
             return self.ledger.row(key)
         name, _ = self._standing(key)
         return self.ledger.row(name) if name is not None else None
+
+    def _look(self, name: str, row: Row | None) -> Seen | None:
+        """One table, looked at once in a transaction, while we change nothing in it: rows may have to be counted."""
+        noted = _noted(row)
+        if (name, *noted) not in self._looked and (seen := self.session.look({name: noted}).get(name)):
+            self._looked[(name, *noted)] = seen
+        return self._looked.get((name, *noted))
 
     def _standing(self, key: str) -> tuple[str | None, bool]:
         """The name that a key has in the database, if it has one, and whether that is a table."""
@@ -104,7 +112,7 @@ class Room:
 
     def count(self, row: Row) -> int:
         """How many rows a table has now; -1 for a stranger's."""
-        seen = self.session.look({row.name: _noted(row)}).get(row.name)
+        seen = self._look(row.name, row)
         return seen.rows if seen is not None else -1
 
     def is_untouched(self, row: Row) -> bool:
@@ -116,8 +124,7 @@ class Room:
 
     def _seems_untouched(self, row: Row) -> bool:
         """By all that is found out cheaply."""
-        seen = self.session.look({row.name: _noted(row)}).get(row.name)
-        return not row.edits and seen == Seen(row.rows, row.mark)
+        return not row.edits and self._look(row.name, row) == Seen(row.rows, row.mark)
 
     def _has_sum(self, row: Row) -> bool:
         way, _, total = row.checksum.partition(" ")
@@ -160,10 +167,27 @@ class Room:
         """What is there; `ChangedError` unless it is as expected."""
         there = self.entry(key)
         if there is not None and there.kind is not Kind.FILE:
-            raise RefusedError("something that is no table has this name", op=op, path=key)
+            raise self._no_table(op, key)
         if expect not in (ANY, ABSENT if there is None else there.version):
             raise ChangedError("is not what was expected there", op=op, path=key)
         return there
+
+    def glance(self, op: str, key: str, expect: Version) -> Row | None:
+        """What the ledger tells of a key; `ChangedError` where that alone tells that something else is there.
+
+        It spares a load that would be for nothing; what counts is what `expect` finds when the table is changed.
+        """
+        name, is_table = self._standing(key)
+        if name is not None and not is_table:
+            raise self._no_table(op, key)
+        row = self.row(key)
+        load = "" if name is None else (row.load if row is not None else "") or "-"
+        if expect != ANY and (bool(load) if expect == ABSENT else not load or not expect.startswith(f"{load}.")):
+            raise ChangedError("is not what was expected there", op=op, path=key)
+        return row
+
+    def _no_table(self, op: str, key: str) -> RefusedError:
+        return RefusedError("something that is no table has this name", op=op, path=key)
 
     def require(self, op: str, key: str, version: Version | None) -> Row:
         """What stands under `key`, at that very version; a stranger's table gets a row that says nothing of it."""
@@ -184,13 +208,17 @@ class Room:
         return self.ledger.row(key if has_control(key) else name) or self._strange(name)
 
     def _strange(self, name: str) -> Row:
-        seen = self.session.look({name: _noted(None)})[name]
+        seen = self._look(name, None)
+        assert seen is not None, "it was found among the tables"
         return Row(name, name, "", rows=seen.rows, mark=seen.mark)
 
     # --- changing
 
     def put(self, key: str, row: Row) -> Entry:
-        """The table of `row` gets to stand under `key`; its old key is free. What stood there goes, or is kept."""
+        """The table of `row` gets to stand under `key`; its old key is free. What stood there goes, or is kept.
+
+        What was being filled is still as it was settled: an edit since then is found by the next look, as any other.
+        """
         name = row.name if row.name == key else _free_name() if has_control(key) else key
         mark = row.mark
         if row.rejected and name == key != row.name:
@@ -208,7 +236,9 @@ class Room:
             self.ledger.renamed(row.name, name)
         put = replace(row, key=key, name=name, mark=mark, made_ns=time.time_ns())
         self.ledger.put(put)
-        seen = self.session.look({name: _noted(put)})[name]
+        self._looked.clear()
+        seen = Seen(put.rows, put.mark) if row.key.startswith(LOADING) else self._look(name, put)
+        assert seen is not None, "the table is there"
         return self._entry(key, put, seen)
 
     def _has_rejects(self, row: Row) -> bool:
@@ -259,6 +289,7 @@ class Room:
             if each.key != row.key and not each.upto:
                 self.ledger.put(replace(each, upto=each.rows))
         seen = self.session.append(row.name, new.name, row.mark, new.load)
+        self._looked.clear()
         if seen.rows != (meant := row.rows + new.rows):
             message = f"holds {seen.rows:,} rows, not the {meant:,} that there are in the file"
             raise DamagedError(message, op="append", path=row.name)
@@ -307,6 +338,7 @@ class Room:
             self._rename(row, aside := _free_name(), leaves=True)
             self.ledger.renamed(row.name, aside)
         self.ledger.drop(row.key)
+        self._looked.clear()
 
     def check_content(self, op: str, row: Row | None) -> None:
         """A table that the database takes for untouched must have the content that was loaded."""

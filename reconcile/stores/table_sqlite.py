@@ -2,7 +2,8 @@
 
 There must be one SQLite library to a file in a process: file locks belong to the process, so two libraries do not see
 each other's, and both would write at once. A program that calls `reconcile.apply` may have the file open through
-`sqlite3` itself; so data and ledger go through `sqlite3` too, though another driver binds rows faster.
+`sqlite3` itself; so data and ledger go through `sqlite3` too. Another driver, which binds rows faster, only gets a file
+of its own (`table_sqlite_bulk`).
 
 Every edit by hand is noticed cheaply: a small table is read whole; on a larger one three triggers count edits in the
 ledger, and take no part in our own loads, which end before the triggers are made. Readers are never kept waiting and
@@ -11,8 +12,8 @@ see one moment: the file is in WAL mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 import re
 import sqlite3
@@ -29,6 +30,7 @@ from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.table_sqlite_bulk import Bulk
 from reconcile.stores.table_sqlite_definition import constraints
 from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
@@ -118,15 +120,25 @@ class SqliteEngine:
         """Writers wait for each other from the start."""
         with self._lock, translated(self._path):
             connection = self._connected(write=write)
-            with given_as_ours(connection, self._path) if self._given is not None else nullcontext():
+            ours = given_as_ours(connection, self._path) if self._given is not None else nullcontext()
+            with ours, self._bulk(connection) as bulk:
                 self._begin(connection, write=write)
                 try:
-                    yield SqliteSession(connection)
+                    yield SqliteSession(connection, bulk)
                     commit(lambda: connection.execute("COMMIT"))
                 except BaseException:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
                     raise
+
+    @contextmanager
+    def _bulk(self, connection: sqlite3.Connection) -> Iterator[Bulk | None]:
+        """Around a transaction. To a connection that was given nothing is attached: its owner may not allow it."""
+        if self._given is not None:
+            yield None
+            return
+        with closing(Bulk(connection, Path(self._path))) as bulk:
+            yield bulk
 
     def _begin(self, connection: sqlite3.Connection, *, write: bool) -> None:
         timeout_s = BUSY_AGAIN_S if self._waited_in_vain else BUSY_TIMEOUT_S
@@ -188,8 +200,9 @@ class SqliteEngine:
 class SqliteSession:
     """One transaction of SQLite."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, bulk: Bulk | None = None) -> None:
         self._connection = connection
+        self._bulk = bulk
 
     def lock(self) -> None:
         """A transaction that writes has the file to itself."""
@@ -273,10 +286,13 @@ class SqliteSession:
         return tuple(self.run("SELECT name, type FROM pragma_table_info($1) ORDER BY cid", name))
 
     def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
-        """Bound, row by row."""
+        """Many at once, or bound row by row where they are few or must be."""
         places = ", ".join("?" * len(batches.schema))
         insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
-        for batch in batches:
+        left: Iterable[pa.RecordBatch] = batches
+        if self._bulk is not None:
+            left = self._bulk.fill(name, [kind for _, kind in self.columns(name)], iter(batches))
+        for batch in left:
             self._connection.executemany(insert, zip(*python_columns(batch), strict=True))
 
     def checksum(self, name: str) -> str:  # noqa: ARG002 - the triggers see every edit

@@ -30,9 +30,24 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind, words = _MEANT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, (RefusedError, str(error)))
-        hint = "close what has it open, and run it again" if kind is BusyError else ""
-        raise kind(words, op="sqlite", path=path, hint=hint) from error
+        raise _meant(getattr(error, "sqlite_errorcode", 0), str(error), path) from error
     except OSError as error:
         kind = DeniedError if isinstance(error, PermissionError) else StoreError
         raise kind(os.strerror(error.errno or 0).lower(), op="sqlite", path=path) from error
+
+
+@contextmanager
+def driver_translated(path: str) -> Iterator[None]:
+    """Those that the other driver tells of its private file."""
+    import adbc_driver_manager  # noqa: PLC0415 - only for who loads many rows
+
+    try:
+        yield
+    except adbc_driver_manager.Error as error:
+        raise _meant(getattr(error, "vendor_code", None) or 0, str(error), path) from error
+
+
+def _meant(code: int, told: str, path: str) -> StoreError:
+    kind, words = _MEANT.get(code & 0xFF, (RefusedError, told))
+    hint = "close what has it open, and run it again" if kind is BusyError else ""
+    return kind(words, op="sqlite", path=path, hint=hint)

@@ -1,4 +1,4 @@
-"""Arrow columns as the Python values that a database without Arrow binds, losing nothing."""
+"""Arrow columns as the values that a database without Arrow stores, losing nothing."""
 
 from __future__ import annotations
 
@@ -9,26 +9,51 @@ if TYPE_CHECKING:
 
 
 def python_columns(batch: pa.RecordBatch) -> list[list[Any]]:
-    """Each column as a list: int, float, bool, str, bytes, None. What has no such type is text, as ISO writes it.
+    """Each column as a list: int, float, str, bytes, None. What has no such type is text, as ISO writes it.
 
     Not-a-number is the text `NaN`: a database that takes it for NULL would lose it.
     """
-    return [_values(column) for column in batch.columns]
+    return [_values(column) for column in plain_batch(batch).columns]
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows in columns `c0`, `c1` … of whole numbers, doubles, text and bytes alone."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    columns = [_plain(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, [f"c{position}" for position in range(len(columns))])
+
+
+def has_nan(batch: pa.RecordBatch) -> bool:
+    """Whether a cell is not a number."""
+    from pyarrow import compute, types  # noqa: PLC0415 - as above
+
+    floats = [column for column in batch.columns if types.is_floating(column.type)]
+    return any(compute.any(compute.is_nan(column)).as_py() for column in floats)
 
 
 def _values(column: pa.Array) -> list[Any]:
     import pyarrow.types as kinds  # noqa: PLC0415 - heavy
 
-    kind = column.type
-    if kinds.is_timestamp(kind) or kinds.is_date(kind) or kinds.is_time(kind) or kinds.is_decimal(kind):
-        return _texts(column)
     values: list[Any] = column.to_pylist()
-    if kinds.is_floating(kind):
+    if kinds.is_floating(column.type):
         return [value if value == value else "NaN" for value in values]  # noqa: PLR0124 - NaN alone is not itself
     return values
 
 
-def _texts(column: pa.Array) -> list[Any]:
+def _plain(column: pa.Array) -> pa.Array:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.types as kinds  # noqa: PLC0415
+
+    kind = column.type
+    if kinds.is_boolean(kind):
+        return column.cast(pa.int64())
+    if kinds.is_timestamp(kind) or kinds.is_date(kind) or kinds.is_time(kind) or kinds.is_decimal(kind):
+        return _texts(column)
+    return column
+
+
+def _texts(column: pa.Array) -> pa.Array:
     """As Python writes them: no fraction where there is none, an offset and no `Z`."""
     import pyarrow as pa  # noqa: PLC0415 - as above
     from pyarrow import compute  # noqa: PLC0415
@@ -37,5 +62,4 @@ def _texts(column: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
         texts = compute.replace_substring(texts, ".000000", "")
         texts = compute.replace_substring(texts, "Z", "+00:00")
-    told: list[Any] = texts.to_pylist()
-    return told
+    return texts

@@ -1,0 +1,97 @@
+"""Many rows into SQLite by way of a private file: the same rows as one by one, and nothing left of the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+import math
+import sqlite3
+
+import pyarrow as pa
+import pytest
+
+from reconcile.core.errors import StoreError
+from reconcile.stores.table_engine import RESERVED
+from reconcile.stores.table_sqlite import SqliteEngine
+from reconcile.stores.table_sqlite_bulk import BULK_ROWS, SUFFIX
+
+DDL = "i BIGINT, t TEXT, m DECIMAL(15,2), x FLOAT, b BOOLEAN, d DATE, h TIME, s TIMESTAMP, z TIMESTAMPTZ, o BLOB"
+MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 120_000)  # noqa: DTZ001 - a column without a zone
+ROW = {
+    "i": [None, -(2**63), 2**63 - 1],
+    "t": ["", None, 'é"\U0001f600'],
+    "m": [Decimal("12.50"), Decimal("-0.01"), None],
+    "x": [0.1, -0.0, 1e300],
+    "b": [True, False, None],
+    "d": [dt.date(1, 1, 1), None, dt.date(9999, 12, 31)],
+    "h": [dt.time(1, 2, 3), dt.time(1, 2, 3, 4), None],
+    "s": [MOMENT, MOMENT.replace(microsecond=0), None],
+    "z": [MOMENT.replace(tzinfo=dt.UTC), None, MOMENT.replace(tzinfo=dt.UTC)],
+    "o": [b"\0\xff", b"", None],
+}
+SCHEMA = pa.schema(
+    [
+        ("i", pa.int64()),
+        ("t", pa.string()),
+        ("m", pa.decimal128(15, 2)),
+        ("x", pa.float64()),
+        ("b", pa.bool_()),
+        ("d", pa.date32()),
+        ("h", pa.time64("us")),
+        ("s", pa.timestamp("us")),
+        ("z", pa.timestamp("us", "UTC")),
+        ("o", pa.binary()),
+    ]
+)
+
+
+def batches(numbers=(0.5,)):
+    """One batch for each of the numbers, which stands in it once."""
+    times = BULK_ROWS // 3 + 1
+    whole = pa.table({name: values * times for name, values in ROW.items()}, schema=SCHEMA).combine_chunks()
+    for number in numbers:
+        values = [number, *(ROW["x"] * times)[1:]]
+        yield whole.set_column(3, "x", pa.array(values, pa.float64())).to_batches()[0]
+
+
+def filled(path, reader, *, encoding="UTF-8"):
+    """The rows of a table that was filled from a reader."""
+    with sqlite3.connect(path) as client:
+        client.execute(f"PRAGMA encoding = '{encoding}'")
+        client.execute(f"CREATE TABLE t ({DDL})")
+    client.close()
+    engine = SqliteEngine(str(path))
+    with engine.session(write=True) as session:
+        session.fill("t", reader)
+    with engine.session(write=False) as session:
+        rows = session.run("SELECT *, typeof(i), typeof(m), typeof(x), typeof(b), typeof(s), typeof(o) FROM t")
+        assert session.run("PRAGMA integrity_check") == [("ok",)]
+        assert not any(name.startswith(RESERVED) for _, name, _ in session.run("PRAGMA database_list"))
+    engine.close()
+    return rows
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
+def test_rows_are_the_same_whichever_way_they_come(tmp_path, encoding):
+    (tmp_path / f"many.db{SUFFIX}").write_bytes(b"left by a load that was killed")
+    numbers = (0.5, math.nan, 2.5)
+    some = [batch.slice(0, BULK_ROWS - 1) for batch in batches(numbers)]
+    rest = [batch.slice(BULK_ROWS - 1) for batch in batches(numbers)]
+    one_by_one = [part for pair in zip(some, rest, strict=True) for part in pair]
+    few = filled(tmp_path / "few.db", pa.RecordBatchReader.from_batches(SCHEMA, one_by_one))
+    many = filled(tmp_path / "many.db", pa.RecordBatchReader.from_batches(SCHEMA, batches(numbers)), encoding=encoding)
+    assert many == few
+    assert len(many) == len(numbers) * (BULK_ROWS // 3 + 1) * 3
+    assert sum(row[3] == "NaN" for row in many) == 1
+    assert not (tmp_path / f"many.db{SUFFIX}").exists()
+
+
+def test_a_stream_that_breaks_leaves_the_table_as_it_was(tmp_path):
+    def breaking():
+        yield from batches()
+        raise OSError("the source is gone")
+
+    path = tmp_path / "t.db"
+    with pytest.raises(StoreError, match="the source is gone"):
+        filled(path, pa.RecordBatchReader.from_batches(SCHEMA, breaking()))
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM t").fetchone() == (0,)
