@@ -1,7 +1,7 @@
 """What differs from database to database: one transaction at a time, seen through a `Session`.
 
 `table.py` keeps the promises of a store on top of this. To bring another database in, write an `Engine` and its
-`Session` (the SQL dialect of a handful of calls), and enter its scheme in the registry.
+`Session` (the SQL dialect of a handful of calls); `.github/CONTRIBUTING.md` has the steps and an example that runs.
 """
 
 from __future__ import annotations

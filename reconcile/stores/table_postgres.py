@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
     import pyarrow as pa
 
+_SIGNS_OF_LIFE: Final = {"idle": "60", "interval": "10", "count": "6"}
+"""After so many seconds of silence, every so often, so many times: two minutes until an end of a wire is given up."""
+
 LOCK_TIMEOUT_S: Final = 30
 """How long a statement waits for what another session holds."""
+
+KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_OF_LIFE.items()}
+"""How soon the server lets go of what a machine that died held: of its locks, above all."""
 
 AT_ONCE: Final = 50
 """So many tables are counted by one statement."""
@@ -148,7 +154,9 @@ class PostgresEngine:
         secret = f":{quote(self._password, safe='')}" if self._password else ""
         host = self._parts.netloc.rpartition("@")[2]
         netloc = f"{user}{secret}@{host}" if user or secret else host
-        made: Connection = connect(urlunsplit(("postgresql", netloc, path, self._parts.query, "")))
+        alive = "&".join(f"keepalives_{word}={value}" for word, value in _SIGNS_OF_LIFE.items())
+        words = "&".join(filter(None, (alive, self._parts.query)))  # what the URL itself says comes last, and holds
+        made: Connection = connect(urlunsplit(("postgresql", netloc, path, words, "")))
         return made
 
     def _exists(self) -> bool:
@@ -188,8 +196,9 @@ class PostgresSession:
 
     def enter(self) -> None:
         """Everything happens in one schema, and waits for nobody for ever."""
-        self.run(f"SET LOCAL search_path TO {quoted(self._schema)}")
-        self.run(f"SET LOCAL lock_timeout TO '{LOCK_TIMEOUT_S}s'")
+        settings = {"search_path": quoted(self._schema), "lock_timeout": f"{LOCK_TIMEOUT_S}s", **KEEPALIVES}
+        calls = ", ".join(f"set_config('{word}', ${at}, true)" for at, word in enumerate(settings, start=1))
+        self.run(f"SELECT {calls}", *settings.values())
         if self.run("SELECT current_schema()") != [(self._schema,)]:
             raise NotFoundError("there is no such schema", op="open", path=self._schema)
 

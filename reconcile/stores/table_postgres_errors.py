@@ -30,6 +30,7 @@ _UNREACHED: Final[tuple[tuple[str, type[StoreError], str], ...]] = (
     ("authentication failed", DeniedError, "the server does not let this user in"),
     ("no pg_hba.conf entry", DeniedError, "the server does not let this user in"),
     ("no password supplied", DeniedError, "the server asks for a password"),
+    ("server closed the connection|connection not open", BusyError, "the connection broke"),
 )
 """What refuses a connection has no code in libpq, only words."""
 

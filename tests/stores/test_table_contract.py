@@ -8,6 +8,7 @@ from reconcile.stores.table import TableStore
 from reconcile.stores.table_recipe import Recipe
 from reconcile.testing import StoreContract
 from tests.postgres import postgres  # noqa: F401 - a fixture
+from tests.stores.dbapi_engine import DbapiEngine
 from tests.stores.rowed import Rowed
 
 RECIPE = Recipe(reading=Reading(format="csv", types={"at": "text", "held": "text"}))
@@ -44,6 +45,32 @@ class TestDuckdb(TestSqlite):
     large_bytes = 2 << 20
     racers = 4
     test_a_name_is_kept_exactly_or_refused = None  # test_table_hostile has worse ones
+
+
+class TestDbapi(StoreContract):
+    """What somebody else would write for a database of theirs, on nothing but its DBAPI driver."""
+
+    large_bytes = 1 << 20
+    racers = 4
+    test_a_name_is_kept_exactly_or_refused = None  # test_table_hostile has worse ones
+
+    @pytest.fixture(autouse=True)
+    def _server(self, postgres):  # noqa: F811
+        self.server, self.schema = postgres, postgres.schema()
+        with postgres.connect() as client:
+            client.execute(f"CREATE SCHEMA {self.schema}")
+
+    def connect(self):
+        connection = self.server.connect(schema=self.schema)
+        connection.autocommit = False
+        return connection
+
+    def open(self):
+        self.store = TableStore(DbapiEngine(f"dbapi://{self.schema}", self.connect), RECIPE)
+        return Rowed(self.store)
+
+    def leftovers(self):
+        return [left.key for left in self.store.leftovers()]
 
 
 class TestPostgres(StoreContract):

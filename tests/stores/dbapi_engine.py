@@ -1,0 +1,184 @@
+"""A worked example: the tables of another database, through nothing but its DBAPI driver (here psycopg's).
+
+What a database has to be told in its own words stands in `lock`, `names`, `columns`, `obstacles` and `type_of`; the
+rest would do for most. It knows no cheap sign of an edit, so all rows are summed up before anything is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+import re
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+import psycopg
+
+from reconcile.core.errors import BusyError, RefusedError
+from reconcile.core.traits import Traits
+from reconcile.stores.data_file import Column
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Limits, Seen, quoted
+from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
+from reconcile.stores.table_values import python_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TRAITS: Final = Traits(
+    write="match",
+    delete="match",
+    copy="match",
+    move="match",
+    move_atomic=True,
+    returns_version=True,
+    proves=True,
+    keeps="link",
+    rows=True,
+    max_key_bytes=63,
+    reserved_prefixes=(RESERVED,),
+)
+_TYPES: Final = {"integer": "bigint", "double": "double precision", "boolean": "boolean", "date": "date"}
+
+
+class DbapiEngine:
+    """One database; a connection for each transaction."""
+
+    def __init__(self, url: str, connect: Callable[[], Any]) -> None:
+        self.url = url
+        self.traits = TRAITS
+        self.limits = Limits(columns=1_600, name_bytes=63)
+        self.exclusive = False
+        self._connect = connect
+
+    def type_of(self, column: Column) -> str:
+        """What has no type here is text, as it is written."""
+        return _TYPES.get(column.type, "text")
+
+    @contextmanager
+    def session(self, *, write: bool) -> Iterator[DbapiSession]:
+        """Committed at the end, rolled back when anything is raised."""
+        try:
+            connection = self._connect()
+            try:
+                yield DbapiSession(connection)
+                commit(connection.commit)
+            finally:
+                connection.close()  # what was not committed is rolled back
+        except psycopg.OperationalError as error:
+            raise BusyError(str(error), op="sql", path=self.url) from error
+        except psycopg.Error as error:
+            raise RefusedError(str(error), op="sql", path=self.url) from error
+
+    def ensure(self, *, dry: bool) -> list[str]:
+        """Somebody else made it."""
+        return []
+
+    def close(self) -> None:
+        """No connection is kept."""
+
+
+class DbapiSession:
+    """One transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def lock(self) -> None:
+        """Our writers come one after the other."""
+        self.run("SELECT pg_advisory_xact_lock(7)")
+
+    def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """`$1` is written `%(v1)s` by this driver."""
+        named = re.sub(r"\$(\d+)", r"%(v\1)s", sql.replace("%", "%%")) if values else sql
+        words = {f"v{at}": value for at, value in enumerate(values, start=1)}
+        cursor = self._connection.cursor()
+        cursor.execute(named, words or None)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Some rows at a time."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
+        while rows := cursor.fetchmany(SCAN_ROWS):
+            yield rows
+
+    def names(self, name: str | None = None) -> dict[str, bool]:
+        """As the standard has it."""
+        sql = "SELECT table_name::text, table_type = 'BASE TABLE' FROM information_schema.tables "
+        here = "WHERE table_schema = current_schema()"
+        return dict(self.run(sql + here) if name is None else self.run(f"{sql}{here} AND table_name = $1", name))
+
+    def columns(self, name: str) -> tuple[tuple[str, str], ...]:
+        """As the standard has it."""
+        sql = "SELECT column_name::text, data_type::text FROM information_schema.columns "
+        here = "WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position"
+        return tuple((str(column), str(kind)) for column, kind in self.run(sql + here, name))
+
+    def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
+        """Rows and columns; `+` is what the ledger adds for an edit that was only seen in the sum."""
+        seen = {}
+        for name, (noted, _) in made.items():
+            if columns := self.columns(name):
+                mark = f"{crc32(repr(columns).encode()):08x}"
+                [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}") if noted else [(-1,)]
+                seen[name] = Seen(rows, mark + "+" * noted.count("+"))
+        return seen
+
+    def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
+        """Bound, row by row; a database with a way for bulk takes that."""
+        places = ", ".join(["%s"] * len(batches.schema))
+        for batch in batches:
+            rows = zip(*python_columns(batch), strict=True)
+            self._connection.cursor().executemany(f"INSERT INTO {quoted(name)} VALUES ({places})", rows)
+
+    def checksum(self, name: str) -> str:
+        """Of every row by itself, so that their order does not count."""
+        rows = (repr(tuple(row)).encode() for some in self.scan(name) for row in some)
+        return f"sha256 {sum(int.from_bytes(sha256(row).digest()) for row in rows) % 2**256:064x}"
+
+    def settle(self, name: str, load: str) -> Seen:
+        """Rows and columns."""
+        return self.look({name: ("new", 0)})[name]
+
+    def append(self, name: str, new: str, mark: str, load: str) -> Seen:
+        """The sum over all content is made anew."""
+        check_carried(self, name)
+        self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        return self.settle(name, load)
+
+    def first(self, name: str, rows: int, mark: str) -> str:
+        """Rows have no numbers here: what was there before an append cannot be told apart any more."""
+        raise RefusedError("which rows came first is not known", op="read", path=name)
+
+    def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
+        """Nothing is carried over, so nothing may be lost: `obstacles` must name all that could hang on a table."""
+        check_carried(self, name)
+        put_in_place(self, new, name, aside)
+        return mark, ""
+
+    def rename(self, name: str, new: str) -> None:
+        """What hangs on it goes along."""
+        rename(self, name, new)
+
+    def hanging(self, name: str) -> list[str]:
+        """What could not go on without it."""
+        return self.obstacles(name)
+
+    def holding(self, name: str) -> list[str]:
+        """The same."""
+        return self.obstacles(name)
+
+    def obstacles(self, name: str) -> list[str]:
+        """Constraints, indexes, triggers and views of it."""
+        sql = (
+            "SELECT 'constraint ' || constraint_name FROM information_schema.table_constraints "
+            "WHERE table_schema = current_schema() AND table_name = $1 "
+            "UNION SELECT 'trigger ' || trigger_name FROM information_schema.triggers "
+            "WHERE event_object_schema = current_schema() AND event_object_table = $1 "
+            "UNION SELECT 'view ' || view_name FROM information_schema.view_table_usage "
+            "WHERE table_schema = current_schema() AND table_name = $1 "
+            "UNION SELECT 'index ' || indexname FROM pg_indexes "
+            "WHERE schemaname = current_schema() AND tablename = $1 ORDER BY 1"
+        )
+        return [str(told) for (told,) in self.run(sql, name)]
