@@ -28,6 +28,8 @@ from tests.crash.test_histories import played, server_for
 from tests.crash.test_power_loss import STORIES as POWER_STORIES
 from tests.crash.test_power_loss import Stage as PowerStage
 from tests.crash.test_state_sweep import Sweep, steps
+from tests.crash.test_table_kill import deaths
+from tests.crash.test_table_wire import played as played_wire
 from tests.fakes.s3 import FakeS3
 from tests.fault.s3_service import S3Service
 from tests.fault.stories import STORIES, small_limits
@@ -40,6 +42,7 @@ from tests.planner.little import one_thread
 from tests.planner.seeds import POLICIES, Case, random_case
 from tests.planner.test_planner import CONTENTS
 from tests.planner.worlds import everything
+from tests.stores.table_kit import ENGINES
 
 Counts = dict[str, int]
 
@@ -144,6 +147,31 @@ def http(first: int, around: Around) -> Iterator[Counts]:
         shutil.rmtree(root)
 
 
+def tables(first: int, around: Around) -> Iterator[Counts]:
+    """`SIGKILL` at moments of a run on tables by lot, half of them with two more in the recoveries; a database each."""
+    for piece in count(first):
+        chance, root = random.Random(piece), around.folder / f"piece-{piece}"
+
+        def lots(moments: int, chance: random.Random = chance) -> list[list[int]]:
+            return [[chance.randrange(moments) for _ in range(1 + at % 2 * 2)] for at in range(6)]
+
+        yield {"deaths": deaths(ENGINES[piece % len(ENGINES)], root, around.request, lots)}
+        shutil.rmtree(root)
+
+
+def wire(first: int, around: Around) -> Iterator[Counts]:
+    """The wire to PostgreSQL is cut at pieces by lot, before the server has heard, or before we have."""
+    for piece in count(first):
+        chance, root = random.Random(piece), around.folder / f"piece-{piece}"
+        pieces, _ = played_wire(around.request, root / "count", -1)
+        cuts = (
+            played_wire(around.request, root / str(lot), chance.randrange(pieces), answered=lot % 2 > 0)
+            for lot in range(6)
+        )
+        yield {"cuts": sum(was_cut for _, was_cut in cuts)}
+        shutil.rmtree(root)
+
+
 def histories(first: int, around: Around) -> Iterator[Counts]:
     """Pairs and triples of real applies, ten seeds a piece."""
     kinds = ("local", "local", "local", "shared", "s3")
@@ -171,5 +199,5 @@ def fuzz(first: int, around: Around) -> Iterator[Counts]:
 
 
 CAMPAIGNS: Final[dict[str, Callable[[int, Around], Iterator[Counts]]]] = {
-    one.__name__: one for one in (planner, kill, power, disk, state, http, histories, fuzz)
+    one.__name__: one for one in (planner, kill, power, disk, state, http, histories, tables, wire, fuzz)
 }

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.campaigns.ledger import Part, add, goes_on_at, parts, sums, today
+from tests.postgres import postgres  # noqa: F401 - a fixture
 from tests.servers import seaweed_s3  # noqa: F401 - a fixture
 
 
