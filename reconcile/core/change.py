@@ -60,6 +60,7 @@ class Reason(StrEnum):
     NEVER_MET = "never-met"
     DELETED_CHANGED = "deleted-changed"
     DRIFT_HELD = "drift-held"
+    KEEP_HELD = "keep-held"
     DRIFT_FAIL = "drift-fail"
     PROTECTED = "protected"
     IN_THE_WAY = "in-the-way"

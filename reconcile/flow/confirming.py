@@ -15,6 +15,7 @@ from reconcile.core.entry import Problem, Version
 from reconcile.core.errors import StoppedError, StoreError
 from reconcile.flow.wired import Wired
 from reconcile.ports import Clock, Dated, Lease, StateStore, Store
+from reconcile.report.words import typed
 
 BATCH: Final = 10_000
 """So many records are confirmed in one commit."""
@@ -55,10 +56,8 @@ def confirm(wired: Wired, state: StateStore, lease: Lease, clock: Clock) -> list
 
 def _wrong(wired: Wired, key: str, why: StoreError) -> Problem:
     """What was stored badly, or written by somebody else just then: who can tell? So it is no plan's to go over it."""
-    hint = f"reconcile conflicts resolve --source '{key}' sends it again, reconcile plan tells more"
-    if not wired.drift_waits:
-        hint = "the next apply goes by drift: reconcile plan tells"
-    return Problem(key, str(why), side="target", hint=hint)
+    again = f"reconcile conflicts resolve --source {typed(key)}" if wired.drift_waits else "reconcile apply"
+    return Problem(key, str(why), side="target", hint=f"to send it again: {again}")
 
 
 def _looked(

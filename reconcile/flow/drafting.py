@@ -92,7 +92,9 @@ class Draft:
         if decision.action in _TAKES_AWAY and self._wired.protected(row.key):
             return Reason.PROTECTED
         cannot_keep = not self._wired.keeps and self._wired.policy.keep != "never"
-        return Reason.DRIFT_HELD if decision.overwrites_foreign and cannot_keep else None
+        if not decision.overwrites_foreign or not cannot_keep:
+            return None
+        return Reason.DRIFT_HELD if row.record is not None else Reason.KEEP_HELD
 
     def _conflict(self, row: Row, reason: Reason, exit_code: int = 3) -> None:
         told = Conflict(self._wired.name, row.key, reason, _both_sides(row), exit_code, _since(row, reason))

@@ -20,6 +20,7 @@ from reconcile.report.paint import Paint
 from reconcile.report.tables import moment
 from reconcile.report.text import group_lines
 from reconcile.report.views import Difference, Held, MappingStatus, Status
+from reconcile.report.words import typed
 
 
 def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = False) -> Iterator[str]:
@@ -79,7 +80,7 @@ def verify_lines(differences: Iterable[Difference], *, checked: int, size_bytes:
         count += 1
         seen |= not one.unseen
         if one.unseen:
-            unseen = "reconcile apply --resend" + ("" if unseen else f" --path '{one.key}'")
+            unseen = "reconcile apply --resend" + ("" if unseen else f" --path {typed(one.key)}")
         yield shown(f"  ! {one.mapping}: {one.key}  {one.why}")
     told = (
         f"{count:,} of {plural(checked, 'path')} differ from the state"

@@ -11,6 +11,7 @@ from reconcile.core.errors import BusyError, StoreError, UsageError
 from reconcile.stores.databricks_errors import SignInError
 from reconcile.stores.databricks_place import address_of, why_no_profile
 from reconcile.stores.databricks_pool import require_answer
+from reconcile.stores.databricks_sdk import config_class
 from reconcile.stores.options import StoreOptions
 
 WORDS: Final = ("host", "token", "client_id", "client_secret", "auth_type")
@@ -112,13 +113,11 @@ class Identity:
 
     def _found(self) -> Any:
         require_answer(address_of(self._options))
-        from databricks.sdk.core import Config  # noqa: PLC0415 - a second, only for those who talk to Databricks
-
         from reconcile import __version__  # noqa: PLC0415
 
         logging.getLogger("databricks.sdk").addHandler(logging.NullHandler())
         try:
-            return Config(
+            return config_class()(
                 product="reconcile", product_version=__version__, retry_timeout_seconds=_PATIENCE_S, **self._words
             )
         except Exception as error:

@@ -18,7 +18,8 @@ DIGEST: Final = "reconcile-digest"
 
 TOKEN: Final = "reconcile-token"  # noqa: S105 - the name of a mark, not a secret
 
-_READ_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 256 << 10
+"""Little enough to stay in the cache of the processor until it is hashed and copied, and to need no fresh memory."""
 _HEADERS: Final = {
     name.lower(): name
     for name in ("Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type")

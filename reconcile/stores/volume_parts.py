@@ -20,11 +20,11 @@ from reconcile.stores.databricks_store import number
 from reconcile.stores.lanes import PARTS, Lanes, part_size
 from reconcile.stores.patience import Ask
 
-PART_BYTES: Final = 5 << 20
-"""The least that a storage takes: of small parts more are under way in the same memory."""
+PART_BYTES: Final = 6 << 20
+"""A storage takes no less than 5 MiB: of small parts more are under way in the same memory."""
 
-AT_ONCE: Final = 6
-"""Parts in memory at once, of all uploads of a store together."""
+AT_ONCE: Final = 9
+"""Parts in memory at once, of all uploads of a store together: one that is read, and those under way."""
 
 SIGNED_AHEAD: Final = 16
 """So many URLs are asked for in one request."""

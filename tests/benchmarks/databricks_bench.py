@@ -21,11 +21,13 @@ from tests.fakes.databricks import Emulator
 from tests.fakes.databricks.log import Seen
 
 SMALL_SIZES = (2_000,)
+LANES_SIZES = (1_000,)
 NOOP_SIZES = (50_000,)
 LARGE_SIZES = (2_048,)
 FILE_BYTES = 4096
 LATENCY_S = 0.03
 CONCURRENCY = 16
+LANES = (4, 8, 16, 32, 64)
 PER_DIRECTORY = 100
 PAGE_ENTRIES = 1000
 KEPT_BYTES = 1 << 20
@@ -85,6 +87,10 @@ class Bench:
         return "\n".join(lines)
 
 
+def _called(root: str) -> str:
+    return "a volume" if root == VOLUME else "DBFS"
+
+
 def _changing(requests: Sequence[Seen]) -> str:
     """What start and end of a program have no part in: the time between the first change and the last."""
     if not requests:
@@ -102,23 +108,36 @@ def stage_small(room: Path, count: int, *, root: str) -> Iterator[Case]:
     trees.make_apart(source, count, size=FILE_BYTES)
     with Emulator(latency_s=LATENCY_S) as workspace:
         bench = Bench(workspace, count)
-        where = "a volume" if root == VOLUME else "DBFS"
-        title = f"{count:,} files of 4 KiB to {where}, {LATENCY_S * 1000:.0f} ms a request"
+        title = f"{count:,} files of 4 KiB to {_called(root)}, {LATENCY_S * 1000:.0f} ms a request"
         sides = f"the SDK's upload in {CONCURRENCY} threads"
         contenders = [_ours(bench, room, source, root), *_sdk(bench, source, root, sides)]
-        yield Case(title, count, contenders, sides, bench.remarks)
+        yield Case(title, count, contenders, sides, remarks=bench.remarks)
 
 
-def _ours(bench: Bench, room: Path, source: Path, root: str) -> Contender:
+def _ours(bench: Bench, room: Path, source: Path, root: str, *words: str) -> Contender:
+    name = "-".join(["ours", *words])
+
     def fresh(number: int) -> None:
-        peers.write_spec(room / f"spec{number}", source, f"{root}/ours{number}")
+        peers.write_spec(room / f"{name}{number}", source, f"{root}/{name}{number}")
 
     return bench.contender(
-        "`reconcile apply`",
-        lambda number: [*peers.reconcile(room / f"spec{number}", "apply", "--auto-approve")],
+        " ".join(["`reconcile apply", *words]) + "`",
+        lambda number: [*peers.reconcile(room / f"{name}{number}", "apply", "--auto-approve", *words)],
         before=fresh,
         check=peers.all_done,
     )
+
+
+@contextmanager
+def stage_lanes(room: Path, count: int, *, root: str) -> Iterator[Case]:
+    """The same files with more and more requests under way: what the default is chosen by."""
+    source = room / "source"
+    trees.make_apart(source, count, size=FILE_BYTES)
+    with Emulator(latency_s=LATENCY_S) as workspace:
+        bench = Bench(workspace, count)
+        contenders = [_ours(bench, room, source, root, "--concurrency", str(lanes)) for lanes in LANES]
+        title = f"{count:,} files of 4 KiB to {_called(root)}, {LATENCY_S * 1000:.0f} ms a request"
+        yield Case(title, count, contenders, contenders[LANES.index(CONCURRENCY)].name, remarks=bench.remarks)
 
 
 def _sdk(bench: Bench, source: Path, root: str, sides: str) -> Iterator[Contender]:
@@ -151,7 +170,7 @@ def stage_noop(room: Path, count: int) -> Iterator[Case]:
 
         ours = bench.contender(name, lambda _round: [*peers.reconcile(room / "spec", "plan")], check=check)
         title = f"{count:,} files in {directories:,} directories of a volume, {LATENCY_S * 1000:.0f} ms a request"
-        yield Case(f"{title}, nothing to do", count, [ours], name, lambda: _floor(bench, name))
+        yield Case(f"{title}, nothing to do", count, [ours], name, remarks=lambda: _floor(bench, name))
 
 
 def _sizes(count: int) -> Counter[str]:
@@ -186,7 +205,7 @@ def stage_large(room: Path, mebibytes: int) -> Iterator[Case]:
         peer, *_ = _sdk(bench, source, VOLUME, "the SDK's upload")
         ours = _ours(bench, room, source, VOLUME)
         title = f"one file of {mebibytes:,} MiB to a volume, {LATENCY_S * 1000:.0f} ms a request"
-        yield Case(title, 1, [ours, peer], peer.name, bench.remarks)
+        yield Case(title, 1, [ours, peer], peer.name, remarks=bench.remarks)
 
 
 def _run(argv: list[str | Path], env: dict[str, str]) -> None:
@@ -196,3 +215,5 @@ def _run(argv: list[str | Path], env: dict[str, str]) -> None:
 
 stage_volume = partial(stage_small, root=VOLUME)
 stage_dbfs = partial(stage_small, root=DBFS)
+stage_volume_lanes = partial(stage_lanes, root=VOLUME)
+stage_dbfs_lanes = partial(stage_lanes, root=DBFS)

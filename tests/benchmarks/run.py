@@ -63,6 +63,8 @@ BENCHMARKS = {
     "table_postgres": Benchmark(table_load.stage_postgres, table_load.SIZES, rounds=3),
     "databricks_volume": Benchmark(databricks_bench.stage_volume, databricks_bench.SMALL_SIZES, rounds=2),
     "databricks_dbfs": Benchmark(databricks_bench.stage_dbfs, databricks_bench.SMALL_SIZES, rounds=2),
+    "databricks_volume_lanes": Benchmark(databricks_bench.stage_volume_lanes, databricks_bench.LANES_SIZES, rounds=2),
+    "databricks_dbfs_lanes": Benchmark(databricks_bench.stage_dbfs_lanes, databricks_bench.LANES_SIZES, rounds=2),
     "databricks_noop": Benchmark(databricks_bench.stage_noop, databricks_bench.NOOP_SIZES, rounds=3),
     "databricks_large": Benchmark(databricks_bench.stage_large, databricks_bench.LARGE_SIZES, rounds=2),
 }

@@ -325,6 +325,8 @@ def test_what_is_equal_is_adopted_whoever_would_win(at, emulator: Emulator, plac
     emulator.put(f"{PLACES[place]}/other", b"hers")
     plan = world.plan()
     assert [(str(one.action), str(one.reason)) for one in plan.changes() if one.key == "equal"] == [("adopt", "equal")]
+    held = [(one.key, str(one.reason)) for one in plan.conflicts]
+    assert held == ([("other", "keep-held")] if winner == "source" and place != "dbfs" else []) or winner == "newest"
     emulator.log.clear()
     world.apply()
     assert emulator.read(f"{PLACES[place]}/equal") == b"the same"
