@@ -15,6 +15,7 @@ from io import BytesIO
 import os
 from pathlib import Path
 import random
+import shutil
 
 import pytest
 
@@ -28,6 +29,7 @@ from reconcile.state import alive
 from reconcile.stores.local import LocalStore
 from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
+from tests.crash.places import files_below
 from tests.flow.small_trees import make
 from tests.flow.world import World
 
@@ -196,12 +198,12 @@ OPERATIONS = {
 
 def contents(root: Path) -> dict[str, bytes]:
     """What a reader sees, without what is being written and our notes."""
-    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return {key: path.read_bytes() for key, path in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
+    found = files_below(str(root))
+    return {key: data for key, data in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
 
 
 def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tuple[str, dict[str, bytes]]:
-    """A fresh store, and the operation with a fault; how it ended, and what stands there then."""
+    """A fresh store, and the operation with a fault; how it ended, and what stood there then."""
     root.mkdir()
     store = LocalStore(str(root))
     put(store, "a/b")
@@ -209,7 +211,9 @@ def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tupl
         error = failure(act, store)
     store.close()
     assert error is None or (error.op and error.path), fault
-    return str(error or ""), contents(root)
+    found = contents(root)
+    shutil.rmtree(root)
+    return str(error or ""), found
 
 
 def failure(act: Callable[[LocalStore], None], store: LocalStore) -> StoreError | None:
@@ -236,7 +240,7 @@ def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None
         for at in range(whole.count):
             for code in ERRNOS:
                 fault = Fault(at, code, late=late)
-                told, found = faulted(tmp_path / f"{at}-{code}-{late}", act, fault)
+                told, found = faulted(tmp_path / "faulted", act, fault)
                 assert set(found.values()) <= {b"old", b"new"}, f"{fault}: {found}"
                 assert b"old" in found.values() or found in (before, after), f"{fault}: {found}"
                 absent = code == errno.ENOENT  # what the system says is gone is taken for gone
