@@ -69,6 +69,21 @@ def due(root: Path) -> World:
     return world
 
 
+@pytest.fixture(scope="module")
+def made() -> dict[Trial, int]:
+    """The one trial for all errors, with how many steps it has: it is put back before each of them."""
+    return {}
+
+
+@pytest.fixture
+def trial(made: dict[Trial, int], tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """A small world where every kind of change is due."""
+    if not made:
+        one = Trial(due(tmp_path_factory.mktemp("trial") / "world"))
+        made[one] = one.steps()
+    return next(iter(made))
+
+
 def names(code: int) -> str:
     return errno.errorcode[code]
 
@@ -78,13 +93,13 @@ def names(code: int) -> str:
 @pytest.mark.hazard("T21")
 @pytest.mark.hazard("O02")
 @pytest.mark.parametrize("code", ERRNOS, ids=names)
-def test_a_fault_in_a_run(tmp_path: Path, code: int) -> None:
-    trial = Trial(due(tmp_path / "world"))
+def test_a_fault_in_a_run(trial: Trial, made: dict[Trial, int], code: int) -> None:
     stride = 8 if code in EVERYWHERE else 32
     first = ERRNOS.index(code) % stride
-    steps = trial.steps()
     fired = [
-        trial.fail(Fault(at, code, late=late)).fired for late in (False, True) for at in range(first, steps, stride)
+        trial.fail(Fault(at, code, late=late)).fired
+        for late in (False, True)
+        for at in range(first, made[trial], stride)
     ]
     assert sum(map(bool, fired)) >= 0.9 * len(fired), "few of them are not taken when an earlier one takes longer"
     assert sum(map(bool, fired)) > 2 * 120 / stride
