@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+import gc
 import ipaddress
 from itertools import count, islice
 import os
@@ -31,6 +32,8 @@ FILES_READ, BYTES_READ = 500, 1 << 20
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 """All tests that were found, campaigns too."""
 
+LONG = frozenset({"crash", "fault", "planner", "sabotage"})
+
 _FOREIGN = ("AWS_", "AZURE_", "DATABRICKS_", "GOOGLE_", "PG", "RECONCILE_", "XDG_")
 _FOLDERS = {"CACHE": ".cache", "CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share"}
 
@@ -49,15 +52,24 @@ def pytest_configure() -> None:
     """What tests write lies in memory: none of it is to outlive a machine, and no sync keeps anybody waiting.
 
     That the product syncs, and when, is heard by the tests that ask for it (`crash/writelog.py`), not by the disk.
+    The many programs that tests start compile what they load once, not each of them all of it.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _is_fit(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps what was found before some of it is deselected."""
+    """Puts first what takes long, so that no worker ends late; keeps what was found before some of it is deselected."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     config.stash[COLLECTED] = list(items)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end, and need not be looked through again and again for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def _is_fit(place: Path) -> bool:

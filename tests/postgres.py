@@ -6,7 +6,9 @@ One server for all workers of a session. It wants a password, and refuses to run
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 import itertools
 import json
@@ -54,18 +56,31 @@ class Postgres:
             host="127.0.0.1", port=self.port, dbname=database, autocommit=True, options=options, **words
         )
 
+    @cached_property
+    def _maker(self) -> Any:
+        """A connection of our own: to connect takes longer than most of what is done then."""
+        return self.connect()
+
+    def close(self) -> None:
+        """Gives it back."""
+        if "_maker" in self.__dict__:
+            self._maker.close()
+
     def schema(self) -> str:
         """The name of a schema that nobody has."""
         return f"s{os.getpid()}_{next(_numbers)}"
+
+    def made(self, schema: str) -> str:
+        """The same schema; it is there now."""
+        self._maker.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        return schema
 
     def store(self, schema: str, recipe: Recipe | None = None, url: str = "") -> TableStore:
         """The tables of a schema, which is made."""
         import msgspec
 
-        recipe = msgspec.structs.replace(recipe or Recipe(), schema=schema)
-        store = TableStore.open(url or self.url, StoreOptions(password=PASSWORD, recipe=recipe))
-        store.ensure()
-        return store
+        recipe = msgspec.structs.replace(recipe or Recipe(), schema=self.made(schema))
+        return TableStore.open(url or self.url, StoreOptions(password=PASSWORD, recipe=recipe))
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +89,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
     book = shared / "postgres.json"
-    with member(book, _start) as port:
-        yield Postgres(port)
+    with member(book, _start) as port, closing(Postgres(port)) as server:
+        yield server
     told = json.loads(book.read_text())
     if not told["users"]:
         shutil.rmtree(told["home"], ignore_errors=True)

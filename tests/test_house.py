@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 import shutil
 import subprocess
@@ -24,9 +25,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def _sources(*folders: Path) -> Iterator[tuple[str, ast.Module, str]]:
     """Every Python file below the folders: its name, its tree, its text."""
     for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            text = file.read_text(encoding="utf-8")
-            yield file.relative_to(ROOT).as_posix(), ast.parse(text), text
+        yield from _below(folder)
+
+
+@cache
+def _below(folder: Path) -> list[tuple[str, ast.Module, str]]:
+    """Read once for all tests."""
+    files = [(file, file.read_text(encoding="utf-8")) for file in sorted(folder.rglob("*.py"))]
+    return [(file.relative_to(ROOT).as_posix(), ast.parse(text), text) for file, text in files]
 
 
 def _functions(tree: ast.AST) -> Iterator[Function]:

@@ -15,6 +15,7 @@ class Rivals:
 
     def __init__(self, wired: Wired) -> None:
         self._wired = wired
+        self._named = wired.target if isinstance(wired.target, Naming) else None  # asked once: it takes its time
         self._files: dict[str, str] = {}
         self._directories: dict[str, str] = {}
 
@@ -24,22 +25,21 @@ class Rivals:
 
     def stays(self, row: Row) -> None:
         """Takes in an unsettled row that no change takes away."""
-        if row.target is None or not isinstance(self._wired.target, Naming):
+        if row.target is None or self._named is None:
             return
-        self._files[self._wired.target.stands_as(row.target)] = row.key
+        self._files[self._named.stands_as(row.target)] = row.key
         for directory in parents(row.key):
             self._directories.setdefault(directory, row.key)
 
     def in_the_way(self, change: Change) -> str | None:
         """The key of what has a name that this newcomer needs, if anything has; only then is it looked into."""
-        target = self._wired.target
-        if not isinstance(target, Naming):
+        if self._named is None:
             return None
         above = [key for spot in parents(change.key) if (key := self._files.get(spot, spot)) != spot]
         if above:
             return above[0]
-        place = target.family(change.key)
+        place = self._named.family(change.key)
         there = self._files.get(place) or self._directories.get(place)
-        if there in (None, change.key) or name_there(self._wired, target, change.key, change.source_path) != place:
+        if there in (None, change.key) or name_there(self._wired, self._named, change.key, change.source_path) != place:
             return None
         return there

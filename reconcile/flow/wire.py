@@ -59,7 +59,7 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
         where = resolve_url(spec, spec.state).canonical
         cache = open_cache(f"state-{sha256(os.fsencode(where)).hexdigest()[:16]}")
         opened.callback(cache.close)
-        wiring = _Wire(spec, state, cache, clock, tuple(map(os.path.realpath, _own(spec))))
+        wiring = _Wire(spec, state, cache, clock, _own(spec))
         mappings = [wiring.mapping(mapping, reach, write=write) for mapping in chosen]
         opened.pop_all()
         return House(state, cache, mappings, spec.digest, spec.file, frozenset(spec.mappings))
@@ -218,13 +218,13 @@ class _Wire:
         return _inside(root, (*targets, *rooms, *self.own))
 
 
-def _own(spec: Spec) -> list[Path]:
-    """The cache, and the state of this machine with all that lies beside it."""
-    own = [cache_directory()]
+def _own(spec: Spec) -> tuple[str, ...]:
+    """The cache, and the state of this machine with all that lies beside it, as they are called in real directories."""
+    own = [os.path.realpath(cache_directory())]
     if (state := _state_file(spec)) is not None:
-        own += [state.with_name(state.name + side) for side in ("", "-wal", "-shm", ".head")]
-        own += state.parent.glob(f"{escape(state.name)}?*")
-    return own
+        own += [f"{state}{side}" for side in ("", "-wal", "-shm", ".head")]
+        own += map(str, state.parent.glob(f"{escape(state.name)}?*"))
+    return tuple(own)
 
 
 def _state_file(spec: Spec) -> Path | None:

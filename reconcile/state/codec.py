@@ -80,10 +80,14 @@ class Table(Generic[T]):
 
     def value(self, row: tuple[Any, ...]) -> T:
         """The struct of a row whose check holds."""
-        if check(row[:-1]) != row[-1]:
-            raise DamageError(f"a row of `{self.name}` is damaged")
+        self.verify_row(row)
         fields = zip(row[self._lead : -1], self._decoders, strict=True)
         return self._struct(*(decode(field) if decode else field for field, decode in fields))
+
+    def verify_row(self, row: tuple[Any, ...]) -> None:
+        """`DamageError` if its check does not hold: then it is not what was written."""
+        if check(row[:-1]) != row[-1]:
+            raise DamageError(f"a row of `{self.name}` is damaged")
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,7 @@ made with what it belongs to (a run, a scope, the state itself) and goes with it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 import sqlite3
@@ -93,8 +94,27 @@ class Summed(Table[T]):
             yield self.value(row)
             seen += 1
             summed += row[-1]
-        if (seen, wrap(summed)) != (expected.count, expected.total):
-            told = f"`{self.name}` holds {seen} rows that do not add up to the {expected.count} it should hold"
+        self._adds_up(expected, seen, summed)
+
+    def verify(self, connection: sqlite3.Connection, parts: Iterable[int]) -> None:
+        """Reads all rows there are; `DamageError` at a bad one, or when these parts do not add up, or are not all."""
+        expected = {found.part: found for found in SUMS.select(connection, "WHERE name = ?", (self.name,))}
+        counts, totals = dict.fromkeys(parts, 0), Counter[int]()
+        for row in self.rows(connection, "", ()):
+            part = row[self._part] if self._part is not None else 0
+            if part not in counts:
+                raise DamageError(f"`{self.name}` holds rows of nothing that is known")
+            self.verify_row(row)
+            counts[part] += 1
+            totals[part] += row[-1]
+        for part, count in counts.items():
+            if part not in expected:
+                raise DamageError(f"there is no sum of part {part} of `{self.name}`")
+            self._adds_up(expected[part], count, totals[part])
+
+    def _adds_up(self, expected: Sum, count: int, total: int) -> None:
+        if (count, wrap(total)) != (expected.count, expected.total):
+            told = f"`{self.name}` holds {count} rows that do not add up to the {expected.count} it should hold"
             raise DamageError(told)
 
     def _grow(self, connection: sqlite3.Connection, part: int, grown: int, more: int) -> None:

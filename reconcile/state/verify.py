@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 import os
 from pathlib import Path
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 from reconcile.state import past, records, runs, scopes
 from reconcile.state.codec import DamageError
 from reconcile.state.connection import log_size, looking
 from reconcile.state.migrations import modern
-from reconcile.state.sums import Summed
 
 UNREADABLE: Final = (sqlite3.Error, DamageError, OSError, UnicodeDecodeError)
 """What reading a damaged file raises; SQLite's own messages may quote bytes that are no text."""
@@ -51,17 +50,12 @@ def verify(connection: sqlite3.Connection) -> scopes.Meta:
     for row in rows:
         _exhaust(records.read_all(connection, row.number, total=row.total, count=row.count))
     _no_more(connection, "records", sum(row.count for row in rows))
-    _sums(connection, (0,), runs.RUNS, runs.INTENTS)
-    _sums(connection, runs.numbers(connection), runs.OUTCOMES)
-    _sums(connection, [row.number for row in rows], past.PAST, past.REACHED)
+    runs.RUNS.verify(connection, (0,))
+    runs.INTENTS.verify(connection, (0,))
+    runs.OUTCOMES.verify(connection, runs.numbers(connection))
+    for table in (past.PAST, past.REACHED):
+        table.verify(connection, [row.number for row in rows])
     return scopes.meta(connection)
-
-
-def _sums(connection: sqlite3.Connection, parts: Sequence[int], *tables: Summed[Any]) -> None:
-    for table in tables:
-        for part in parts:
-            _exhaust(table.every(connection, part, order="1"))
-        _no_more(connection, table.name, sum(table.sum_of(connection, part).count for part in parts))
 
 
 def _exhaust(rows: Iterable[object]) -> None:

@@ -24,9 +24,7 @@ from reconcile.cli.main import main
 from reconcile.core.errors import FencedError
 from reconcile.state import connection, files, heartbeat, lease, shared, store
 
-HOUSE = [f"reconcile.{name}" for name in ("cli.apply", "cli.lock", "cli.unlock", "cli.running", "stores.local")]
-for _name in (*HOUSE, "reconcile.state.shared", "botocore.auth", "botocore.awsrequest", "botocore.httpsession"):
-    import_module(_name)  # now: an actor is forked from this process, and loads nothing
+import_module("networkx")  # now: an actor is forked from this process, and loads little
 
 FATES = {"stop": signal.SIGSTOP, "kill": signal.SIGKILL}
 BUSY_S = 0.2

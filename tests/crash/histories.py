@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from functools import partial
+import gc
+from io import StringIO
 import json
 import os
 from pathlib import Path
@@ -26,6 +30,7 @@ from typing import Any
 
 from tests.crash import actors, told
 from tests.crash.actors import Actor, Book, Fate, command, start
+from tests.crash.mortal import warm
 from tests.flow.small_trees import NAMES, fits, make
 
 KINDS = ("local", "shared", "s3")
@@ -218,8 +223,23 @@ def _end(actors: list[Actor]) -> None:
             os.waitpid(actor.pid, 0)
 
 
+def _a_day(kind: str, endpoint: str, bucket: str) -> None:
+    """Everything a history does, once, said to nobody."""
+    root = Path(tempfile.mkdtemp(prefix="history-"))
+    os.environ["RECONCILE_CACHE_DIR"] = str(root / "cache")
+    History(kind, -1, root, endpoint, bucket).edit_source()
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        for words in (("apply", "--auto-approve"), ("lock", "show", "--json"), ("unlock", "0")):
+            with suppress(SystemExit):
+                command("-C", str(root), *words)()
+    told.facts(root)
+    shutil.rmtree(root)
+
+
 def lines(kind: str, seeds: range, endpoint: str, bucket: str) -> Iterator[dict[str, Any]]:
-    """One line for each history that went wrong, the counts last."""
+    """One line for each history that went wrong, the counts last. What actors need is loaded before the first one."""
+    warm(partial(_a_day, kind, endpoint, bucket))
+    gc.disable()
     total: Counter[str] = Counter()
     for seed in seeds:
         wrong, counts = play(kind, seed, endpoint, bucket)

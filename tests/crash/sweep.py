@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+import mimetypes
 import random
 import zlib
 
@@ -80,6 +81,8 @@ class Sweep:
         self._build()
         if self.place.s3 is not None and mortal.warm(partial(self.scenario.end, self.world)):
             self._build()
+            mimetypes.init()
+        self.world.spec()  # as what is loaded by now, no child has to make it
         return Template(self.place)
 
     def _build(self) -> None:

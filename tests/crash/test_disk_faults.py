@@ -15,6 +15,7 @@ from io import BytesIO
 import os
 from pathlib import Path
 import random
+import shutil
 
 import pytest
 
@@ -28,6 +29,7 @@ from reconcile.state import alive
 from reconcile.stores.local import LocalStore
 from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
+from tests.crash.places import files_below
 from tests.flow.small_trees import make
 from tests.flow.world import World
 
@@ -67,6 +69,21 @@ def due(root: Path) -> World:
     return world
 
 
+@pytest.fixture(scope="module")
+def made() -> dict[Trial, int]:
+    """The one trial for all errors, with how many steps it has: it is put back before each of them."""
+    return {}
+
+
+@pytest.fixture
+def trial(made: dict[Trial, int], tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """A small world where every kind of change is due."""
+    if not made:
+        one = Trial(due(tmp_path_factory.mktemp("trial") / "world"))
+        made[one] = one.steps()
+    return next(iter(made))
+
+
 def names(code: int) -> str:
     return errno.errorcode[code]
 
@@ -76,13 +93,13 @@ def names(code: int) -> str:
 @pytest.mark.hazard("T21")
 @pytest.mark.hazard("O02")
 @pytest.mark.parametrize("code", ERRNOS, ids=names)
-def test_a_fault_in_a_run(tmp_path: Path, code: int) -> None:
-    trial = Trial(due(tmp_path / "world"))
+def test_a_fault_in_a_run(trial: Trial, made: dict[Trial, int], code: int) -> None:
     stride = 8 if code in EVERYWHERE else 32
     first = ERRNOS.index(code) % stride
-    steps = trial.steps()
     fired = [
-        trial.fail(Fault(at, code, late=late)).fired for late in (False, True) for at in range(first, steps, stride)
+        trial.fail(Fault(at, code, late=late)).fired
+        for late in (False, True)
+        for at in range(first, made[trial], stride)
     ]
     assert sum(map(bool, fired)) >= 0.9 * len(fired), "few of them are not taken when an earlier one takes longer"
     assert sum(map(bool, fired)) > 2 * 120 / stride
@@ -196,12 +213,12 @@ OPERATIONS = {
 
 def contents(root: Path) -> dict[str, bytes]:
     """What a reader sees, without what is being written and our notes."""
-    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return {key: path.read_bytes() for key, path in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
+    found = files_below(str(root))
+    return {key: data for key, data in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
 
 
 def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tuple[str, dict[str, bytes]]:
-    """A fresh store, and the operation with a fault; how it ended, and what stands there then."""
+    """A fresh store, and the operation with a fault; how it ended, and what stood there then."""
     root.mkdir()
     store = LocalStore(str(root))
     put(store, "a/b")
@@ -209,7 +226,9 @@ def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tupl
         error = failure(act, store)
     store.close()
     assert error is None or (error.op and error.path), fault
-    return str(error or ""), contents(root)
+    found = contents(root)
+    shutil.rmtree(root)
+    return str(error or ""), found
 
 
 def failure(act: Callable[[LocalStore], None], store: LocalStore) -> StoreError | None:
@@ -236,7 +255,7 @@ def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None
         for at in range(whole.count):
             for code in ERRNOS:
                 fault = Fault(at, code, late=late)
-                told, found = faulted(tmp_path / f"{at}-{code}-{late}", act, fault)
+                told, found = faulted(tmp_path / "faulted", act, fault)
                 assert set(found.values()) <= {b"old", b"new"}, f"{fault}: {found}"
                 assert b"old" in found.values() or found in (before, after), f"{fault}: {found}"
                 absent = code == errno.ENOENT  # what the system says is gone is taken for gone

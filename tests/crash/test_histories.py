@@ -61,7 +61,12 @@ def test_histories(kind: str, request: pytest.FixtureRequest, tmp_path: Path) ->
     assert counts["unlock 0"] > 0
 
 
-@pytest.mark.parametrize("seed", SEEDS.read_text().splitlines())
+def beyond() -> list[str]:
+    """The seeds that the histories above have not played already."""
+    return [seed for seed in SEEDS.read_text().splitlines() if int(seed.split()[1]) >= PER_COMMIT[seed.split()[0]]]
+
+
+@pytest.mark.parametrize("seed", beyond())
 def test_a_seed_that_once_failed(seed: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     kind, number = seed.split()[:2]
     played(kind, int(number), 1, server_for(kind, request), tmp_path)

@@ -77,13 +77,17 @@ class World:
     def remove(self, name: str) -> None:
         (self.src / name).unlink()
 
-    def house(self, *, write: bool, reach: Reach | None = None) -> House:
+    def spec(self) -> Spec:
+        """What a spec file would say of it."""
         document = {
             "state": self.state,
             "stores": self.stores,
             "mappings": {self.mapping: {"source": str(self.src), "target": self.target, **self.options}} | self.more,
         }
-        house = wire(_built(json.dumps(document), self.root), write=write, clock=self.clock, reach=reach or Reach())
+        return _built(json.dumps(document), self.root)
+
+    def house(self, *, write: bool, reach: Reach | None = None) -> House:
+        house = wire(self.spec(), write=write, clock=self.clock, reach=reach or Reach())
         if self.around is not None:
             house.mappings = [replace(wired, target=self.around(wired.target)) for wired in house.mappings]
         return house

@@ -56,6 +56,7 @@ class Scratch:
         command.append(f"--basetemp={self.root.parent / 'temp'}")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
         environment["PYTHONPATH"] = str(self.root)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what one bug's tests load, the next one's do
         ended = subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )

@@ -65,7 +65,7 @@ def made(engine: str, tmp_path: Any, request: Any) -> Iterator[Database]:
     """An empty database of one kind."""
     if engine == "postgresql":
         server = request.getfixturevalue("postgres")
-        schema = server.schema()
+        schema = server.made(server.schema())
         stores = {"pg": {"url": server.url, "password": PASSWORD}}
         one = Database(
             engine,
@@ -73,8 +73,6 @@ def made(engine: str, tmp_path: Any, request: Any) -> Iterator[Database]:
             lambda: server.connect(schema=schema),
             ("pg", stores, {"schema": schema}),
         )
-        with server.connect() as client:
-            client.execute(f"CREATE SCHEMA {schema}")
     else:
         path = tmp_path / f"tables.{engine}"
 
