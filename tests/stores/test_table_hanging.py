@@ -49,8 +49,8 @@ def test_a_default_outlives_a_load(tmp_path, request):
 
 def _indexes(database):  # noqa: F811
     catalogue = {
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
-        "duckdb": "SELECT index_name FROM duckdb_indexes()",
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'people'",
+        "duckdb": "SELECT index_name FROM duckdb_indexes() WHERE table_name = 'people'",
         "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'people'",
     }
     return sorted(name for (name,) in database.sql(catalogue[database.engine]))
