@@ -9,6 +9,7 @@ a `DataFile` of an opened file.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from msgspec import Struct
@@ -141,6 +142,7 @@ class DataFile(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+@cache
 def arrow_type(type_name: str) -> pa.DataType:
     """The one Arrow type that a column of this type has in every batch."""
     import pyarrow as pa  # noqa: PLC0415 - heavy, only for who reads data files

@@ -128,37 +128,40 @@ class TableStore:
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """Loads beside, then swaps; a small file in one transaction, where that keeps the others out anyway."""
         load = body.token if _LOAD_ID.fullmatch(body.token) else token_hex(8)
+        if body.begun is not None:
+            body.begun(load)
+        if self._engine.exclusive and body.data is not None:
+            with content_of(body) as content:
+                return self._loader.trying(partial(self._write_at_once, key, content, body, (expect, load)), None)
         with self._room() as room:
             room.check_name("write", key)
             before = room.glance("write", key, expect)
-        at_once = self._engine.exclusive and body.data is not None
-        if body.begun is not None:
-            body.begun(load)
         try:
-            with content_of(body) as content:
-                if at_once:
-                    work = partial(self._write_at_once, key, content, body, (expect, load, before))
-                    return self._loader.trying(work, before)
-                if before is not None and content.is_large and (grown := self._grown(content, body, load, before)):
-                    return self._append(key, before, grown, expect)
-            with content_of(body) as content:
-                staged = self._loader.load(content, body, load, before)
-            with self._room(write=True) as room:
-                room.expect("write", key, expect)
-                return self._put(room, key, staged)
+            return self._write_beside(key, body, (expect, load, before))
         except BaseException:
-            if not at_once:
-                self._loader.abandon(load)
+            self._loader.abandon(load)
             raise
 
-    def _write_at_once(
-        self, key: str, content: Content, body: Body, plan: tuple[Version, str, Row | None], *, pin: bool
-    ) -> Entry:
-        expect, load, before = plan
-        with self._loader.opened(content, body, before, pin=pin) as data, self._room(write=True) as room:
+    def _write_at_once(self, key: str, content: Content, body: Body, plan: tuple[Version, str], *, pin: bool) -> Entry:
+        expect, load = plan
+        with self._room(write=True) as room:
+            room.check_name("write", key)
             free = room.expect("write", key, expect) is None and not has_control(key)
-            row = self._loader.filled(room.session, data, before, load, name=key if free else "")
+            before = room.row(key)
+            with self._loader.opened(content, body, before, pin=pin) as data:
+                row = self._loader.filled(room.session, data, before, load, name=key if free else "")
             return self._put(room, key, self._loader.finished(row, content, body))
+
+    def _write_beside(self, key: str, body: Body, plan: tuple[Version, str, Row | None]) -> Entry:
+        expect, load, before = plan
+        with content_of(body) as content:
+            if before is not None and content.is_large and (grown := self._grown(content, body, load, before)):
+                return self._append(key, before, grown, expect)
+        with content_of(body) as content:
+            staged = self._loader.load(content, body, load, before)
+        with self._room(write=True) as room:
+            room.expect("write", key, expect)
+            return self._put(room, key, staged)
 
     def _grown(self, content: Content, body: Body, load: str, before: Row) -> Row | None:
         """Only the new rows, loaded beside, of a file that grew; of a table that has those from before."""

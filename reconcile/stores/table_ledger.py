@@ -79,6 +79,7 @@ class Ledger:
             return
         self._session.lock()
         self._session.run(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({_COLUMNS})")
+        self._session.run(f"CREATE INDEX IF NOT EXISTS {LEDGER}_by_key ON {LEDGER} (key)")
 
     def rows(self) -> list[Row]:
         """All of it; none where there is no ledger yet."""
@@ -113,7 +114,7 @@ class Ledger:
 
     def _found(self) -> bool:
         """Nobody takes it away within a transaction."""
-        self._is_there = self._is_there or LEDGER in self._session.names(LEDGER)
+        self._is_there = self._is_there or bool(self._session.columns(LEDGER))
         return self._is_there
 
     def _select(self, where: str, *values: str) -> list[Row]:

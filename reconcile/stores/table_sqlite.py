@@ -5,21 +5,19 @@ each other's, and both would write at once. A program that calls `reconcile.appl
 `sqlite3` itself; so data and ledger go through `sqlite3` too. Another driver, which binds rows faster, only gets a file
 of its own (`table_sqlite_bulk`).
 
-Every edit by hand is noticed cheaply: a small table is read whole; on a larger one three triggers count edits in the
-ledger, and take no part in our own loads, which end before the triggers are made. Readers are never kept waiting and
-see one moment: the file is in WAL mode.
+Every edit by hand is noticed cheaply (`table_sqlite_edits`). Readers are never kept waiting and see one moment: the
+file is in WAL mode.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 import re
 import sqlite3
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
-from zlib import crc32
 
 from reconcile.core.errors import (
     NotFoundError,
@@ -29,9 +27,10 @@ from reconcile.core.errors import (
 from reconcile.core.traits import Traits
 from reconcile.stores.data_file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table_engine import LEDGER, RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
 from reconcile.stores.table_sqlite_bulk import Bulk
 from reconcile.stores.table_sqlite_definition import constraints
+from reconcile.stores.table_sqlite_edits import look, settle
 from reconcile.stores.table_sqlite_errors import translated
 from reconcile.stores.table_sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
 from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
@@ -75,12 +74,8 @@ _TYPES: Final = {
 DECIMAL_DIGITS: Final = 15
 """A decimal of so many digits is a number in SQLite, and exact; one of more digits would be rounded, and stays text."""
 
-SMALL_ROWS: Final = 200
-"""A table of so many rows is sooner read than watched: triggers make its creation three times as slow."""
-
 _DEFINITION: Final = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE"
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
-_ON_EDIT: Final = {"i": "INSERT", "u": "UPDATE", "d": "DELETE"}
 
 
 class SqliteEngine:
@@ -95,6 +90,7 @@ class SqliteEngine:
         self._given = connection
         self._connection = connection
         self._file: tuple[int, int] | None = None
+        self._is_wal = False
         self._waited_in_vain = False
         self._lock = RLock()
 
@@ -120,8 +116,7 @@ class SqliteEngine:
         """Writers wait for each other from the start."""
         with self._lock, translated(self._path):
             connection = self._connected(write=write)
-            ours = given_as_ours(connection, self._path) if self._given is not None else nullcontext()
-            with ours, self._bulk(connection) as bulk:
+            with self._around(connection) as bulk:
                 self._begin(connection, write=write)
                 try:
                     yield SqliteSession(connection, bulk)
@@ -132,13 +127,14 @@ class SqliteEngine:
                     raise
 
     @contextmanager
-    def _bulk(self, connection: sqlite3.Connection) -> Iterator[Bulk | None]:
+    def _around(self, connection: sqlite3.Connection) -> Iterator[Bulk | None]:
         """Around a transaction. To a connection that was given nothing is attached: its owner may not allow it."""
         if self._given is not None:
-            yield None
-            return
-        with closing(Bulk(connection, Path(self._path))) as bulk:
-            yield bulk
+            with given_as_ours(connection, self._path):
+                yield None
+        else:
+            with closing(Bulk(connection, self._path)) as bulk:
+                yield bulk
 
     def _begin(self, connection: sqlite3.Connection, *, write: bool) -> None:
         timeout_s = BUSY_AGAIN_S if self._waited_in_vain else BUSY_TIMEOUT_S
@@ -181,10 +177,11 @@ class SqliteEngine:
             raise NotFoundError("there is no such database", op="open", path=self._path) from error
         if self._connection is None or self._file != (seen.st_dev, seen.st_ino):
             self.close()
-            self._connection = self._open()
+            self._connection, self._is_wal = self._open(), False
             self._file = seen.st_dev, seen.st_ino
-        if write:
-            self._connection.execute("PRAGMA journal_mode=WAL")
+        if write and not self._is_wal:  # nobody changes that while we have the file open
+            [(mode,)] = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
+            self._is_wal = mode == "wal"
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
@@ -213,7 +210,9 @@ class SqliteSession:
         return self._connection.execute(there, values).fetchall()
 
     def names(self, name: str | None = None) -> dict[str, bool]:
-        """Without SQLite's own."""
+        """Without SQLite's own. A name that nothing has is found out without reading the whole catalogue."""
+        if name is not None and not self._has_columns(name):
+            return {}
         rows = self.run(
             "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view') "
             "AND substr(name, 1, 7) <> 'sqlite_' AND ($1 IS NULL OR name = $1 COLLATE NOCASE)",
@@ -221,59 +220,16 @@ class SqliteSession:
         )
         return {name: kind == "table" and not _is_virtual(sql) for name, kind, sql in rows}
 
+    def _has_columns(self, name: str) -> bool:
+        """Whether a table or view may have the name; a view that is broken says nothing of its columns."""
+        try:
+            return bool(self.run("SELECT 1 FROM pragma_table_info($1) LIMIT 1", name))
+        except sqlite3.Error:
+            return True
+
     def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
-        """A small table is read; of a larger one no row is, while its triggers saw no edit."""
-        only = next(iter(made)) if len(made) == 1 else None
-        watched = self._watched(only)
-        seen = {}
-        for name, shape in self._shapes(only).items():
-            if name in made:
-                noted, rows = made[name]
-                seen[name] = self._seen(name, shape, noted, rows, watched.get(name, ""))
-        return seen
-
-    def _seen(self, name: str, shape: str, noted: str, rows: int, edits: str) -> Seen:
-        if not noted:
-            return Seen(-1, f"-.{shape}")
-        if noted.startswith("c"):
-            return self._small(name, shape) or Seen(self._count(name), f"grown.{shape}")
-        mark = f"{edits or 'loose'}.{shape}"
-        return Seen(rows if mark == noted else self._count(name), mark)
-
-    def _small(self, name: str, shape: str) -> Seen | None:
-        """A table of few rows with a sum over them; None when there are more."""
-        rows = self._connection.execute(f"SELECT * FROM {quoted(name)} LIMIT {SMALL_ROWS + 1}").fetchall()
-        return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
-
-    def _shapes(self, only: str | None) -> dict[str, str]:
-        """By table: what stands for its columns, and for what its definition says beside them."""
-        told: dict[str, list[str]] = {}
-        for name, sql, column, kind in self.run(
-            "SELECT t.name, t.sql, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
-            "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
-            only,
-        ):
-            told.setdefault(name, constraints(sql)).append(f"{column} {kind}")
-        return {name: _sum("\0".join(words)) for name, words in told.items()}
-
-    def _watched(self, only: str | None) -> dict[str, str]:
-        """By table with all our triggers in place: how many edits they saw."""
-        watched: dict[str, list[str]] = {}
-        for name, trigger in self.run(
-            "SELECT tbl_name, substr(name, $2 + 1) FROM sqlite_schema WHERE type = 'trigger' "
-            "AND substr(name, 1, $2) = $1 AND ($3 IS NULL OR tbl_name = $3)",
-            RESERVED,
-            len(RESERVED),
-            only,
-        ):
-            watched.setdefault(name, []).append(trigger.rpartition("_")[0])
-        if not watched or not self.names(LEDGER):
-            return {}
-        loads = {name: loads[0] for name, loads in watched.items() if loads == loads[:1] * len(_ON_EDIT)}
-        one = loads.get(only or "")
-        found = self.run(f"SELECT load, edits FROM {LEDGER} WHERE $1 IS NULL OR load = $1", one)
-        edits = {load: str(count) for load, count in found}
-        return {name: edits[load] for name, load in loads.items() if load in edits}
+        """Read where they are small; of a larger one no row is, while its triggers saw no edit."""
+        return look(self, made)
 
     def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """By rowid."""
@@ -291,7 +247,7 @@ class SqliteSession:
         insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
         left: Iterable[pa.RecordBatch] = batches
         if self._bulk is not None:
-            left = self._bulk.fill(name, [kind for _, kind in self.columns(name)], iter(batches))
+            left = self._bulk.fill(name, iter(batches))
         for batch in left:
             self._connection.executemany(insert, zip(*python_columns(batch), strict=True))
 
@@ -369,24 +325,8 @@ class SqliteSession:
         return [(str(kind), str(own), str(sql)) for kind, own, sql in found]
 
     def settle(self, name: str, load: str) -> Seen:
-        """From here on every edit of a table that is not small is counted."""
-        shape = self._shapes(name)[name]
-        if (small := self._small(name, shape)) is not None:
-            return small
-        for short, edit in _ON_EDIT.items():
-            self.run(
-                f"CREATE TRIGGER {quoted(f'{RESERVED}{load}_{short}')} AFTER {edit} ON {quoted(name)} BEGIN "
-                f"UPDATE {LEDGER} SET edits = edits + 1 WHERE load = '{load}'; END"
-            )
-        return Seen(self._count(name), f"0.{shape}")
-
-    def _count(self, name: str) -> int:
-        [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
-        return int(rows)
-
-
-def _sum(text: str) -> str:
-    return f"{crc32(text.encode('utf-8', 'replace')):08x}"
+        """From here on every edit is noticed."""
+        return settle(self, name, load)
 
 
 def _is_virtual(sql: str | None) -> bool:

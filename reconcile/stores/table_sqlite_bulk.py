@@ -11,7 +11,7 @@ the right to write to the database, so what lies there was left by a load that w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 import os
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconcile.stores.table_engine import RESERVED, quoted
 from reconcile.stores.table_sqlite_errors import driver_translated
-from reconcile.stores.table_values import has_nan, plain_batch
+from reconcile.stores.table_values import has_nan, plain_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,20 +33,20 @@ SUFFIX: Final = "-reconcile"
 """What the private file is called after the database, as SQLite calls its own `-wal`."""
 
 _ROWS: Final = f"{RESERVED}rows"
-_UNSAFE: Final = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE")
+_UNSAFE: Final = ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA locking_mode=EXCLUSIVE")
 _INTO: Final = {"adbc.ingest.target_table": _ROWS, "adbc.ingest.mode": "adbc.ingest.mode.append"}
 
 
 class Bulk:
     """Fills tables of one transaction. `connection` has begun it; `close` comes after its end."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
-        self._path = path.with_name(path.name + SUFFIX)
+        self._path = path + SUFFIX
         self._attached: list[str] = []
 
-    def fill(self, name: str, kinds: Sequence[str], batches: Iterator[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        """Appends rows to the table `name`, whose columns have the types `kinds`; returns the batches that are left.
+    def fill(self, name: str, batches: Iterator[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        """Appends rows to the table `name`; returns the batches that are left.
 
         They begin with one that the other driver would not write as it is: it takes not-a-number for NULL.
         """
@@ -54,8 +54,9 @@ class Bulk:
         if first is None or first.num_rows < BULK_ROWS or has_nan(first):
             return chain([first] if first is not None else (), batches)
         left: list[pa.RecordBatch] = []
-        self._write(kinds, first, _until_nan(batches, left))
-        self._take_over(name)
+        path = Path(self._path).absolute()
+        self._write(path, name, chain([first], _until_nan(batches, left)))
+        self._take_over(path, name)
         return chain(left, batches)
 
     def close(self) -> None:
@@ -63,37 +64,40 @@ class Bulk:
         for name in self._attached:
             self._connection.execute(f"DETACH {name}")
 
-    def _write(self, kinds: Sequence[str], first: pa.RecordBatch, more: Iterator[pa.RecordBatch]) -> None:
+    def _write(self, path: Path, name: str, batches: Iterator[pa.RecordBatch]) -> None:
         import adbc_driver_manager as adbc  # noqa: PLC0415 - only for who loads many rows
         import adbc_driver_sqlite  # noqa: PLC0415
-        import pyarrow as pa  # noqa: PLC0415
 
-        self._path.unlink(missing_ok=True)
-        os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        [(encoding,)] = self._connection.execute("PRAGMA main.encoding").fetchall()
-        columns = ", ".join(f"c{position} {kind}" for position, kind in enumerate(kinds))
-        head = plain_batch(first)
-        rows = pa.RecordBatchReader.from_batches(head.schema, chain([head], map(plain_batch, more)))
+        path.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with (
-            driver_translated(str(self._path)),
-            adbc_driver_sqlite.connect(self._path.absolute().as_uri()) as database,
+            driver_translated(str(path)),
+            adbc_driver_sqlite.connect(path.as_uri()) as database,
             adbc.AdbcConnection(database) as private,
         ):
-            for sql in (f"PRAGMA encoding='{encoding}'", *(f"PRAGMA {word}" for word in _UNSAFE)):
+            for sql in self._beginning(name):
                 _run(private, sql)
-            _run(private, f"CREATE TABLE {_ROWS} ({columns})")
             with adbc.AdbcStatement(private) as statement:
                 statement.set_options(**_INTO)
-                statement.bind_stream(rows)
+                statement.bind_stream(plain_rows(batches))
                 statement.execute_update()
 
-    def _take_over(self, name: str) -> None:
+    def _beginning(self, name: str) -> Iterator[str]:
+        """What makes a file whose rows are records of the table: as it is told, types and encoding make the record."""
+        [(encoding,)] = self._connection.execute("PRAGMA main.encoding").fetchall()
+        yield f"PRAGMA encoding='{encoding}'"
+        yield from _UNSAFE
+        kinds = self._connection.execute("SELECT type FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+        columns = ", ".join(f"c{position} {kind}" for position, (kind,) in enumerate(kinds))
+        yield f"CREATE TABLE {_ROWS} ({columns})"
+
+    def _take_over(self, path: Path, name: str) -> None:
         """Once the file is attached it needs no name any more, and goes when it is let go of."""
         private = f"{RESERVED}bulk{len(self._attached)}"
-        self._connection.execute(f"ATTACH ? AS {private}", (str(self._path.absolute()),))
+        self._connection.execute(f"ATTACH ? AS {private}", (str(path),))
         self._attached.append(private)
         with suppress(OSError):  # where a file that is open keeps its name, the next load takes it away
-            self._path.unlink()
+            path.unlink()
         self._connection.execute(f"INSERT INTO main.{quoted(name)} SELECT * FROM {private}.{_ROWS}")
 
 

@@ -30,7 +30,9 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _meant(getattr(error, "sqlite_errorcode", 0), str(error), path) from error
+        kind, words = _MEANT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, (RefusedError, str(error)))
+        hint = "close what has it open, and run it again" if kind is BusyError else ""
+        raise kind(words, op="sqlite", path=path, hint=hint) from error
     except OSError as error:
         kind = DeniedError if isinstance(error, PermissionError) else StoreError
         raise kind(os.strerror(error.errno or 0).lower(), op="sqlite", path=path) from error
@@ -38,16 +40,11 @@ def translated(path: str) -> Iterator[None]:
 
 @contextmanager
 def driver_translated(path: str) -> Iterator[None]:
-    """Those that the other driver tells of its private file."""
+    """What the other driver tells of its private file: words, and not always the right ones, for it has no codes."""
     import adbc_driver_manager  # noqa: PLC0415 - only for who loads many rows
 
     try:
         yield
     except adbc_driver_manager.Error as error:
-        raise _meant(getattr(error, "vendor_code", None) or 0, str(error), path) from error
-
-
-def _meant(code: int, told: str, path: str) -> StoreError:
-    kind, words = _MEANT.get(code & 0xFF, (RefusedError, told))
-    hint = "close what has it open, and run it again" if kind is BusyError else ""
-    return kind(words, op="sqlite", path=path, hint=hint)
+        told = str(error).strip().partition("\n")[0]
+        raise StoreError(f"cannot be written ({told})", op="sqlite", path=path, hint="is the disk full?") from error

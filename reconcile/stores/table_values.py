@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,15 +15,19 @@ def python_columns(batch: pa.RecordBatch) -> list[list[Any]]:
 
     Not-a-number is the text `NaN`: a database that takes it for NULL would lose it.
     """
-    return [_values(column) for column in plain_batch(batch).columns]
+    return [_values(_plain(column)) for column in batch.columns]
 
 
-def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows in columns `c0`, `c1` … of whole numbers, doubles, text and bytes alone."""
+def plain_rows(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
+    """The same rows in columns `c0`, `c1` … of whole numbers, doubles, text and bytes alone. There is one batch."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
-    columns = [_plain(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, [f"c{position}" for position in range(len(columns))])
+    def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [_plain(column) for column in batch.columns]
+        return pa.RecordBatch.from_arrays(columns, [f"c{position}" for position in range(len(columns))])
+
+    first = plain(next(batches))
+    return pa.RecordBatchReader.from_batches(first.schema, chain([first], map(plain, batches)))
 
 
 def has_nan(batch: pa.RecordBatch) -> bool:

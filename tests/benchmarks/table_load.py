@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 import json
 import os
 from pathlib import Path
-import random
 import sqlite3
 import sys
 
@@ -37,27 +35,31 @@ engine = sqlalchemy.create_engine(sys.argv[2])
 for part in pandas.read_csv(sys.argv[1], chunksize=50_000):
     part.to_sql("data", engine, if_exists="append", index=False)
 """
-BLOCK_ROWS = 10_000
+BLOCK_ROWS = 50_000
+WORD = "'word' || lpad((hash(i, $seed, {}) % 500)::VARCHAR, 3, '0')"
+AT = "TIMESTAMP '2020-01-01' + to_seconds((hash(i, $seed, 4) % 100000000)::BIGINT)"
+LINES = f"""
+SELECT string_agg(concat_ws(',',
+    i, {WORD.format(0)} || ' ' || {WORD.format(1)}, printf('%.2f', (hash(i, $seed, 5) % 1000000)::BIGINT / 100.0),
+    CASE WHEN i % 10 = 0 THEN '' ELSE (hash(i, $seed, 6) % 1000)::VARCHAR END,
+    (hash(i, $seed, 7) >> 11)::DOUBLE / 9007199254740992, i % 2 = 1, ({AT})::DATE, {AT},
+    '"' || {WORD.format(2)} || ', ' || {WORD.format(3)} || '"'
+) || chr(10), '' ORDER BY i) FROM range($start, $end) AS numbers(i)
+"""
 
 
 def write_csv(path: Path, mebibytes: int, seed: int) -> int:
     """Writes a table of so many MiB; returns its rows. One cell in ten of `qty` is empty, each `note` has a comma."""
-    chance, rows = random.Random(seed), 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    import duckdb
+
+    rows = 0
+    with path.open("w", encoding="utf-8", newline="") as file, duckdb.connect() as database:
         file.write(",".join(COLUMNS) + "\n")
         while file.tell() < mebibytes << 20:
-            file.writelines(_row(row, chance) for row in range(rows, rows + BLOCK_ROWS))
+            (text,) = database.execute(LINES, {"seed": seed, "start": rows, "end": rows + BLOCK_ROWS}).fetchone()
+            file.write(text)
             rows += BLOCK_ROWS
     return rows
-
-
-def _row(number: int, chance: random.Random) -> str:
-    at = datetime(2020, 1, 1, tzinfo=UTC).replace(tzinfo=None) + timedelta(seconds=chance.randrange(10**8))
-    qty = chance.randrange(1000) if number % 10 else ""
-    words = [f"word{chance.randrange(500):03d}" for _ in range(4)]
-    flag = "true" if number & 1 else "false"
-    amount, ratio = f"{chance.randrange(10**6) / 100:.2f}", chance.random()
-    return f'{number},{words[0]} {words[1]},{amount},{qty},{ratio!r},{flag},{at.date()},{at},"{words[2]}, {words[3]}"\n'
 
 
 @contextmanager
@@ -111,6 +113,17 @@ def stage_postgres(room: Path, mebibytes: int) -> Iterator[Case]:
         yield Case(f"a CSV of {mebibytes:,} MiB into PostgreSQL", rows, contenders, yardstick, unit="row")
 
 
+def write_spec(folder: Path, url: str, connection: Mapping[str, str]) -> None:
+    """A spec with one mapping, of the folder `data` beside it."""
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    text = {
+        "version": 1,
+        "stores": {"base": {"url": url, **connection}},
+        "mappings": {"tables": {"source": "./data", "target": "base:"}},
+    }
+    (folder / "reconcile.yaml").write_text(json.dumps(text, indent=1), encoding="utf-8")
+
+
 def _sources(room: Path) -> list[Path]:
     return [room / "first.csv", room / "second.csv"]
 
@@ -119,15 +132,9 @@ def _ours(room: Path, target, connection: Mapping[str, str]) -> list[Contender]:
     """A first load, whose types are found in the whole file; and another content of the same file, with those types."""
 
     def spec(folder: Path, name: str, source: Path) -> None:
-        (folder / "data").mkdir(parents=True, exist_ok=True)
+        write_spec(folder, target(name), connection)
         (folder / "data" / f"{name}.csv").unlink(missing_ok=True)
         os.link(source, folder / "data" / f"{name}.csv")
-        text = {
-            "version": 1,
-            "stores": {"base": {"url": target(name), **connection}},
-            "mappings": {"tables": {"source": "./data", "target": "base:"}},
-        }
-        (folder / "reconcile.yaml").write_text(json.dumps(text, indent=1), encoding="utf-8")
 
     def first(number: int) -> None:
         spec(room / f"first{number}", f"first{number}", _sources(room)[0])

@@ -49,8 +49,8 @@ def test_a_default_outlives_a_load(tmp_path, request):
 
 def _indexes(database):  # noqa: F811
     catalogue = {
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
-        "duckdb": "SELECT index_name FROM duckdb_indexes()",
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'people'",
+        "duckdb": "SELECT index_name FROM duckdb_indexes() WHERE table_name = 'people'",
         "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'people'",
     }
     return sorted(name for (name,) in database.sql(catalogue[database.engine]))
@@ -320,7 +320,7 @@ def test_what_would_meddle_with_the_rows_is_told_before_they_are_exchanged(pg, h
 def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
     from reconcile.stores import table_postgres_swap
 
-    monkeypatch.setattr(table_postgres_swap, "obstacles", lambda *_: [])
+    monkeypatch.setattr(table_postgres_swap, "check_carried", lambda *_: None)
     store = pg.store()
     entry = load(store, "people", OLD)
     for statement in (VIEW, *DELETES_NOTHING):
