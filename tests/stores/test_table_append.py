@@ -144,9 +144,9 @@ def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, fil
 
 
 def test_an_append_counts_what_arrived(tmp_path, request, file, monkeypatch):
-    from reconcile.stores import table_postgres_swap
+    from reconcile.stores import table_postgres
 
-    monkeypatch.setattr(table_postgres_swap, "obstacles", lambda *_: [])
+    monkeypatch.setattr(table_postgres, "check_carried", lambda *_: None)
     with made("postgresql", tmp_path, request) as database:  # noqa: F811
         store = database.store()
         entry = store.write("t", file(FIRST), expect=ABSENT)

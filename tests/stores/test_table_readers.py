@@ -19,7 +19,7 @@ LOOK = "SELECT count(*), min(v), max(v) FROM t"
 def looking(database, store):  # noqa: F811
     """A way to look that is not the store's; of DuckDB another cursor, since no other process may have it open."""
     if database.engine == "duckdb":
-        with closing(store._engine._connection.cursor()) as cursor:
+        with closing(store._engine._file._connection.cursor()) as cursor:
             yield lambda: cursor.execute(LOOK).fetchone()
     elif database.engine == "sqlite":
         with closing(database.client()) as client:
