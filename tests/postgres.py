@@ -25,8 +25,8 @@ from typing import Any
 import pytest
 
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table import TableStore
-from reconcile.stores.table_recipe import Recipe
+from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.tables.store import TableStore
 from tests.servers import free_ports, member, stop
 
 PASSWORD = "pg-p%40ss:word/'1"

@@ -30,7 +30,7 @@ from reconcile.flow.folding import meet
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
-from reconcile.stores.object_list import UnorderedError
+from reconcile.stores.objects.list import UnorderedError
 
 BATCH = 1_000
 """Rows that need facts are looked into this many at a time."""

@@ -20,7 +20,7 @@ from reconcile.flow.wired import House, Wired
 from reconcile.ports import Naming, Spill, Store
 from reconcile.scan.fingerprints import annotate
 from reconcile.state.spill import make_spill
-from reconcile.stores.object_ranges import list_ranges
+from reconcile.stores.objects.ranges import list_ranges
 from reconcile.stores.patience import UnreachableError
 
 CHUNK = 1_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reconcile.spec.model import TableSpec
-from reconcile.stores.data_file import Reading
-from reconcile.stores.table_recipe import Recipe
+from reconcile.stores.data.file import Reading
+from reconcile.stores.tables.recipe import Recipe
 
 
 def recipe_of(spec: TableSpec) -> Recipe:

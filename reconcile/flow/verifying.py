@@ -17,7 +17,7 @@ from reconcile.flow.streams import target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink
 from reconcile.report.views import Difference
-from reconcile.stores.object_list import UnorderedError
+from reconcile.stores.objects.list import UnorderedError
 
 BATCH: Final = 256
 """So many paths are read before anybody is told."""

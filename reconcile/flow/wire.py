@@ -33,7 +33,7 @@ from reconcile.state.files import write as write_file
 from reconcile.state.place import is_local
 from reconcile.state.store import open_state
 from reconcile.stores.registry import open_store
-from reconcile.stores.table_recipe import data_patterns
+from reconcile.stores.tables.recipe import data_patterns
 from reconcile.stores.wrap import ReadOnly, Retrying
 
 EVERYTHING: Final = Filter(Rules())

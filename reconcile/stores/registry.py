@@ -23,15 +23,15 @@ GROUP: Final = "reconcile.stores"
 _ADAPTERS: Final = {
     "file": ("reconcile.stores.local:LocalStore", "local or mounted directory"),
     "memory": ("reconcile.stores.memory:MemoryStore", "in-process, for tests and dry trials"),
-    "s3": ("reconcile.stores.object:ObjectStore", "Amazon S3 and everything S3-compatible"),
-    "gs": ("reconcile.stores.object:ObjectStore", "Google Cloud Storage"),
-    "az": ("reconcile.stores.object:ObjectStore", "Azure Blob Storage"),
-    "dbfs": ("reconcile.stores.dbfs:DbfsStore", "Databricks File System"),
-    "volume": ("reconcile.stores.volume:VolumeStore", "volumes of Unity Catalog (/Volumes/…)"),
-    "workspace": ("reconcile.stores.workspace:WorkspaceStore", "workspace files and notebooks (/Workspace/…)"),
-    "sqlite": ("reconcile.stores.table:TableStore", "tables in a SQLite file, from CSV, TSV, JSON(L) and Parquet"),
-    "duckdb": ("reconcile.stores.table:TableStore", "tables in a DuckDB file, from the same"),
-    "postgresql": ("reconcile.stores.table:TableStore", "tables in PostgreSQL, from the same"),
+    "s3": ("reconcile.stores.objects.store:ObjectStore", "Amazon S3 and everything S3-compatible"),
+    "gs": ("reconcile.stores.objects.store:ObjectStore", "Google Cloud Storage"),
+    "az": ("reconcile.stores.objects.store:ObjectStore", "Azure Blob Storage"),
+    "dbfs": ("reconcile.stores.databricks.dbfs:DbfsStore", "Databricks File System"),
+    "volume": ("reconcile.stores.databricks.volume:VolumeStore", "volumes of Unity Catalog (/Volumes/…)"),
+    "workspace": ("reconcile.stores.databricks.workspace:WorkspaceStore", "workspace files, notebooks (/Workspace/…)"),
+    "sqlite": ("reconcile.stores.tables.store:TableStore", "tables of a SQLite file, from CSV, TSV, JSON(L), Parquet"),
+    "duckdb": ("reconcile.stores.tables.store:TableStore", "tables in a DuckDB file, from the same"),
+    "postgresql": ("reconcile.stores.tables.store:TableStore", "tables in PostgreSQL, from the same"),
 }
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")

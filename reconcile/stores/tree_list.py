@@ -17,7 +17,7 @@ from msgspec import Struct
 from reconcile.core.entry import Cover, Entry, Problem
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError, UnstableError
 from reconcile.core.path import has_control, is_control_area
-from reconcile.stores.databricks_errors import SignInError
+from reconcile.stores.databricks.errors import SignInError
 
 EMPTY_PAGES: Final = 100
 """So many pages in a row may hold nothing, before a directory counts as one that never ends."""

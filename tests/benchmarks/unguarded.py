@@ -11,7 +11,7 @@ from reconcile.cli.main import main
 from reconcile.core.entry import ANY, Version
 from reconcile.flow.learnt import Learnt
 from reconcile.state.journal import SqliteJournal
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects.store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.campaign
 PEAK_MIB = 450
 READ = """
 import resource, sys
-from reconcile.stores.data_file import Reading
-from reconcile.stores.data_reading import read_data
+from reconcile.stores.data.file import Reading
+from reconcile.stores.data.reading import read_data
 with read_data(sys.argv[1], "large.csv", Reading()) as file:
     rows = sum(batch.num_rows for batch in file.batches())
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)

@@ -12,7 +12,9 @@ import tempfile
 import pytest
 
 from reconcile.flow import reading, step, wire
-from reconcile.stores import draft, object, s3_multipart  # noqa: A004 - our module
+from reconcile.stores import draft
+from reconcile.stores.objects import s3_multipart
+from reconcile.stores.objects import store as object  # noqa: A004 - our module
 from tests.crash.places import Place
 from tests.crash.scenarios import LARGE, SCENARIOS, Scenario
 from tests.fakes.s3 import FakeS3

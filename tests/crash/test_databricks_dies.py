@@ -30,11 +30,11 @@ POINTS = int(os.environ.get("RECONCILE_CRASH_POINTS", "3"))
 @pytest.fixture(params=PLACES)
 def place(request, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Emulator, str]]:
     monkeypatch.setattr("reconcile.flow.step.SMALL_BYTES", LARGE)
-    monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", LARGE)
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", LARGE + 50)
-    monkeypatch.setattr("reconcile.stores.volume_parts.PART_BYTES", LARGE)
-    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", LARGE)
-    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", LARGE)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.WHOLE_BYTES", LARGE)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", LARGE + 50)
+    monkeypatch.setattr("reconcile.stores.databricks.volume_parts.PART_BYTES", LARGE)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs.BLOCK_BYTES", LARGE)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs_blocks.BLOCK_BYTES", LARGE)
     with Emulator() as emulator:
         emulator.limits.part_bytes = 1
         emulator.catalog.add("main", "default", "dies")

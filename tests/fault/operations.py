@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from reconcile.core.entry import ABSENT, Digest, Entry, Problem
 from reconcile.core.errors import NotFoundError, StoreError
 from reconcile.ports import Body, Hashes, Store
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying
 from tests.fault.hostile import HOSTILE
 from tests.fault.points import Point

@@ -56,6 +56,6 @@ STORIES: Final[dict[str, Story]] = {
 def small_limits(change: Callable[[str, int], object]) -> None:
     """What is large, and how long an answer may be, in small numbers; `change` sets a name of a module."""
     change("reconcile.flow.step.SMALL_BYTES", LARGE)
-    change("reconcile.stores.object.SMALL_BYTES", LARGE)
-    change("reconcile.stores.s3_multipart.PART_BYTES", LARGE)
-    change("reconcile.stores.s3_wire.ANSWER_BYTES", 50_000)
+    change("reconcile.stores.objects.store.SMALL_BYTES", LARGE)
+    change("reconcile.stores.objects.s3_multipart.PART_BYTES", LARGE)
+    change("reconcile.stores.objects.s3_wire.ANSWER_BYTES", 50_000)

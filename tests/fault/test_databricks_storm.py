@@ -35,11 +35,11 @@ Staged = Callable[[str, str], Stage]
 def small_limits(change: Callable[[str, int], object]) -> None:
     """What is large, in small numbers."""
     change("reconcile.flow.step.SMALL_BYTES", LARGE)
-    change("reconcile.stores.volume.WHOLE_BYTES", LARGE // 2)
-    change("reconcile.stores.volume.IN_PARTS_BYTES", LARGE)
-    change("reconcile.stores.volume_parts.PART_BYTES", LARGE)
-    change("reconcile.stores.dbfs.BLOCK_BYTES", LARGE)
-    change("reconcile.stores.dbfs_blocks.BLOCK_BYTES", LARGE)
+    change("reconcile.stores.databricks.volume.WHOLE_BYTES", LARGE // 2)
+    change("reconcile.stores.databricks.volume.IN_PARTS_BYTES", LARGE)
+    change("reconcile.stores.databricks.volume_parts.PART_BYTES", LARGE)
+    change("reconcile.stores.databricks.dbfs.BLOCK_BYTES", LARGE)
+    change("reconcile.stores.databricks.dbfs_blocks.BLOCK_BYTES", LARGE)
 
 
 @pytest.fixture

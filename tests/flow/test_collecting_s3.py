@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.stores import s3_multipart
+from reconcile.stores.objects import s3_multipart
 from tests.fakes.s3 import FakeS3
 from tests.fakes.s3_faults import lose_before, refuse
 from tests.flow.test_collecting import gc, told, why
@@ -27,7 +27,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: FakeS3) -> World:
     for name, value in (("ENDPOINT_URL", s3.endpoint), ("ACCESS_KEY_ID", "fake"), ("SECRET_ACCESS_KEY", "fake")):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    for module in ("reconcile.flow.step", "reconcile.stores.object"):
+    for module in ("reconcile.flow.step", "reconcile.stores.objects.store"):
         monkeypatch.setattr(f"{module}.SMALL_BYTES", 10)
     monkeypatch.setattr(s3_multipart, "PART_BYTES", 10)
     world = World(tmp_path, "s3://bucket/p", clock=Hasty())

@@ -53,7 +53,7 @@ def at(tmp_path, emulator: Emulator) -> Callable[[str], World]:
     ids=lambda habits: next(iter(habits)),
 )
 def test_a_volume_of_other_habits_is_in_sync_all_the_same(at, emulator: Emulator, monkeypatch, habits) -> None:
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 100)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", 100)
     vars(emulator.habits).update(habits)
     emulator.limits.files_page_entries = 3
     world = at("volume")

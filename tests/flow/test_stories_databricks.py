@@ -188,9 +188,9 @@ def test_what_cannot_be_there_is_said_by_the_plan(at, place: str) -> None:
 def test_large_files_go_in_parts(at, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconcile.scan.hashing.SMALL_BYTES", 1000)
     monkeypatch.setattr("reconcile.flow.step.SMALL_BYTES", 1000)
-    monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", 1000)
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 5000)
-    monkeypatch.setattr("reconcile.stores.volume_parts.PART_BYTES", 1000)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", 5000)
+    monkeypatch.setattr("reconcile.stores.databricks.volume_parts.PART_BYTES", 1000)
     emulator.limits.part_bytes = 1
     world = at("volume")
     world.write("small", b"s" * 900)
@@ -205,8 +205,8 @@ def test_large_files_go_in_parts(at, emulator: Emulator, monkeypatch: pytest.Mon
 
 def test_where_nothing_is_signed_large_files_go_in_one_piece(at, emulator: Emulator, monkeypatch) -> None:
     monkeypatch.setattr("reconcile.flow.step.SMALL_BYTES", 1000)
-    monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", 1000)
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 5000)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", 5000)
     emulator.habits.presigned_urls = False
     world = at("volume")
     world.write("large", b"l" * 10_500)

@@ -48,7 +48,7 @@ def test_a_second_plan_reads_no_file(lite, tmp_path, monkeypatch):
     world = world_of(lite, tmp_path)
     world.put(**{"people.csv": PEOPLE})
     world.settled()
-    from reconcile.stores import table_loading
+    from reconcile.stores.tables import loading as table_loading
 
     monkeypatch.setattr(table_loading, "read_data", None)
     assert world.told() == []

@@ -19,9 +19,9 @@ from reconcile.state.log import _body
 from reconcile.state.planfile import load_plan, save_plan
 from reconcile.state.shared import open_shared
 from reconcile.stores.memory import MemoryStore
-from reconcile.stores.s3_page import _fields, read_page
-from reconcile.stores.s3_wire import Reply
-from reconcile.stores.s3_wire import parse as parse_xml
+from reconcile.stores.objects.s3_page import _fields, read_page
+from reconcile.stores.objects.s3_wire import Reply
+from reconcile.stores.objects.s3_wire import parse as parse_xml
 from tests.flow.world import World
 from tests.state.state_kit import FakeClock, bytes_of, everything, fold_keys, told_by
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from reconcile.ports import HOOKS, Store
-from reconcile.stores import s3_multipart
+from reconcile.stores.objects import s3_multipart
 from reconcile.stores.wrapper import Wrapper
 from tests.crash.signalled import Ended, Sends, run_forked, start_forked
 from tests.flow.small_trees import make

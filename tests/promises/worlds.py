@@ -15,8 +15,8 @@ from tests.stores.fakes import OwnClock
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
     """An S3 that breaks as it is told; bodies of more than 64 bytes go there in parts."""
-    monkeypatch.setattr("reconcile.stores.object.SMALL_BYTES", 64)
-    monkeypatch.setattr("reconcile.stores.s3_multipart.PART_BYTES", 64)
+    monkeypatch.setattr("reconcile.stores.objects.store.SMALL_BYTES", 64)
+    monkeypatch.setattr("reconcile.stores.objects.s3_multipart.PART_BYTES", 64)
     with FakeS3() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         yield server

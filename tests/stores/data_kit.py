@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from reconcile.stores import data_sniff
-from reconcile.stores.data_file import Grown, Reading, Reject, Shape
-from reconcile.stores.data_reading import read_data
+from reconcile.stores.data import sniff as data_sniff
+from reconcile.stores.data.file import Grown, Reading, Reject, Shape
+from reconcile.stores.data.reading import read_data
 
 
 class Table(NamedTuple):

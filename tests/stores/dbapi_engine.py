@@ -17,10 +17,10 @@ import psycopg
 
 from reconcile.core.errors import BusyError, RefusedError
 from reconcile.core.traits import Traits
-from reconcile.stores.data_file import Column
-from reconcile.stores.table_engine import RESERVED, SCAN_ROWS, Limits, Seen, quoted
-from reconcile.stores.table_steps import check_carried, commit, put_in_place, rename
-from reconcile.stores.table_values import python_columns
+from reconcile.stores.data.file import Column
+from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, Limits, Seen, quoted
+from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
+from reconcile.stores.tables.values import python_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

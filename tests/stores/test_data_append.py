@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import msgspec
 import pytest
 
-from reconcile.stores.data_append import grown_part
-from reconcile.stores.data_file import DataError, Grown, Shape, ShapeError
+from reconcile.stores.data.append import grown_part
+from reconcile.stores.data.file import DataError, Grown, Shape, ShapeError
 from tests.stores.data_kit import as_large, read
 
 CELLS = st.sampled_from(["", "1", "2", "2.5", "x", "007", '"a\nb"', '""', "2024-01-01", "true"])

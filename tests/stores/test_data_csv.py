@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.stores.data_file import DataError
+from reconcile.stores.data.file import DataError
 from tests.stores.data_kit import as_large, read
 
 moment = datetime.fromisoformat

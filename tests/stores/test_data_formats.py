@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reconcile.core.errors import NotFoundError
-from reconcile.stores.data_file import DataError
+from reconcile.stores.data.file import DataError
 from tests.stores.data_kit import as_large, read
 
 

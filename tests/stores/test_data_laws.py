@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 import pytest
 
-from reconcile.stores.data_file import DataError
-from reconcile.stores.data_lines import Lines
+from reconcile.stores.data.file import DataError
+from reconcile.stores.data.lines import Lines
 from tests.stores.data_kit import as_large, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

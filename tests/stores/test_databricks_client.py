@@ -67,7 +67,7 @@ def test_a_secret_that_is_wrong_is_told(emulator: Emulator) -> None:
 
 
 def test_a_stream_is_opened_again_when_its_token_expired(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.volume.WHOLE_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.WHOLE_BYTES", 10)
     store = Retrying(opened(emulator, **principal(emulator)), clock=OwnClock())
     store.write("a", body_of(b"1"), expect=ABSENT)
     emulator.identity.expire()
@@ -286,7 +286,7 @@ def test_what_is_missing_is_told_by_its_kind(emulator: Emulator) -> None:
 
 
 def test_nothing_that_says_who_asks_goes_to_a_signed_url(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", 10)
     store = opened(emulator)
     store.write("a", stream_of(b"x" * 100), expect=ABSENT)
     signed = emulator.log.of("PUT", "/presigned")
@@ -295,7 +295,7 @@ def test_nothing_that_says_who_asks_goes_to_a_signed_url(emulator: Emulator, mon
 
 
 def test_a_signed_url_that_expired_is_asked_for_again(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.volume.IN_PARTS_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.volume.IN_PARTS_BYTES", 10)
     store = Retrying(opened(emulator), clock=OwnClock())
     fault = emulator.faults.add(broken.refuse(403, "AccessDenied"), "PUT", "/presigned")
     store.write("a", stream_of(b"x" * 100), expect=ABSENT)

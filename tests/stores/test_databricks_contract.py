@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
-from reconcile.stores.dbfs import DbfsStore
+from reconcile.stores.databricks.dbfs import DbfsStore
+from reconcile.stores.databricks.volume import VolumeStore
+from reconcile.stores.databricks.workspace import WorkspaceStore
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.volume import VolumeStore
-from reconcile.stores.workspace import WorkspaceStore
 from reconcile.testing import StoreContract
 from tests.fakes.databricks import Emulator
 

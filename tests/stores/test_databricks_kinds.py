@@ -89,8 +89,8 @@ def test_a_replacement_that_cannot_be_put_back_says_where_it_is(emulator: Emulat
 
 
 def test_a_half_written_file_never_has_a_name(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
-    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs_blocks.BLOCK_BYTES", 10)
     store = opened(emulator, "dbfs:/landing")
     emulator.faults.add(broken.lose_before(), "POST", "/api/2.0/dbfs/add-block", nth=3)
     with pytest.raises(BusyError):
@@ -100,8 +100,8 @@ def test_a_half_written_file_never_has_a_name(emulator: Emulator, monkeypatch) -
 
 
 def test_a_block_that_came_twice_is_noticed(emulator: Emulator, monkeypatch) -> None:
-    monkeypatch.setattr("reconcile.stores.dbfs.BLOCK_BYTES", 10)
-    monkeypatch.setattr("reconcile.stores.dbfs_blocks.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs.BLOCK_BYTES", 10)
+    monkeypatch.setattr("reconcile.stores.databricks.dbfs_blocks.BLOCK_BYTES", 10)
     store = Retrying(opened(emulator, "dbfs:/landing"), clock=OwnClock())
     fault = emulator.faults.add(broken.lose_after(), "POST", "/api/2.0/dbfs/add-block", nth=3)
     store.write("a", stream_of(b"x" * 100), expect=ABSENT)

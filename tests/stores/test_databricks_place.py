@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reconcile.stores.databricks_errors import SignInError
+from reconcile.stores.databricks.errors import SignInError
 from reconcile.stores.patience import UNHEARD_ATTEMPTS, UnreachableError
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import Retrying

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reconcile.stores import databricks_sdk
+from reconcile.stores.databricks import sdk as databricks_sdk
 
 FILES = {
     "sdk/__init__.py": """

@@ -14,7 +14,7 @@ import pytest
 from reconcile.core.entry import ABSENT, Version
 from reconcile.core.errors import BusyError, DamagedError, DeniedError
 from reconcile.ports import Hashes, Store
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing.samples import body_of, put
 from tests.fakes.s3 import FakeS3

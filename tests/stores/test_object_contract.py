@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.ports import Store
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing import StoreContract
 from reconcile.testing.samples import NAMES, body_of, listed, put

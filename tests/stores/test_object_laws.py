@@ -10,9 +10,9 @@ from reconcile.core.entry import Entry, Version
 from reconcile.core.errors import BusyError, DamagedError
 from reconcile.core.path import has_control, why_not_key
 from reconcile.ports import Traits
-from reconcile.stores.object import ObjectStore
-from reconcile.stores.object_list import Item, Order, View, entries
-from reconcile.stores.object_ranges import list_ranges
+from reconcile.stores.objects.list import Item, Order, View, entries
+from reconcile.stores.objects.ranges import list_ranges
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing.samples import body_of, content
 from tests.fakes.s3 import FakeS3
@@ -83,7 +83,7 @@ def test_what_is_put_is_listed_and_read_under_its_name(names):
 
 @pytest.mark.hazard("S16")
 def test_an_answer_that_drips_is_given_up(monkeypatch):
-    monkeypatch.setattr("reconcile.stores.s3_wire.ANSWER_S", -1)
+    monkeypatch.setattr("reconcile.stores.objects.s3_wire.ANSWER_S", -1)
     with FakeS3() as s3:
         store = ObjectStore.open("s3://bucket/p", s3.options())
         with pytest.raises((DamagedError, BusyError)):

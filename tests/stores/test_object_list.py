@@ -7,9 +7,9 @@ import pytest
 
 from reconcile.core.entry import Cover, Entry, Problem
 from reconcile.core.errors import BusyError, DamagedError, DeniedError, NotFoundError
-from reconcile.stores.object import ObjectStore
-from reconcile.stores.object_list import UnorderedError
-from reconcile.stores.object_ranges import list_ranges
+from reconcile.stores.objects.list import UnorderedError
+from reconcile.stores.objects.ranges import list_ranges
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.wrap import Retrying
 from tests.fakes.s3 import FakeS3
 from tests.fakes.s3_faults import Answer, answer, error, html, lose_after, lose_before, refuse, rewrite, tell
@@ -212,7 +212,7 @@ def test_endless_empty_pages_end(s3):
 
 @pytest.mark.hazard("S16")
 def test_a_page_without_an_end_is_cut_off(s3, monkeypatch):
-    monkeypatch.setattr("reconcile.stores.s3_wire.ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr("reconcile.stores.objects.s3_wire.ANSWER_BYTES", 1 << 20)
     fault = s3.fault("list", answer(Answer(200, b" " * (2 << 20))))
     with pytest.raises(DamagedError, match="does not end"):
         list(opened(s3).list())

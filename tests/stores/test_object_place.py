@@ -3,8 +3,8 @@
 import pytest
 
 from reconcile.core.errors import DeniedError, UsageError
-from reconcile.stores.object import ObjectStore
-from reconcile.stores.object_place import Place, bucket, credentials, is_aws, place
+from reconcile.stores.objects.place import Place, bucket, credentials, is_aws, place
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ChangedError
-from reconcile.stores import s3_multipart
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects import s3_multipart
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying
 from reconcile.testing.samples import body_of, stream_of
 from tests.fakes.s3 import FakeS3, etag_of
@@ -28,7 +28,7 @@ def s3():
 @pytest.fixture
 def store(s3, monkeypatch):
     monkeypatch.setattr(s3_multipart, "PART_BYTES", 10_000)
-    monkeypatch.setattr("reconcile.stores.object.SMALL_BYTES", 20_000)
+    monkeypatch.setattr("reconcile.stores.objects.store.SMALL_BYTES", 20_000)
     store = ObjectStore.open("s3://bucket/p", s3.options())
     yield store
     store.close()

@@ -8,8 +8,8 @@ import pytest
 from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError
 from reconcile.ports import Hashes, Marked, Versioned
-from reconcile.stores import s3_control
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects import s3_control
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying
 from reconcile.testing.samples import body_of, content, listed, put
 from tests.fakes.s3 import FakeS3

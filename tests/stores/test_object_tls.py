@@ -14,7 +14,7 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import DeniedError, StoreError, UsageError
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing.samples import body_of
 

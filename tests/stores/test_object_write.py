@@ -10,9 +10,9 @@ import pytest
 from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError, RefusedError
 from reconcile.ports import Body
-from reconcile.stores import s3_multipart
 from reconcile.stores.lanes import PARTS
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects import s3_multipart
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.retry import Retrying
 from reconcile.testing.samples import body_of, content, listed, stream_of
@@ -45,7 +45,7 @@ def patient(store):
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(s3_multipart, "PART_BYTES", 10_000)
-    monkeypatch.setattr("reconcile.stores.object.SMALL_BYTES", 20_000)
+    monkeypatch.setattr("reconcile.stores.objects.store.SMALL_BYTES", 20_000)
 
 
 SIZES = pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 import pytest
 
 from reconcile.core.errors import DamagedError
-from reconcile.stores import s3_page
-from reconcile.stores.s3_page import mtime_ns, read_page
-from reconcile.stores.s3_wire import Reply, text
+from reconcile.stores.objects import s3_page
+from reconcile.stores.objects.s3_page import mtime_ns, read_page
+from reconcile.stores.objects.s3_wire import Reply, text
 
 SHAPES = [
     "<Contents>{key}<LastModified>{time}</LastModified>{etag}<Size>{size}</Size></Contents>",

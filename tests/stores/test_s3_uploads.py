@@ -8,8 +8,8 @@ import pytest
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import BusyError, DamagedError, DeniedError
 from reconcile.ports import Body, Tidy
-from reconcile.stores import s3_multipart
-from reconcile.stores.object import ObjectStore
+from reconcile.stores.objects import s3_multipart
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying
 from reconcile.testing.samples import stream_of
 from tests.fakes.s3 import FakeS3
@@ -28,7 +28,7 @@ def s3():
 
 @pytest.fixture
 def store(s3, monkeypatch):
-    monkeypatch.setattr("reconcile.stores.object.SMALL_BYTES", 10_000)
+    monkeypatch.setattr("reconcile.stores.objects.store.SMALL_BYTES", 10_000)
     monkeypatch.setattr(s3_multipart, "PART_BYTES", 10_000)
     store = ObjectStore.open("s3://bucket/p", s3.options())
     yield store

@@ -5,7 +5,7 @@ import pytest
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ChangedError, DamagedError, RefusedError
 from reconcile.ports import Body, Hashes
-from reconcile.stores import table_loading
+from reconcile.stores.tables import loading as table_loading
 from reconcile.testing.samples import body_of, content
 from tests.stores.table_kit import database, made, postgres  # noqa: F401 - fixtures
 
@@ -144,7 +144,7 @@ def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, fil
 
 
 def test_an_append_counts_what_arrived(tmp_path, request, file, monkeypatch):
-    from reconcile.stores import table_postgres
+    from reconcile.stores.tables import postgres as table_postgres
 
     monkeypatch.setattr(table_postgres, "check_carried", lambda *_: None)
     with made("postgresql", tmp_path, request) as database:  # noqa: F811

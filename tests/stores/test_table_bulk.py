@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from reconcile.core.errors import StoreError
-from reconcile.stores.table_engine import RESERVED
-from reconcile.stores.table_sqlite import SqliteEngine
-from reconcile.stores.table_sqlite_bulk import BULK_ROWS, SUFFIX
+from reconcile.stores.tables.engine import RESERVED
+from reconcile.stores.tables.sqlite import SqliteEngine
+from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, SUFFIX
 
 DDL = "i BIGINT, t TEXT, m DECIMAL(15,2), x FLOAT, b BOOLEAN, d DATE, h TIME, s TIMESTAMP, z TIMESTAMPTZ, o BLOB"
 MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 120_000)  # noqa: DTZ001 - a column without a zone

@@ -2,10 +2,10 @@
 
 import pytest
 
-from reconcile.stores.data_file import Reading
+from reconcile.stores.data.file import Reading
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table import TableStore
-from reconcile.stores.table_recipe import Recipe
+from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.tables.store import TableStore
 from reconcile.testing import StoreContract
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from tests.stores.dbapi_engine import DbapiEngine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconcile.stores.table_sqlite_definition import constraints
+from reconcile.stores.tables.sqlite_definition import constraints
 
 
 @pytest.mark.parametrize(

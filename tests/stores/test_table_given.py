@@ -9,7 +9,7 @@ import reconcile
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import BusyError, UsageError
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.table import TableStore
+from reconcile.stores.tables.store import TableStore
 from tests.stores.table_kit import load
 
 OLD, NEW = "id,name\n1,ann\n2,bob\n", "id,name\n1,cy\n2,di\n"

@@ -318,7 +318,7 @@ def test_what_would_meddle_with_the_rows_is_told_before_they_are_exchanged(pg, h
 
 
 def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
-    from reconcile.stores import table_postgres_swap
+    from reconcile.stores.tables import postgres_swap as table_postgres_swap
 
     monkeypatch.setattr(table_postgres_swap, "check_carried", lambda *_: None)
     store = pg.store()
@@ -332,7 +332,7 @@ def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
 
 
 def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch):
-    from reconcile.stores import table_postgres
+    from reconcile.stores.tables import postgres as table_postgres
 
     monkeypatch.setattr(table_postgres, "LOCK_TIMEOUT_S", 1)
     store = pg.store()
@@ -350,7 +350,7 @@ def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch)
 
 @pytest.mark.hazard("Q15")
 def test_a_locked_sqlite_file_is_waited_for_once(tmp_path, request, monkeypatch):
-    from reconcile.stores import table_sqlite
+    from reconcile.stores.tables import sqlite as table_sqlite
 
     with made("sqlite", tmp_path, request) as one:
         store = one.store()

@@ -4,7 +4,7 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ReconcileError, RefusedError
-from reconcile.stores.data_file import Reading
+from reconcile.stores.data.file import Reading
 from reconcile.testing.samples import content
 from tests.stores.table_kit import database, load, made, postgres  # noqa: F401 - fixtures
 

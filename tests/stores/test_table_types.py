@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconcile.stores.data_file import Reading
+from reconcile.stores.data.file import Reading
 from reconcile.testing.samples import body_of
 from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
 

@@ -1,0 +1,1 @@
+"""Data files, read so that nothing is lost: CSV, TSV, JSON, JSON lines, Parquet, also compressed."""

@@ -1,0 +1,134 @@
+"""The stream of typed rows: asks DuckDB for them, looks at every batch, and says which row is bad, where and why."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from reconcile.stores.data.engine import AHEAD, BATCH_ROWS, cursor, failures
+from reconcile.stores.data.file import Column, DataError, Reject, ShapeError, arrow_type
+from reconcile.stores.data.lines import Line
+from reconcile.stores.data.relation import MAX_REJECTS, Cell, Opened, checked, mend, shown
+from reconcile.stores.data.types import Judged, certain, judge
+from reconcile.stores.disk import translated
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BAD: Final = "bad"
+
+
+class RowStream:
+    """One pass over a relation. `columns` are those of the file, in its order.
+
+    Where the types were pinned and not found in this very content, `pinned_empty` are the columns that are pinned as
+    empty: what does not fit an undeclared type, or stands in an empty column, is then no bad row but another shape.
+    """
+
+    def __init__(
+        self, opened: Opened, columns: Sequence[Column], *, pinned_empty: frozenset[str] | None, quarantine: bool
+    ) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+
+        self.row_count = 0
+        self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+        self._relation = opened.relation
+        self._small = opened.small
+        self._columns = columns
+        self._pinned = pinned_empty is not None
+        self._empty = pinned_empty or frozenset()
+        self._quarantine = quarantine
+        self._bad: list[tuple[int, int]] = []
+        self._named: list[Reject] = []
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        seen = 0
+        while True:
+            try:
+                for batch in self._ask(seen):
+                    good = self._good(batch, seen)
+                    seen += batch.num_rows
+                    self.row_count += good.num_rows
+                    yield good
+            except failures() as error:
+                mend(self._relation, error)
+            else:
+                checked(self._relation, seen)
+                return
+
+    def rejects(self) -> list[Reject]:
+        """The rows that were put aside, by line."""
+        if len(self._named) != len(self._bad):
+            with translated("read", self._relation.name):
+                lines = list(self._relation.find([row for row, _ in self._bad]))
+            self._named = [self._reject(at, line) for (_, at), line in zip(self._bad, lines, strict=True)]
+        return sorted([*self._relation.rejects, *self._named], key=lambda reject: reject.line)
+
+    def _reject(self, at: int, line: Line) -> Reject:
+        return Reject(line.number, self._columns[at].name, self._reason(at, line), shown(line.text))
+
+    def _ask(self, offset: int) -> Iterator[pa.RecordBatch]:
+        """The rows from `offset` on, typed, and for each the position of a cell that does not fit."""
+        if self._small is not None and not any(column.declared and column.type != "text" for column in self._columns):
+            yield self._small.batch(self._columns, self._empty)
+            return
+        judged = [self._judged(*pair) for pair in zip(self._columns, self._relation.cells, strict=True)]
+        values = [f"{one.value} AS v{position}" for position, one in enumerate(judged)]
+        bad = "".join(f" WHEN {one.bad} THEN {position}" for position, one in enumerate(judged) if one.bad)
+        values.append(f"CASE{bad} END AS {BAD}" if bad else f"NULL::INTEGER AS {BAD}")
+        skip = f" OFFSET {offset}" if offset else ""
+        with closing(cursor()) as connection:
+            connection.execute(f"SET streaming_buffer_size = '{AHEAD}'")
+            source = self._relation.source(connection)
+            query = f"SELECT {', '.join(values)} FROM {source}{skip}"  # noqa: S608
+            yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
+
+    def _judged(self, column: Column, cell: Cell) -> Judged:
+        if column.name in self._empty:
+            return Judged(cell.text, f"{cell.other} IS NOT NULL")
+        if cell.value and cell.type == column.type:
+            return Judged(cell.value, "")
+        text = cell.text if column.type == "text" else cell.other
+        return judge(column, text) if self._pinned or column.declared else certain(column.type, text)
+
+    def _good(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
+        """The rows of a batch that fit; the others are put aside, or raised."""
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+
+        marks = batch.column(len(self._columns))
+        if marks.null_count < len(marks):
+            for row, at in enumerate(marks.to_pylist()):
+                if at is not None:
+                    self._put_aside(before + row, at)
+            batch = batch.filter(marks.is_null())
+        arrays = [array.cast(kind) for array, kind in zip(batch.columns, self.schema.types, strict=False)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _put_aside(self, row: int, at: int) -> None:
+        column = self._columns[at]
+        retyped = self._pinned and not column.declared and (column.type != "text" or column.name in self._empty)
+        if retyped or not self._quarantine or len(self._bad) + len(self._relation.rejects) >= MAX_REJECTS:
+            with translated("read", self._relation.name):
+                line = next(self._relation.find([row]))
+            number, character = line.where(at)
+            path = f"{self._relation.name}:{number}:{character}"
+            kind = ShapeError if retyped else DataError
+            hint = "fix the row, set types:, or on_bad_rows: quarantine"
+            raise kind(self._reason(at, line), op="read", path=path, hint=hint)
+        self._bad.append((row, at))
+
+    def _reason(self, at: int, line: Line) -> str:
+        column, cell = self._columns[at], line.cells[at]
+        if "\0" in cell:
+            return f"column `{column.name}` holds a NUL character"
+        shown = cell if len(cell) <= 80 else cell[:80] + "…"
+        return f'column `{column.name}` is {column.type.upper()}, found "{shown}"'
+
+
+def numbers(start: int, count: int) -> Any:
+    """An Arrow array of `count` whole numbers from `start` on."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(array("q", range(start, start + count)))])

@@ -1,0 +1,1 @@
+"""Databricks: DBFS, volumes of Unity Catalog, workspace files and notebooks, over one client."""

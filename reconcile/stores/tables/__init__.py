@@ -1,0 +1,1 @@
+"""Databases whose tables are made from data files: SQLite, DuckDB, PostgreSQL."""

@@ -1,0 +1,159 @@
+"""What loading a file would do to a table: its columns and rows before and after. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from reconcile.core.inside import UNCOUNTED, ColumnChange, Inside
+from reconcile.ports import Body
+from reconcile.stores.data.file import DataFile
+from reconcile.stores.tables.content import content_of
+from reconcile.stores.tables.ledger import Row
+from reconcile.stores.tables.loading import Loader
+from reconcile.stores.tables.room import Room
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COUNTED_BYTES: Final = 32 << 20
+"""Rows of larger files are not counted for a plan."""
+
+COMPARED_ROWS: Final = 100_000
+"""Rows are compared one by one where neither side has more of them."""
+
+_UNTYPED: Final = "without a type"
+"""What a column is called that was declared with a name alone."""
+
+Columns = tuple[tuple[str, str], ...]
+Form = Callable[[Any], Any]
+
+
+def inside_of_delete(room: Room, key: str) -> Inside:
+    """How many rows go, and what would not let them."""
+    row = room.table(key)
+    if row is None:
+        return Inside()
+    hanging = room.session.hanging(row.name)
+    return Inside(rows_was=room.count(row), refused=f"others hang on it: {', '.join(hanging)}" if hanging else "")
+
+
+def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> Inside:
+    """Columns always; rows as far as that is cheap. Without a room there is no database yet."""
+    there = room.table(key) if room is not None else None
+    row = there if there is not None and there.load else None
+    with content_of(body) as content:
+
+        def looked(*, pin: bool) -> Inside:
+            with loader.opened(content, body, row, pin=pin) as data:
+                return _looked(room, loader, (key, there, row), body, data)
+
+        return loader.trying(looked, row)
+
+
+def _looked(
+    room: Room | None, loader: Loader, known: tuple[str, Row | None, Row | None], body: Body, data: DataFile
+) -> Inside:
+    """What the open file would do to a table. `known`: its key, what is there, and that again if we loaded it."""
+    key, there, row = known
+    old = room.session.columns(there.name) if room is not None and there is not None else ()
+    differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
+    rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
+    inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
+    if room is not None and there is not None and (refused := _refused(room, there.name, differing)):
+        return replace(inside, refused=refused)
+    if body.size_bytes > COUNTED_BYTES:
+        return inside
+    before = _before(room, row, data) if not differing else None
+    inside = _with_rows(inside, before, data, loader.key)
+    clash = room.why_rejects_clash(key, row, rejected=bool(inside.rejected)) if room is not None else ""
+    return replace(inside, refused=clash)
+
+
+def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:
+    """What would not let its rows, or its columns, be replaced."""
+    if told := room.session.obstacles(name):
+        return f"this hangs on it and cannot be carried over: {', '.join(told)}"
+    hanging = room.session.holding(name) if differing else []
+    return f"its columns change, and others hang on it: {', '.join(hanging)}" if hanging else ""
+
+
+def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tuple[Any, ...]] | None:
+    """The rows of a table that is not too large to be compared."""
+    if room is None or row is None or row.rows > COMPARED_ROWS:
+        return None
+    forms = _forms(data)
+    return (
+        tuple(form(value) for form, value in zip(forms, one, strict=True))
+        for some in room.session.scan(row.name)
+        for one in some
+    )
+
+
+def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
+    old = tuple((name, kind or _UNTYPED) for name, kind in old)
+    was, now = dict(old), dict(new)
+    for name, kind in new:
+        if was.get(name) != kind:
+            yield ColumnChange(name, was.get(name, ""), kind)
+    yield from (ColumnChange(name, was=kind) for name, kind in old if name not in now)
+
+
+def _with_rows(inside: Inside, before: Iterator[tuple[Any, ...]] | None, data: DataFile, key: Sequence[str]) -> Inside:
+    """The rows of the file, counted; and compared with those from before, if there are any to compare."""
+    rows: list[tuple[Any, ...]] = []
+    forms = _forms(data)
+    for batch in data.batches():
+        if before is not None and data.row_count <= COMPARED_ROWS:
+            rows += _tuples(batch, forms)
+    inside = replace(inside, rows_now=data.row_count, rejected=len(data.rejects))
+    if before is None or data.row_count > COMPARED_ROWS:
+        return inside
+    places = [at for at, column in enumerate(data.shape.columns) if column.name in key]
+    if places and len(places) == len(key):
+        return _compared_by_key(inside, before, rows, places)
+    more = Counter(rows)
+    more.subtract(Counter(before))
+    return replace(
+        inside,
+        added=sum(count for count in more.values() if count > 0),
+        removed=-sum(count for count in more.values() if count < 0),
+    )
+
+
+def _compared_by_key(
+    inside: Inside, before: Iterable[tuple[Any, ...]], after: Iterable[tuple[Any, ...]], places: Sequence[int]
+) -> Inside:
+    was = {tuple(row[at] for at in places): row for row in before}
+    now = {tuple(row[at] for at in places): row for row in after}
+    changed = sum(was[name] != now[name] for name in was.keys() & now.keys())
+    return replace(inside, added=len(now.keys() - was.keys()), changed=changed, removed=len(was.keys() - now.keys()))
+
+
+def _tuples(batch: pa.RecordBatch, forms: Sequence[Form]) -> Iterator[tuple[Any, ...]]:
+    columns = [map(form, column.to_pylist()) for form, column in zip(forms, batch.columns, strict=True)]
+    return zip(*columns, strict=True)
+
+
+def _forms(data: DataFile) -> list[Form]:
+    """By column, how a value gets a form that is the same from whatever database it comes."""
+    return [_number if column.type.startswith("decimal") else _plain for column in data.shape.columns]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or isinstance(value, int | bytes):
+        return value
+    if isinstance(value, float):
+        return value if value == value else "NaN"  # noqa: PLR0124 - NaN alone is not itself
+    return str(value)
+
+
+def _number(value: Any) -> Any:
+    """A decimal, which some databases give as text or as another number."""
+    return None if value is None else Decimal(str(value)).normalize()

@@ -1,0 +1,336 @@
+"""Tables in one schema of a PostgreSQL database, through ADBC: rows go in by COPY, as a stream.
+
+PostgreSQL notes with every row which transaction wrote it, and a load is one transaction: so each edit by hand is seen
+by counting, whatever it changed. A swap renames; readers wait for the few milliseconds it takes, and see the old table
+or the new one. Only who holds a snapshot from before (REPEATABLE READ) and first asks for the table after it finds none
+of its rows; `table_postgres_swap` says when rows are exchanged inside the table instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from reconcile.core.errors import NotFoundError, UsageError
+from reconcile.core.traits import Traits
+from reconcile.stores.data.file import Column
+from reconcile.stores.options import StoreOptions
+from reconcile.stores.tables.engine import LEDGER, RESERVED, Limits, Seen, quoted
+from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
+from reconcile.stores.tables.postgres_errors import translated
+from reconcile.stores.tables.postgres_swap import swap
+from reconcile.stores.tables.steps import check_carried, commit, rename
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection
+    import pyarrow as pa
+
+_SIGNS_OF_LIFE: Final = {"idle": "60", "interval": "10", "count": "6"}
+"""After so many seconds of silence, every so often, so many times: two minutes until an end of a wire is given up."""
+
+LOCK_TIMEOUT_S: Final = 30
+"""How long a statement waits for what another session holds."""
+
+KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_OF_LIFE.items()}
+"""How soon the server lets go of what a machine that died held: of its locks, above all."""
+
+AT_ONCE: Final = 50
+"""So many tables are counted by one statement."""
+
+TRAITS: Final = Traits(
+    waits=True,
+    write="match",
+    delete="match",
+    copy="match",
+    move="match",
+    move_atomic=True,
+    returns_version=True,
+    proves=True,
+    keeps="link",
+    max_key_bytes=63,
+    rows=True,
+    reserved_prefixes=(RESERVED,),
+)
+
+LIMITS: Final = Limits(
+    columns=1_600, name_bytes=63, names=frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
+)
+"""Longer names would be cut short in silence, and two of them might become one."""
+
+_TYPES: Final = {
+    "text": "text",
+    "integer": "bigint",
+    "double": "double precision",
+    "boolean": "boolean",
+    "date": "date",
+    "time": "time without time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "blob": "bytea",
+    "json": "json",
+}
+_RELATION: Final = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()"
+
+
+class PostgresEngine:
+    """One schema of one database. Every thread has a connection of its own while it works."""
+
+    def __init__(self, url: str, password: str, schema: str) -> None:
+        parts = urlsplit(url)
+        host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
+        self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
+        self.traits = TRAITS
+        self.limits = LIMITS
+        self.exclusive = False
+        self._parts = parts
+        self._password = password
+        self._schema = schema
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions) -> Self:
+        """`postgresql://USER@HOST:PORT/DATABASE`; the password is an option."""
+        if options.client is not None:
+            raise UsageError("takes no client", op="open", path=url)
+        return cls(url, options.password, (options.recipe.schema if options.recipe else "") or "public")
+
+    def type_of(self, column: Column) -> str:
+        """Decimals are exact numbers."""
+        return _TYPES.get(column.type) or column.type.replace("decimal", "numeric")
+
+    @contextmanager
+    def session(self, *, write: bool) -> Iterator[PostgresSession]:
+        """A reader sees one moment."""
+        with translated(self.url):
+            connection = self._connected(self._parts.path)
+            sound = False
+            try:
+                session = PostgresSession(connection, self._schema)
+                if not write:
+                    session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                session.enter()
+                yield session
+                commit(connection.commit)
+                sound = True
+            finally:
+                if sound:
+                    self._idle.put(connection)
+                else:
+                    _let_go(connection)
+
+    def ensure(self, *, dry: bool) -> list[str]:
+        """The database, and the schema in it."""
+        made = []
+        if not self._exists():
+            name = unquote(self._parts.path.strip("/"))
+            made.append(f"PostgreSQL database {name}")
+            if not dry:
+                self._admin(f"CREATE DATABASE {quoted(name)}")
+        if self._schema != "public" and not (made and dry) and not self._has_schema():
+            made.append(f"schema {self._schema}")
+            if not dry:
+                self._admin(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}", self._parts.path)
+        elif self._schema != "public" and made and dry:
+            made.append(f"schema {self._schema}")
+        return made
+
+    def close(self) -> None:
+        """All connections that nobody uses."""
+        with suppress(Empty):
+            while True:
+                _let_go(self._idle.get_nowait())
+
+    def _connected(self, path: str) -> Connection:
+        if path == self._parts.path:
+            with suppress(Empty):
+                return self._idle.get_nowait()
+        from adbc_driver_postgresql.dbapi import connect  # noqa: PLC0415 - heavy
+
+        user = quote(self._parts.username or "", safe="") if self._parts.username else ""
+        secret = f":{quote(self._password, safe='')}" if self._password else ""
+        host = self._parts.netloc.rpartition("@")[2]
+        netloc = f"{user}{secret}@{host}" if user or secret else host
+        alive = "&".join(f"keepalives_{word}={value}" for word, value in _SIGNS_OF_LIFE.items())
+        words = "&".join(filter(None, (alive, self._parts.query)))  # what the URL itself says comes last, and holds
+        made: Connection = connect(urlunsplit(("postgresql", netloc, path, words, "")))
+        return made
+
+    def _exists(self) -> bool:
+        try:
+            with translated(self.url):
+                connection = self._connected(self._parts.path)
+        except NotFoundError:
+            return False
+        self._idle.put(connection)
+        return True
+
+    def _has_schema(self) -> bool:
+        try:
+            with self.session(write=False):
+                return True
+        except NotFoundError:
+            return False
+
+    def _admin(self, sql: str, path: str = "/postgres") -> None:
+        """What cannot stand in a transaction, or comes before there is anything to stand in."""
+        with translated(self.url):
+            connection = self._connected(path)
+            try:
+                connection.adbc_connection.set_autocommit(True)
+                with connection.cursor() as cursor:
+                    cursor.execute(sql)
+            finally:
+                _let_go(connection)
+
+
+class PostgresSession:
+    """One transaction of PostgreSQL. A statement has a cursor of its own: one that failed stays broken."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+
+    def enter(self) -> None:
+        """Everything happens in one schema, and waits for nobody for ever."""
+        settings = {"search_path": quoted(self._schema), "lock_timeout": f"{LOCK_TIMEOUT_S}s", **KEEPALIVES}
+        calls = ", ".join(f"set_config('{word}', ${at}, true)" for at, word in enumerate(settings, start=1))
+        self.run(f"SELECT {calls}", *settings.values())
+        if self.run("SELECT current_schema()") != [(self._schema,)]:
+            raise NotFoundError("there is no such schema", op="open", path=self._schema)
+
+    def lock(self) -> None:
+        """A lock with a name, held to the end."""
+        self.run("SELECT pg_advisory_xact_lock(hashtext('reconcile'), hashtext($1))", self._schema)
+
+    def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """As it is."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
+        """In the order they lie."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
+            while rows := cursor.fetchmany(1_000):
+                yield rows
+
+    def names(self, name: str | None = None) -> dict[str, bool]:
+        """Partitioned and foreign tables count as no tables of ours."""
+        kinds = "AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')"
+        sql = f"SELECT c.relname::text, c.relkind = 'r' FROM {_RELATION} {kinds}"
+        if name is None:
+            return dict(self.run(sql))
+        return dict(self.run(f"{sql} AND c.relname = $1", name))
+
+    def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
+        """Counted, with the rows that other transactions wrote."""
+        now = self._identities(made)
+        there = iter([(name, noted) for name, (noted, _) in made.items() if name in now])
+        seen = {}
+        while some := list(islice(there, AT_ONCE)):
+            counted = [(name, noted.split(".")[1]) for name, noted in some if noted]
+            sql = " UNION ALL ".join(_counting(at, name, load) for at, (name, load) in enumerate(counted))
+            edits = {counted[at][0]: (rows, edit) for at, rows, edit in self.run(sql)} if sql else {}
+            for name, noted in some:
+                oid, shape = now[name]
+                rows, edit = edits.get(name, (-1, ""))
+                load = noted.split(".")[1] if noted else "-"
+                seen[name] = Seen(int(rows), f"{oid}.{load}.{shape}{edit and '+'}{edit}")
+        return seen
+
+    def _identities(self, names: Mapping[str, object]) -> dict[str, tuple[int, str]]:
+        """By table: its identity, and what stands for its columns."""
+        only = next(iter(names)) if len(names) == 1 else ""
+        found = self.run(
+            "SELECT c.relname::text, c.oid::bigint, (SELECT substr(md5(string_agg("
+            "quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)), 1, 8) "
+            "FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) "
+            f"FROM {_RELATION} AND c.relkind = 'r' AND ($1 = '' OR c.relname = $1)",
+            only,
+        )
+        return {name: (oid, shape or "-") for name, oid, shape in found if name in names}
+
+    def columns(self, name: str) -> tuple[tuple[str, str], ...]:
+        """In their order."""
+        found = self.run(
+            "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = "
+            f"(SELECT c.oid FROM {_RELATION} AND c.relname = $1) AND a.attnum > 0 AND NOT a.attisdropped "
+            "ORDER BY a.attnum",
+            name,
+        )
+        return tuple((str(column), str(kind)) for column, kind in found)
+
+    def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
+        """By COPY."""
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(name, batches, mode="append", db_schema_name=self._schema)
+
+    def checksum(self, name: str) -> str:  # noqa: ARG002 - every edit is seen by who made it
+        """None is needed."""
+        return ""
+
+    def settle(self, name: str, load: str) -> Seen:  # noqa: ARG002 - the transaction itself is what marks the rows
+        """The rows are those that this transaction wrote."""
+        return self._settled(name, "")
+
+    def _settled(self, name: str, before: str) -> Seen:
+        [(xid,)] = self.run("SELECT (txid_current() % 4294967296)::text")
+        return self.look({name: (f"-.{before}{xid}", 0)})[name]
+
+    def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
+        """The rows are those of the transactions that loaded before, and of this one."""
+        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+        check_carried(self, name)
+        self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
+        return self._settled(name, f"{mark.split('.')[1]},")
+
+    def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - who wrote a row tells more
+        """By the transactions that wrote them."""
+        return f"xmin IN ({_xids(mark.split('.')[1])})"
+
+    def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
+        """See `table_postgres_swap`."""
+        exchanged = swap(self, new, name, aside)
+        if not exchanged:
+            return mark, ""
+        marks = [self.settle(each, "").mark if each else "" for each in (name, aside)]
+        return marks[0], marks[1]
+
+    def rename(self, name: str, new: str) -> None:
+        """Indexes go along by themselves."""
+        rename(self, name, new)
+
+    def hanging(self, name: str) -> list[str]:
+        """Views and foreign keys of others, functions that know it, the table that it is a partition of."""
+        return dependents(self, name)
+
+    def holding(self, name: str) -> list[str]:
+        """Those, and what another table would not get."""
+        return dependents(self, name) + uncarried(self, name, LEDGER)
+
+    def obstacles(self, name: str) -> list[str]:
+        """Triggers, rules, row level security and tables that inherit."""
+        return obstacles(self, name)
+
+
+def _xids(load: str) -> str:
+    return ", ".join(f"'{int(xid)}'::xid" for xid in load.split(","))
+
+
+def _counting(at: int, name: str, load: str) -> str:
+    """How many rows a table has, and a text for those that the load did not write."""
+    edits = f"sum(xmin::text::bigint) FILTER (WHERE xmin NOT IN ({_xids(load)}))"
+    return f"SELECT {at}, count(*), coalesce(({edits})::text, '') FROM {quoted(name)}"
+
+
+def _let_go(connection: Connection) -> None:
+    """Closed; what it had not committed is rolled back."""
+    import adbc_driver_manager  # noqa: PLC0415 - heavy
+
+    with suppress(adbc_driver_manager.Error):
+        connection.close()
