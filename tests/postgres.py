@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.store import TableStore
 from tests.servers import free_ports, member, stop
 

@@ -13,7 +13,7 @@ from reconcile.core.entry import Digest, Entry, Kind, Problem
 from reconcile.core.errors import PlanError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.flow.wired import Wired
-from reconcile.stores.tables.recipe import data_stem
+from reconcile.stores.recipe import data_stem
 
 _PLACEHOLDER: Final = re.compile(r"\{(path|dirs?|name|stem|suffix|sha256)(?::(\d+))?\}")
 

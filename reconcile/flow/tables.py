@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconcile.spec.model import TableSpec
 from reconcile.stores.data.file import Reading
-from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.recipe import Recipe
 
 
 def recipe_of(spec: TableSpec) -> Recipe:

@@ -32,8 +32,8 @@ from reconcile.state.files import make_private
 from reconcile.state.files import write as write_file
 from reconcile.state.place import is_local
 from reconcile.state.store import open_state
+from reconcile.stores.recipe import data_patterns
 from reconcile.stores.registry import open_store
-from reconcile.stores.tables.recipe import data_patterns
 from reconcile.stores.wrap import ReadOnly, Retrying
 
 EVERYTHING: Final = Filter(Rules())

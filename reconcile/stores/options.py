@@ -10,7 +10,7 @@ from msgspec import Struct
 from reconcile.ports import Store, Walk
 
 if TYPE_CHECKING:
-    from reconcile.stores.tables.recipe import Recipe
+    from reconcile.stores.recipe import Recipe
 
 
 class StoreOptions(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import pytest
 from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.ports import Store
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.store import TableStore
 from tests.flow.world import World
 from tests.postgres import PASSWORD, postgres  # noqa: F401 - a fixture

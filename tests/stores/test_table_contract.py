@@ -4,7 +4,7 @@ import pytest
 
 from reconcile.stores.data.file import Reading
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.store import TableStore
 from reconcile.testing import StoreContract
 from tests.postgres import postgres  # noqa: F401 - a fixture

@@ -7,7 +7,7 @@ from reconcile.core.entry import ABSENT
 from reconcile.core.errors import BusyError, DeniedError, NotFoundError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import UnreachableError
-from reconcile.stores.tables.recipe import Recipe
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.store import TableStore
 from reconcile.testing.samples import body_of
 from tests.postgres import PASSWORD, Postgres, postgres  # noqa: F401 - a fixture

@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from reconcile.core.errors import BusyError, DeniedError, RefusedError
 from reconcile.ports import io_step
+from reconcile.stores.answers import garbled
 from reconcile.stores.databricks.errors import refusal, translate
 from reconcile.stores.databricks.identity import Identity
 from reconcile.stores.databricks.pool import make_pool, unreachable
-from reconcile.stores.objects.errors import garbled
 from reconcile.stores.options import StoreOptions
 
 ANSWER_S: Final = 300

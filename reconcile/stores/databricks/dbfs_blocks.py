@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconcile.core.errors import BusyError, DamagedError, NotFoundError, StoreError
 from reconcile.ports import Body
+from reconcile.stores.bodies import whole
 from reconcile.stores.databricks.client import Reply
-from reconcile.stores.objects.body import whole
 from reconcile.stores.sealed import sealed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from reconcile.core.errors import BusyError, ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
-from reconcile.stores.objects.errors import NoContainerError, garbled, seconds
+from reconcile.stores.answers import NoContainerError, garbled, seconds
 
 
 class SignInError(DeniedError):

@@ -18,10 +18,10 @@ from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import why_not_key
 from reconcile.ports import Body, Hashes, Traits
+from reconcile.stores.answers import NoContainerError
 from reconcile.stores.databricks.client import Client
 from reconcile.stores.databricks.errors import SlowError
 from reconcile.stores.databricks.versions import fits, has_passed, is_fine, size_of
-from reconcile.stores.objects.errors import NoContainerError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import Ask, once
 from reconcile.stores.sealed import reader

@@ -26,13 +26,13 @@ from reconcile.core.errors import (
 )
 from reconcile.core.path import volume_path
 from reconcile.ports import Body, Traits
+from reconcile.stores.bodies import parts, whole
 from reconcile.stores.databricks.client import Headers, Reply
 from reconcile.stores.databricks.errors import DirectoryThereError, NoPartsError
 from reconcile.stores.databricks.place import canonical, root_of
 from reconcile.stores.databricks.store import NAME_BYTES, DatabricksStore, is_name, number, quoted
 from reconcile.stores.databricks.versions import fits, seen_version, shown_version, told_version
 from reconcile.stores.databricks.volume_parts import FILES, UPLOAD, Target, Uploads, part_bytes
-from reconcile.stores.objects.body import parts, whole
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.sealed import sealed
 from reconcile.stores.tree_list import Page

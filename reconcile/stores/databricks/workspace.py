@@ -23,6 +23,7 @@ from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Kind, Problem, Vers
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.record import Record
 from reconcile.ports import Body, Hashes, Traits
+from reconcile.stores.bodies import whole
 from reconcile.stores.databricks.client import Reply
 from reconcile.stores.databricks.notebooks import (
     HEAD_BYTES,
@@ -37,7 +38,6 @@ from reconcile.stores.databricks.notebooks import (
 from reconcile.stores.databricks.place import canonical, root_of
 from reconcile.stores.databricks.store import NAME_BYTES, DatabricksStore, is_name, number
 from reconcile.stores.databricks.versions import shown_version
-from reconcile.stores.objects.body import whole
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tree_list import Page
 

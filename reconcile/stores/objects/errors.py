@@ -13,16 +13,12 @@ from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import (
     BusyError,
     ChangedError,
-    DamagedError,
     DeniedError,
     NotFoundError,
     RefusedError,
     StoreError,
 )
-
-
-class NoContainerError(NotFoundError):
-    """The bucket or container itself is missing."""
+from reconcile.stores.answers import NoContainerError, garbled
 
 
 class NoUploadError(BusyError):
@@ -103,24 +99,6 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     if issubclass(kind, BusyError):
         return kind(message, retry_after_s=refusal.retry_after_s, op=op, path=path)
     return kind(message, op=op, path=path, hint=hint)
-
-
-_PROXY: Final = "is there a proxy in between?"
-_CHANGES: Final = ("write", "copy", "move", "delete")
-
-
-def garbled(message: str, op: str, path: str) -> StoreError:
-    """The error that an unreadable answer means: of a change, a lost reply, since it may have happened."""
-    kind = BusyError if op in _CHANGES else DamagedError
-    return kind(message, op=op, path=path, hint=_PROXY)
-
-
-def seconds(header: str | None) -> float | None:
-    """A Retry-After header in seconds; a date there counts as none."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
 
 
 _STATUS: Final = re.compile(r"non-2xx status code: (\d{3})")

@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 
 from reconcile.core.entry import ANY, Version
 from reconcile.core.errors import DamagedError, NotFoundError, StoreError
-from reconcile.stores.objects.errors import Refusal, garbled, translate
+from reconcile.stores.answers import garbled
+from reconcile.stores.objects.errors import Refusal, translate
 from reconcile.stores.objects.s3_multipart import Part, begun, complete
 from reconcile.stores.objects.s3_page import mtime_ns
 from reconcile.stores.objects.s3_wire import Headers, Wire, bare, condition, parse, quoted, text

@@ -7,7 +7,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from reconcile.core.errors import DamagedError, NotFoundError
-from reconcile.stores.objects.errors import NoContainerError
+from reconcile.stores.answers import NoContainerError
 from reconcile.stores.objects.list import Item
 from reconcile.stores.objects.s3_page import read_page
 from reconcile.stores.objects.s3_wire import Headers, Wire, text

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from reconcile.core.entry import Version
 from reconcile.core.errors import DamagedError, StoreError
+from reconcile.stores.answers import garbled
 from reconcile.stores.lanes import Lanes, part_size
-from reconcile.stores.objects.errors import garbled, vanished
+from reconcile.stores.objects.errors import vanished
 from reconcile.stores.objects.s3_uploads import abort
 from reconcile.stores.objects.s3_wire import Headers, Wire, bare, condition, text
 

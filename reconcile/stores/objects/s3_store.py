@@ -14,12 +14,13 @@ from reconcile.core.entry import ANY, Entry, Leftover, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
 from reconcile.core.path import CONTROL_DIR
 from reconcile.ports import Body, Hashes
+from reconcile.stores.bodies import Whole, parts
 from reconcile.stores.objects import s3_control as control
 from reconcile.stores.objects import s3_list
-from reconcile.stores.objects.body import Whole, attributes, parts
 from reconcile.stores.objects.errors import vanished
 from reconcile.stores.objects.lane import fast_lane
 from reconcile.stores.objects.list import Item
+from reconcile.stores.objects.marks import attributes
 from reconcile.stores.objects.place import Place, bucket, credentials, is_aws
 from reconcile.stores.objects.s3_multipart import Uploads, digest_of, etag_of, is_md5, part_bytes, under_kms
 from reconcile.stores.objects.s3_probe import Probe

@@ -22,7 +22,8 @@ from msgspec import Struct
 from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, DeniedError, StoreError
 from reconcile.ports import io_step
-from reconcile.stores.objects.errors import Refusal, garbled, seconds, translate
+from reconcile.stores.answers import garbled, seconds
+from reconcile.stores.objects.errors import Refusal, translate
 from reconcile.stores.patience import UnreachableError
 
 CONNECT_S: Final = 10

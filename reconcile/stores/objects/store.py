@@ -17,10 +17,12 @@ from reconcile.core.entry import ABSENT, ANY, Entry, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, RefusedError, StoreError
 from reconcile.core.path import CONTROL_DIR, why_not_key
 from reconcile.ports import Body, Condition, Hashes, Store, Traits
-from reconcile.stores.objects.body import TOKEN, Whole, attributes, marked_digest, parts, whole
-from reconcile.stores.objects.errors import NoContainerError, translated, vanished
+from reconcile.stores.answers import NoContainerError
+from reconcile.stores.bodies import Whole, parts, whole
+from reconcile.stores.objects.errors import translated, vanished
 from reconcile.stores.objects.lane import delete, fast_lane, get, next_page, put
 from reconcile.stores.objects.list import Item, Order, View, entries
+from reconcile.stores.objects.marks import TOKEN, attributes, marked_digest
 from reconcile.stores.objects.place import Place, place
 from reconcile.stores.objects.s3_wire import bare, quoted
 from reconcile.stores.options import StoreOptions

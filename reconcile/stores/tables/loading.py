@@ -15,11 +15,11 @@ from reconcile.ports import Body
 from reconcile.stores.data.append import grown_part
 from reconcile.stores.data.file import Column, DataError, DataFile, Grown, Reject, ShapeError
 from reconcile.stores.data.reading import read_data
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.columns import aligned, differing, evolved, same
 from reconcile.stores.tables.content import Content
 from reconcile.stores.tables.engine import REJECTED, RESERVED, Engine, Session, quoted
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
-from reconcile.stores.tables.recipe import Recipe
 from reconcile.stores.tables.steps import create, drop, fill
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from reconcile.core.inside import Inside
 from reconcile.core.path import has_control, is_control_area
 from reconcile.ports import Body, Hashes, Leftover, Traits
 from reconcile.stores.options import StoreOptions
+from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
 from reconcile.stores.tables.engine import Engine
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
-from reconcile.stores.tables.recipe import Recipe
 from reconcile.stores.tables.room import EditedError, Room
 
 _ENGINES: Final = {

@@ -1,8 +1,8 @@
-"""A body on its way out: read to its end before anything is published, and marked with what proves it later."""
+"""A body on its way out, read to its end before anything is published."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from hashlib import md5, sha256
 from typing import Final
@@ -13,17 +13,8 @@ from reconcile.core.entry import Digest
 from reconcile.core.errors import UnstableError
 from reconcile.ports import Body
 
-DIGEST: Final = "reconcile-digest"
-"""The metadata with the SHA-256 of the content, a dash and its size: a foreign copy of the mark is noticed."""
-
-TOKEN: Final = "reconcile-token"  # noqa: S105 - the name of a mark, not a secret
-
 _READ_BYTES: Final = 256 << 10
 """Little enough to stay in the cache of the processor until it is hashed and copied, and to need no fresh memory."""
-_HEADERS: Final = {
-    name.lower(): name
-    for name in ("Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type")
-}
 
 
 class Whole(Struct, frozen=True):
@@ -58,29 +49,3 @@ def parts(body: Body, part_bytes: int, path: str) -> Iterator[bytearray]:
             if not part:
                 return
             yield part
-
-
-def attributes(body: Body, digest: Digest | None) -> dict[str, str]:
-    """What is kept beside the bytes: real headers under their names, all else as metadata, and our marks."""
-    kept = {}
-    for name, value in body.attributes.items():
-        plain = name.lower().replace("_", "-")
-        kept[_HEADERS.get(plain, plain)] = value
-    if body.content_type:
-        kept["Content-Type"] = body.content_type
-    if digest:
-        kept[DIGEST] = f"{digest.hex()}-{body.size_bytes}"
-    if body.token:
-        kept[TOKEN] = body.token
-    return kept
-
-
-def marked_digest(kept: Mapping[str, str], size: int) -> Digest | None:
-    """The digest among the metadata of an object, if it was made for an object of this size."""
-    told, _, of_size = kept.get(DIGEST, "").partition("-")
-    if len(told) != 64 or of_size != str(size):
-        return None
-    try:
-        return Digest(bytes.fromhex(told))
-    except ValueError:
-        return None
