@@ -74,8 +74,11 @@ class Patience:
         self._heard = False
         self._lock = Lock()
 
-    def call(self, run: Callable[[], T]) -> T:
-        """What `run` gives; the last `BusyError` when the patience is at its end."""
+    def call(self, run: Callable[[], T], *, asks: bool = True) -> T:
+        """What `run` gives; the last `BusyError` when the patience is at its end.
+
+        Not `asks`: it may come to its result without a word from the service, so that this proves none.
+        """
         attempt = 0
         while True:
             self.wait()
@@ -87,7 +90,8 @@ class Patience:
                     error.given_up = True
                     raise
             else:
-                self.succeeded()
+                if asks:
+                    self.succeeded()
                 return result
 
     def wait(self) -> None:

@@ -33,6 +33,10 @@ class Retrying(Wrapper):
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:  # noqa: ARG002 - every call is worth the same
         return self._patience.call(run)
 
+    def ensure(self, *, dry: bool = False) -> Sequence[str]:
+        """Where nothing is to be made, maybe nobody was asked."""
+        return self._patience.call(lambda: self.inner.ensure(dry=dry), asks=False)
+
     def _stream(self, verb: str, key: str, run: Callable[[], Iterator[T]]) -> Iterator[T]:
         """Tried again until the first bit has come."""
 

@@ -108,18 +108,18 @@ def test_who_is_to_stop_waits_no_more():
     assert len(tries) == 1
 
 
-@pytest.mark.parametrize(("heard", "tries"), [("never", 4), ("an answer", 8), ("that it is busy", 8)])
+@pytest.mark.parametrize(("heard", "tries"), [("never", 4), ("nothing asked", 4), ("an answer", 8), ("busy", 8)])
 def test_who_never_answered_is_given_up_soon(heard, tries):
     """A wrong address is told in seconds; a service that goes away for a while is waited for."""
     clock = OwnClock()
     waiting = patience(clock)
-    if heard == "an answer":
-        assert waiting.call(lambda: 1) == 1
+    if heard in ("an answer", "nothing asked"):
+        assert waiting.call(lambda: 1, asks=heard == "an answer") == 1
     calls = []
 
     def nobody():
         calls.append(1)
-        raise BusyError("slow") if heard == "that it is busy" and len(calls) == 1 else UnreachableError("nobody")
+        raise BusyError("slow") if heard == "busy" and len(calls) == 1 else UnreachableError("nobody")
 
     with pytest.raises(UnreachableError):
         waiting.call(nobody)
