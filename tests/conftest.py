@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from hypothesis import settings
 import pytest
 
+from tests import protocols
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -54,6 +56,7 @@ def pytest_configure() -> None:
     That the product syncs, and when, is heard by the tests that ask for it (`crash/writelog.py`), not by the disk.
     The many programs that tests start compile what they load once, not each of them all of it.
     """
+    protocols.remember()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _is_fit(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)

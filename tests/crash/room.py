@@ -16,6 +16,8 @@ import sys
 import traceback
 from typing import Any, Self
 
+from tests import protocols
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -70,6 +72,7 @@ def main() -> None:
     Nothing is collected meanwhile: whatever a collection touches, every child that is forked later would have to copy.
     """
     gc.disable()
+    protocols.remember()
     for line in sys.stdin:
         try:
             answer = _answered(**json.loads(line))
