@@ -1,7 +1,8 @@
 """A part of a campaign: `python -m tests.campaigns NAME [SECONDS]`; without a name what was done so far.
 
-It goes on where the last part ended, stops after the piece in which the time (600 s) is over, writes what it did into
-`parts.jsonl` and prints the sums. It runs inside pytest: nothing leaves the machine, and nobody's home is touched.
+It goes on where the last part ended, stops after the piece in which the time (600 s) is over or an end is asked for
+(Ctrl-C, SIGTERM), writes what it did into `parts.jsonl` and prints the sums. It runs inside pytest: nothing leaves the
+machine, and nobody's home is touched.
 """
 
 from __future__ import annotations

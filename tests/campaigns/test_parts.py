@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 import os
 from pathlib import Path
+import signal
+from threading import Event
 import time
 
 import pytest
@@ -16,18 +18,21 @@ from tests.servers import seaweed_s3  # noqa: F401 - a fixture
 
 @pytest.mark.campaign
 def test_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Of the campaign `CAMPAIGN`, for `CAMPAIGN_S` seconds."""
+    """Of the campaign `CAMPAIGN`, for `CAMPAIGN_S` seconds, or until somebody asks for an end: after the piece."""
     from tests.campaigns.pieces import CAMPAIGNS, Around  # loads all that is tried
 
     name, budget_s = os.environ.get("CAMPAIGN", "planner"), float(os.environ.get("CAMPAIGN_S", "600"))
     first = after = goes_on_at(name)
     counts: Counter[str] = Counter()
     began, failed = time.monotonic(), ""
+    asked_to_end = Event()
+    for asking in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asking, lambda *_: asked_to_end.set())
     try:
         for told in CAMPAIGNS[name](first, Around(tmp_path, monkeypatch, request)):
             counts.update(told)
             after += 1
-            if time.monotonic() - began > budget_s:
+            if asked_to_end.is_set() or time.monotonic() - began > budget_s:
                 break
     except BaseException as error:
         failed = f"piece {after}: {error}"[:2_000]
