@@ -1,7 +1,8 @@
 """A worked example: the tables of another database, through nothing but its DBAPI driver (here psycopg's).
 
-What a database has to be told in its own words stands in `lock`, `names`, `columns`, `obstacles` and `type_of`; the
-rest would do for most. It knows no cheap sign of an edit, so all rows are summed up before anything is replaced.
+What a database has to be told in its own words stands in `lock`, `hold`, `names`, `columns`, `obstacles` and
+`type_of`; the rest would do for most. It knows no cheap sign of an edit, so all rows are summed up before anything is
+replaced.
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ class DbapiSession:
     def lock(self) -> None:
         """Our writers come one after the other."""
         self.run("SELECT pg_advisory_xact_lock(7)")
+
+    def hold(self, name: str) -> None:
+        """Everybody's writers wait for us, and we first for them."""
+        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """`$1` is written `%(v1)s` by this driver."""

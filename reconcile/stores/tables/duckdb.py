@@ -116,6 +116,9 @@ class DuckdbSession:
     def lock(self) -> None:
         """There is no other writer."""
 
+    def hold(self, name: str) -> None:
+        """The same."""
+
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """As it is."""
         return self._connection.execute(sql, list(values)).fetchall()

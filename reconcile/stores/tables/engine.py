@@ -68,6 +68,9 @@ class Session(Protocol):
     def lock(self) -> None:
         """No other writer of ours comes between now and the end."""
 
+    def hold(self, name: str) -> None:
+        """Nobody at all changes this table between now and the end; who was about to is waited for, and seen."""
+
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """One statement of portable SQL; its rows."""
 

@@ -104,14 +104,14 @@ class PostgresEngine:
 
     @contextmanager
     def session(self, *, write: bool) -> Iterator[PostgresSession]:
-        """A reader sees one moment."""
+        """A reader sees one moment; a writer, whatever its user's settings, all that was committed before it held."""
         with translated(self.url):
             connection = self._connected(self._parts.path)
             sound = False
             try:
                 session = PostgresSession(connection, self._schema)
-                if not write:
-                    session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                level = "READ COMMITTED" if write else "REPEATABLE READ, READ ONLY"
+                session.run(f"SET TRANSACTION ISOLATION LEVEL {level}")
                 session.enter()
                 yield session
                 commit(connection.commit)
@@ -206,6 +206,10 @@ class PostgresSession:
         """A lock with a name, held to the end."""
         self.run("SELECT pg_advisory_xact_lock(hashtext('reconcile'), hashtext($1))", self._schema)
 
+    def hold(self, name: str) -> None:
+        """Readers go on."""
+        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """As it is."""
         with self._connection.cursor() as cursor:
@@ -284,7 +288,6 @@ class PostgresSession:
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The rows are those of the transactions that loaded before, and of this one."""
-        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
         check_carried(self, name)
         self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
         return self._settled(name, f"{mark.split('.')[1]},")

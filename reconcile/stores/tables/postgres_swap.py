@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconcile.core.errors import DamagedError, RefusedError
+from reconcile.core.errors import BusyError, DamagedError, RefusedError
 from reconcile.stores.tables.engine import RESERVED, Session, quoted
 from reconcile.stores.tables.postgres_catalogue import OID, dependents, uncarried
 from reconcile.stores.tables.steps import check_carried, drop, rename
 
 
 def swap(session: Session, new: str, name: str, aside: str) -> bool:
-    """Whether rows were exchanged inside the old table, instead of tables under the name."""
-    session.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+    """Whether rows were exchanged inside the old table, which is held, instead of tables under the name."""
     check_carried(session, name)
     if hanging := dependents(session, name) + uncarried(session, name, new):
         _exchange(session, new, name, aside, hanging)
         return True
     on_it = list(_what_hangs(session, name, new))
     session.run(f"LOCK TABLE {quoted(name)} IN ACCESS EXCLUSIVE MODE")
+    if dependents(session, name):  # a view may be made of a table that is only held
+        raise BusyError("somebody made something that hangs on it meanwhile", op="replace", path=name)
     if aside:
         _rename_indexes(session, name, aside)
         rename(session, name, aside)

@@ -28,13 +28,14 @@ class EditedError(ChangedError):
 
 
 class Room:
-    """One transaction. `recipe` is how files are read today."""
+    """One transaction. `recipe` is how files are read today; who `writes` holds what it looks at."""
 
-    def __init__(self, session: Session, traits: Traits, recipe: str) -> None:
+    def __init__(self, session: Session, traits: Traits, recipe: str, *, writes: bool = False) -> None:
         self.session = session
         self.ledger = Ledger(session)
         self._traits = traits
         self._recipe = recipe
+        self._writes = writes
         self._looked: dict[tuple[str, str, int], Seen] = {}
 
     # --- looking
@@ -85,10 +86,13 @@ class Room:
         return self.ledger.row(name) if name is not None else None
 
     def _look(self, name: str, row: Row | None) -> Seen | None:
-        """One table, looked at once in a transaction, while we change nothing in it: rows may have to be counted."""
+        """One table, looked at once in a transaction, while nobody changes it: its rows may have to be counted."""
         noted = _noted(row)
-        if (name, *noted) not in self._looked and (seen := self.session.look({name: noted}).get(name)):
-            self._looked[(name, *noted)] = seen
+        if (name, *noted) not in self._looked:
+            if self._writes:
+                self.session.hold(name)
+            if seen := self.session.look({name: noted}).get(name):
+                self._looked[(name, *noted)] = seen
         return self._looked.get((name, *noted))
 
     def _standing(self, key: str) -> tuple[str | None, bool]:

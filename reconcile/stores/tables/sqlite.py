@@ -204,6 +204,9 @@ class SqliteSession:
     def lock(self) -> None:
         """A transaction that writes has the file to itself."""
 
+    def hold(self, name: str) -> None:
+        """The same."""
+
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """`$1` is written `?1` here."""
         there = _PLACE.sub(lambda found: f"?{found[1]}" if found[1] else found[0], sql)

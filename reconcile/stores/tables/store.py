@@ -254,7 +254,7 @@ class TableStore:
             with self._engine.session(write=write) as session:
                 if write:
                     session.lock()
-                yield Room(session, self._engine.traits, self._recipe.digest)
+                yield Room(session, self._engine.traits, self._recipe.digest, writes=write)
         except EditedError as error:
             with self._engine.session(write=True) as session:
                 Ledger(session).edited(error.name)
