@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from multiprocessing import get_context
 import os
 from pathlib import Path
@@ -16,24 +17,32 @@ _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.crash.table_warm"])
 
 
-class _Fate:
-    """Kills at moment `at` of the steps in a database; -1 counts them."""
+At = int | Sequence[str]
+"""Which moment of the steps in a database: its number, -1 for none; or the last of these, once all came in order."""
 
-    def __init__(self, at: int) -> None:
+
+class _Fate:
+    """Kills at a moment, and counts those before."""
+
+    def __init__(self, at: At) -> None:
         self._at = at
+        self._left = [] if isinstance(at, int) else list(at)
         self.seen: list[str] = []
         self._lock = Lock()
 
     def __call__(self, step: str, _told: tuple[Any, ...], done: bool) -> None:
         if step.startswith("table."):
             with self._lock:
-                if len(self.seen) == self._at:
+                moment = f"{step} {'after' if done else 'before'}"
+                if len(self.seen) == self._at or self._left == [moment]:
                     os.kill(os.getpid(), signal.SIGKILL)
                     signal.pause()
-                self.seen.append(f"{step} {'after' if done else 'before'}")
+                if moment in self._left[:1]:
+                    self._left.pop(0)
+                self.seen.append(moment)
 
 
-def _run(words: dict[str, Any], at: int, told: str, home: dict[str, str]) -> None:
+def _run(words: dict[str, Any], at: At, told: str, home: dict[str, str]) -> None:
     os.environ.update(home)
     fate = _Fate(at)
     HOOKS.append(fate)
@@ -41,7 +50,7 @@ def _run(words: dict[str, Any], at: int, told: str, home: dict[str, str]) -> Non
     Path(told).write_text("\n".join(fate.seen), encoding="utf-8")
 
 
-def run(world: World, at: int = -1) -> list[str]:
+def run(world: World, at: At = -1) -> list[str]:
     """Applies, dying at moment `at`; the moments there were, none when it died."""
     told = world.root / "moments"
     told.unlink(missing_ok=True)

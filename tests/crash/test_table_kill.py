@@ -1,7 +1,10 @@
 """`kill -9` at the steps of a run on tables: every table is the old or the new one, and the next run makes it good."""
 
+from pathlib import Path
+
 import pytest
 
+from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, SUFFIX
 from tests.crash.table_runs import run
 from tests.stores.table_kit import ENGINES, made, postgres, world_of  # noqa: F401 - a fixture
 
@@ -87,6 +90,32 @@ def deaths(engine, root, request, chosen):
 def test_a_run_dies_in_the_database(engine, tmp_path, request):
     one = ENGINES.index(engine)
     deaths(engine, tmp_path, request, lambda count: [(one + 2,), (count // 2 + one,)])
+
+
+@pytest.mark.hazard("Q08")
+def test_a_run_dies_while_many_rows_go_into_sqlite(tmp_path, request):
+    """Each run is the recovery from the one before. Whether the private file is left is told with each moment."""
+    deaths_and_left = {
+        ("table.bulk before",): True,
+        ("table.bulk after",): True,
+        ("table.fill after",): False,
+        ("table.fill after", "table.commit before"): False,
+        ("table.fill after", "table.commit after"): False,
+    }
+    with made("sqlite", tmp_path, request) as database:
+        world = world_of(database, tmp_path)
+        world.put(**{"many.csv": "id,v\n1,old\n"})
+        world.settled()
+        world.put(**{"many.csv": "id,v\n" + "1,new\n" * BULK_ROWS})
+        for at, left in deaths_and_left.items():
+            assert tables(database) == {"many": [(1, "old")]}
+            assert run(world, at) == [], f"it did not die at {at}"
+            assert Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists() is left, at
+        assert "table.bulk before" not in run(world), "it had happened, and was done again"
+        assert tables(database) == {"many": [(1, "new")] * BULK_ROWS}
+        world.settled()
+        assert not Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists()
+        assert database.sql("PRAGMA integrity_check") == [("ok",)]
 
 
 @pytest.mark.campaign

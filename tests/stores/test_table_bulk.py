@@ -13,7 +13,7 @@ import pytest
 from reconcile.core.errors import StoreError
 from reconcile.stores.tables.engine import RESERVED
 from reconcile.stores.tables.sqlite import SqliteEngine
-from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, SUFFIX
+from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, MARK, SUFFIX
 
 DDL = "i BIGINT, t TEXT, m DECIMAL(15,2), x FLOAT, b BOOLEAN, d DATE, h TIME, s TIMESTAMP, z TIMESTAMPTZ, o BLOB"
 MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 120_000)  # noqa: DTZ001 - a column without a zone
@@ -54,6 +54,14 @@ def batches(numbers=(0.5,)):
         yield whole.set_column(3, "x", pa.array(values, pa.float64())).to_batches()[0]
 
 
+def left_behind(path):
+    """What a load leaves that is killed while it fills its file."""
+    with sqlite3.connect(path) as client:
+        client.execute(f"PRAGMA application_id = {MARK}")
+        client.execute("CREATE TABLE half (x)")
+    client.close()
+
+
 def filled(path, reader, *, encoding="UTF-8"):
     """The rows of a table that was filled from a reader."""
     with sqlite3.connect(path) as client:
@@ -73,7 +81,7 @@ def filled(path, reader, *, encoding="UTF-8"):
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
 def test_rows_are_the_same_whichever_way_they_come(tmp_path, encoding):
-    (tmp_path / f"many.db{SUFFIX}").write_bytes(b"left by a load that was killed")
+    left_behind(tmp_path / f"many.db{SUFFIX}")
     numbers = (0.5, math.nan, 2.5)
     some = [batch.slice(0, BULK_ROWS - 1) for batch in batches(numbers)]
     rest = [batch.slice(BULK_ROWS - 1) for batch in batches(numbers)]
@@ -95,3 +103,25 @@ def test_a_stream_that_breaks_leaves_the_table_as_it_was(tmp_path):
     with pytest.raises(StoreError, match="the source is gone"):
         filled(path, pa.RecordBatchReader.from_batches(SCHEMA, breaking()))
     assert sqlite3.connect(path).execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert not (tmp_path / f"t.db{SUFFIX}").exists(), "a disk that was full stays full"
+
+
+@pytest.mark.parametrize("whose", ["a text", "a database", "a link", "a directory"])
+def test_what_somebody_else_called_so_is_not_taken_away(tmp_path, whose):
+    theirs, other = tmp_path / f"t.db{SUFFIX}", tmp_path / "other"
+    other.write_bytes(b"theirs")
+    if whose == "a text":
+        theirs.write_bytes(b"theirs")
+    elif whose == "a database":
+        with sqlite3.connect(theirs) as client:
+            client.execute("CREATE TABLE theirs (x)")
+        client.close()
+    elif whose == "a link":
+        theirs.symlink_to(other)
+    else:
+        theirs.mkdir()
+    was = theirs.lstat()
+    rows = filled(tmp_path / "t.db", pa.RecordBatchReader.from_batches(SCHEMA, batches()))
+    assert len(rows) == (BULK_ROWS // 3 + 1) * 3
+    assert (theirs.lstat().st_ino, theirs.lstat().st_size) == (was.st_ino, was.st_size)
+    assert other.read_bytes() == b"theirs"

@@ -6,7 +6,8 @@ the real file, attaches it when it is complete and takes the rows over as record
 lost with the private file is only time: it is written without a journal and never flushed.
 
 It stands beside the database, where there must be room for the table anyway, under one name: whoever fills it holds
-the right to write to the database, so what lies there was left by a load that was killed.
+the right to write to the database, so what lies there with our mark was left by a load that was killed. What lies there
+without it is somebody else's; then rows are bound one by one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
+from reconcile.ports import io_step
 from reconcile.stores.tables.engine import RESERVED, quoted
 from reconcile.stores.tables.sqlite_errors import driver_translated
 from reconcile.stores.tables.values import has_nan, plain_rows
@@ -32,8 +34,14 @@ BULK_ROWS: Final = 20_000
 SUFFIX: Final = "-reconcile"
 """What the private file is called after the database, as SQLite calls its own `-wal`."""
 
+MARK: Final = 0x72636E63
+"""The application id of the private file, which SQLite keeps at `_MARK_AT` in its header from its first page on."""
+
+_MARK_AT: Final = slice(68, 72)
+
 _ROWS: Final = f"{RESERVED}rows"
 _UNSAFE: Final = ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA locking_mode=EXCLUSIVE")
+_OURS: Final = f"PRAGMA application_id={MARK}"
 _INTO: Final = {"adbc.ingest.target_table": _ROWS, "adbc.ingest.mode": "adbc.ingest.mode.append"}
 
 
@@ -53,10 +61,17 @@ class Bulk:
         first = next(batches, None)
         if first is None or first.num_rows < BULK_ROWS or has_nan(first):
             return chain([first] if first is not None else (), batches)
-        left: list[pa.RecordBatch] = []
         path = Path(self._path).absolute()
-        self._write(path, name, chain([first], _until_nan(batches, left)))
-        self._take_over(path, name)
+        if not _made(path):
+            return chain([first], batches)
+        left: list[pa.RecordBatch] = []
+        try:
+            self._write(path, name, chain([first], _until_nan(batches, left)))
+            private = self._attach(path)
+        finally:
+            with suppress(OSError):  # where a file that is open keeps its name, the next load takes it away
+                path.unlink()
+        self._connection.execute(f"INSERT INTO main.{quoted(name)} SELECT * FROM {private}.{_ROWS}")
         return chain(left, batches)
 
     def close(self) -> None:
@@ -64,12 +79,11 @@ class Bulk:
         for name in self._attached:
             self._connection.execute(f"DETACH {name}")
 
+    @io_step("table.bulk")
     def _write(self, path: Path, name: str, batches: Iterator[pa.RecordBatch]) -> None:
         import adbc_driver_manager as adbc  # noqa: PLC0415 - only for who loads many rows
         import adbc_driver_sqlite  # noqa: PLC0415
 
-        path.unlink(missing_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with (
             driver_translated(str(path)),
             adbc_driver_sqlite.connect(path.as_uri()) as database,
@@ -87,18 +101,37 @@ class Bulk:
         [(encoding,)] = self._connection.execute("PRAGMA main.encoding").fetchall()
         yield f"PRAGMA encoding='{encoding}'"
         yield from _UNSAFE
+        yield _OURS
         kinds = self._connection.execute("SELECT type FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
         columns = ", ".join(f"c{position} {kind}" for position, (kind,) in enumerate(kinds))
         yield f"CREATE TABLE {_ROWS} ({columns})"
 
-    def _take_over(self, path: Path, name: str) -> None:
+    def _attach(self, path: Path) -> str:
         """Once the file is attached it needs no name any more, and goes when it is let go of."""
         private = f"{RESERVED}bulk{len(self._attached)}"
         self._connection.execute(f"ATTACH ? AS {private}", (str(path),))
         self._attached.append(private)
-        with suppress(OSError):  # where a file that is open keeps its name, the next load takes it away
+        return private
+
+
+def _made(path: Path) -> bool:
+    """Whether there is a new, empty file of ours at `path`; what was left there goes, and only that."""
+    try:
+        if _is_left(path):
             path.unlink()
-        self._connection.execute(f"INSERT INTO main.{quoted(name)} SELECT * FROM {private}.{_ROWS}")
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError:
+        return False
+    return True
+
+
+def _is_left(path: Path) -> bool:
+    """By our mark; who was killed before the first page was written left an empty file."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_MARK_AT.stop)
+    return not head or head[_MARK_AT] == MARK.to_bytes(4)
 
 
 def _run(private: Any, sql: str) -> None:
