@@ -94,6 +94,24 @@ def test_rows_are_the_same_whichever_way_they_come(tmp_path, encoding):
     assert not (tmp_path / f"many.db{SUFFIX}").exists()
 
 
+@pytest.mark.parametrize("rows", [3, BULK_ROWS])
+def test_a_decimal_is_the_nearest_number_there_is(tmp_path, rows):
+    """SQLite reads the text `610750417.377572` as the double beside that, or not, by its version."""
+    values = [Decimal("610750417.377572"), Decimal("-999999999.999999"), None, Decimal("12.000000")]
+    meant = [610750417.377572, -999999999.999999, None, 12]
+    engine = SqliteEngine(str(tmp_path / "t.db"))
+    engine.ensure(dry=False)
+    column = pa.array((values * (rows // 4 + 1))[:rows], pa.decimal128(15, 6))
+    with engine.session(write=True) as session:
+        session.run("CREATE TABLE t (m DECIMAL(15,6))")
+        session.fill("t", pa.table({"m": column}).to_reader())
+        found = [value for (value,) in session.run("SELECT m FROM t")]
+        assert found == (meant * (rows // 4 + 1))[:rows]
+        assert {kind for (kind,) in session.run("SELECT DISTINCT typeof(m) FROM t")} >= {"real", "null"}
+        assert rows < 4 or session.run("SELECT DISTINCT typeof(m) FROM t WHERE m = 12") == [("integer",)]
+    engine.close()
+
+
 def test_a_stream_that_breaks_leaves_the_table_as_it_was(tmp_path):
     def breaking():
         yield from batches()

@@ -11,7 +11,7 @@ file is in WAL mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 import re
@@ -34,7 +34,7 @@ from reconcile.stores.tables.sqlite_edits import look, settle
 from reconcile.stores.tables.sqlite_errors import translated
 from reconcile.stores.tables.sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
-from reconcile.stores.tables.values import python_columns
+from reconcile.stores.tables.values import python_columns, with_doubles
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +72,10 @@ _TYPES: Final = {
 """Of what SQLite has no type for, the text is kept."""
 
 DECIMAL_DIGITS: Final = 15
-"""A decimal of so many digits is a number in SQLite, and exact; one of more digits would be rounded, and stays text."""
+"""A decimal of so many digits is a number in SQLite, and exact; one of more digits would be rounded, and stays text.
+
+It is given as a number: of text SQLite makes one that may be the next to the nearest, in some of its versions.
+"""
 
 _DEFINITION: Final = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE"
 _PLACE: Final = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -248,9 +251,8 @@ class SqliteSession:
         """Many at once, or bound row by row where they are few or must be."""
         places = ", ".join("?" * len(batches.schema))
         insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
-        left: Iterable[pa.RecordBatch] = batches
-        if self._bulk is not None:
-            left = self._bulk.fill(name, iter(batches))
+        told = (with_doubles(batch, DECIMAL_DIGITS) for batch in batches)
+        left = self._bulk.fill(name, told) if self._bulk is not None else told
         for batch in left:
             self._connection.executemany(insert, zip(*python_columns(batch), strict=True))
 

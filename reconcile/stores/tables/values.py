@@ -30,6 +30,20 @@ def plain_rows(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(first.schema, chain([first], map(plain, batches)))
 
 
+def with_doubles(batch: pa.RecordBatch, digits: int) -> pa.RecordBatch:
+    """The same with a double for every decimal of at most so many digits: the nearest there is, by way of its text."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    from pyarrow import types  # noqa: PLC0415
+
+    columns = [
+        column.cast(pa.string()).cast(pa.float64())
+        if types.is_decimal(column.type) and column.type.precision <= digits
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
 def has_nan(batch: pa.RecordBatch) -> bool:
     """Whether a cell is not a number."""
     from pyarrow import compute, types  # noqa: PLC0415 - as above
