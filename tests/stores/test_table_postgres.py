@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError, DeniedError, NotFoundError
+from reconcile.core.errors import BusyError, DeniedError, NotFoundError, StoreError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import UnreachableError
 from reconcile.stores.recipe import Recipe
@@ -105,6 +105,18 @@ def test_a_connection_that_the_server_ended_is_replaced(postgres, opened):  # no
         client.execute("SELECT pg_terminate_backend(%s)", (backend,))
     with pytest.raises(BusyError):
         store.stat("a")
+    assert store.stat("a") == entry
+
+
+def test_a_statement_that_may_not_take_so_long_is_not_tried_again(postgres, opened):  # noqa: F811
+    schema = postgres.schema()
+    entry = opened(postgres.url, schema=postgres.made(schema)).write("a", BODY, expect=ABSENT)
+    store = opened(f"{postgres.url}?options=-c%20statement_timeout%3D100", schema=schema)
+    with postgres.connect(schema=schema) as holder, holder.transaction():
+        holder.execute("LOCK TABLE a")
+        with pytest.raises(StoreError, match="statement timeout") as caught:
+            store.stat("a")
+    assert caught.value.permanent
     assert store.stat("a") == entry
 
 

@@ -21,6 +21,7 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "53": (BusyError, "the server is at its limits"),
     "55P03": (BusyError, "another session holds the table"),
     "40": (BusyError, "another session was in the way"),
+    "57014": (StoreError, "the server ended the statement; this user may need a longer statement_timeout"),
     "57": (BusyError, "the server is stopping, or was interrupted"),
     "08": (BusyError, "the connection broke"),
 }
