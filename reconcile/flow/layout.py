@@ -62,7 +62,13 @@ def lay_out(wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry |
             yield laid
         elif not needs_digest(wired.layout):
             message = f"{seen[laid.key]} and {item.key} would both become {laid.key} (layout {wired.layout})"
-            raise PlanError(message, op="plan", path=wired.name, hint="give the layout what tells them apart: {dir}")
+            raise PlanError(message, op="plan", path=wired.name, hint=_apart(wired))
+
+
+def _apart(wired: Wired) -> str:
+    if wired.target.traits.rows:
+        return 'give table.name what tells them apart: "{dirs}{stem}"'
+    return "give the layout what tells them apart: {dir}"
 
 
 def _laid(wired: Wired, entry: Entry) -> Entry | Problem:

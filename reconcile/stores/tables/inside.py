@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -82,16 +82,28 @@ def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:
     return f"its columns change, and others hang on it: {', '.join(hanging)}" if hanging else ""
 
 
-def _before(room: Room | None, row: Row | None, data: DataFile) -> Iterator[tuple[Any, ...]] | None:
+class _Before(NamedTuple):
+    """The rows of a table in the order of the file's columns; `spare` columns that the file does not have come last."""
+
+    rows: Iterator[tuple[Any, ...]]
+    spare: int
+
+
+def _before(room: Room | None, row: Row | None, data: DataFile) -> _Before | None:
     """The rows of a table that is not too large to be compared."""
     if room is None or row is None or row.rows > COMPARED_ROWS:
         return None
-    forms = _forms(data)
-    return (
-        tuple(form(value) for form, value in zip(forms, one, strict=True))
+    names = [name for name, _ in room.session.columns(row.name)]
+    ours = [column.name for column in data.shape.columns]
+    spare = [name for name in names if name not in ours]
+    forms = [*_forms(data), *(_plain for _ in spare)]
+    order = [names.index(name) for name in (*ours, *spare)]
+    rows = (
+        tuple(form(one[at]) for form, at in zip(forms, order, strict=True))
         for some in room.session.scan(row.name)
         for one in some
     )
+    return _Before(rows, len(spare))
 
 
 def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
@@ -103,21 +115,23 @@ def _differing(old: Columns, new: Columns) -> Iterator[ColumnChange]:
     yield from (ColumnChange(name, was=kind) for name, kind in old if name not in now)
 
 
-def _with_rows(inside: Inside, before: Iterator[tuple[Any, ...]] | None, data: DataFile, key: Sequence[str]) -> Inside:
+def _with_rows(inside: Inside, before: _Before | None, data: DataFile, key: Sequence[str]) -> Inside:
     """The rows of the file, counted; and compared with those from before, if there are any to compare."""
-    rows: list[tuple[Any, ...]] = []
+    now: list[tuple[Any, ...]] = []
     forms = _forms(data)
     for batch in data.batches():
         if before is not None and data.row_count <= COMPARED_ROWS:
-            rows += _tuples(batch, forms)
+            now += (row + (None,) * before.spare for row in _tuples(batch, forms))
     inside = replace(inside, rows_now=data.row_count, rejected=len(data.rejects))
     if before is None or data.row_count > COMPARED_ROWS:
         return inside
+    was = list(before.rows)
     places = [at for at, column in enumerate(data.shape.columns) if column.name in key]
-    if places and len(places) == len(key):
-        return _compared_by_key(inside, before, rows, places)
-    more = Counter(rows)
-    more.subtract(Counter(before))
+    found = _by_key(was, places), _by_key(now, places)
+    if places and len(places) == len(key) and (len(found[0]), len(found[1])) == (len(was), len(now)):
+        return _compared_by_key(inside, *found)
+    more = Counter(now)
+    more.subtract(Counter(was))
     return replace(
         inside,
         added=sum(count for count in more.values() if count > 0),
@@ -125,11 +139,14 @@ def _with_rows(inside: Inside, before: Iterator[tuple[Any, ...]] | None, data: D
     )
 
 
+def _by_key(rows: Iterable[tuple[Any, ...]], places: Sequence[int]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Fewer than there are rows where the key names more than one."""
+    return {tuple(row[at] for at in places): row for row in rows}
+
+
 def _compared_by_key(
-    inside: Inside, before: Iterable[tuple[Any, ...]], after: Iterable[tuple[Any, ...]], places: Sequence[int]
+    inside: Inside, was: Mapping[tuple[Any, ...], tuple[Any, ...]], now: Mapping[tuple[Any, ...], tuple[Any, ...]]
 ) -> Inside:
-    was = {tuple(row[at] for at in places): row for row in before}
-    now = {tuple(row[at] for at in places): row for row in after}
     changed = sum(was[name] != now[name] for name in was.keys() & now.keys())
     return replace(inside, added=len(now.keys() - was.keys()), changed=changed, removed=len(was.keys() - now.keys()))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from reconcile.core.counts import plural
 from reconcile.core.errors import DamagedError, NotFoundError, RefusedError
 from reconcile.ports import Body
 from reconcile.stores.data.append import grown_part
@@ -233,8 +234,9 @@ def _keeping(before: Row | None) -> Iterator[None]:
     except ShapeError:
         raise
     except DataError as error:
-        if before is not None and before.load:
-            error.message = f"{error.message.rstrip('.')}. The table keeps its {before.rows:,} rows."
+        kept = f". The table keeps its {plural(before.rows, 'row')}." if before is not None and before.load else ""
+        if not error.message.endswith(kept):  # an inner try may have said it
+            error.message = error.message.rstrip(".") + kept
         raise
 
 

@@ -159,7 +159,8 @@ class Room:
         if rejected and most_bytes and len((key + REJECTED).encode()) > most_bytes:
             return f"rows are to be put aside, and `{key + REJECTED}` is too long for a name"
         taken = next(iter(self.session.names(key + REJECTED)), "")
-        if rejected and taken and not (row is not None and row.rejected):
+        before = row or self.ledger.row(key)  # of a table that somebody dropped the rejects may have stayed
+        if rejected and taken and not (before is not None and before.rejected):
             return f"rows are to be put aside, and `{taken}` is not a table of such rows"
         return ""
 
@@ -233,6 +234,7 @@ class Room:
             self.ledger.make()
             old_name = None if self.is_same(key, row.key) else self._standing(key)[0]
             if old_name is None:
+                self.forget_rejects(key)
                 self._rename(row, name, leaves=has_control(key))
             else:
                 mark = self._replace(row, name, old_name, self.row(key))
@@ -248,6 +250,12 @@ class Room:
     def _has_rejects(self, row: Row) -> bool:
         """They may be gone: who has dealt with them drops them."""
         return bool(row.rejected) and has_rejects(self.session, row.name)
+
+    def forget_rejects(self, key: str) -> None:
+        """Those of a table that somebody dropped without them: they say nothing of the one that comes."""
+        gone = self.ledger.row(key)
+        if gone is not None and gone.name == key and self._has_rejects(gone):
+            drop(self.session, key + REJECTED)
 
     def _rename(self, row: Row, name: str, *, leaves: bool) -> None:
         if leaves:

@@ -148,6 +148,8 @@ class TableStore:
             room.check_name("write", key)
             free = room.expect("write", key, expect) is None and not has_control(key)
             before = room.row(key)
+            if free:
+                room.forget_rejects(key)
             with self._loader.opened(content, body, before, pin=pin) as data:
                 row = self._loader.filled(room.session, data, before, load, name=key if free else "")
             return self._put(room, key, self._loader.finished(row, content, body))
