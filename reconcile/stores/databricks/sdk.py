@@ -38,15 +38,38 @@ def _put_in_place() -> None:
 
 
 class _Unexecuted(ModuleType):
-    """A package that was not executed yet."""
+    """A package that was not executed yet. Who asks it while another thread executes it waits until that is done."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
-        with _LOCK:
-            if f"{PACKAGE}.{name}" in sys.modules or find_spec(f"{PACKAGE}.{name}") is not None:
-                return import_module(f"{PACKAGE}.{name}")
-            if isinstance(self, _Unexecuted):
-                self.__class__ = ModuleType  # type: ignore[assignment]
-                self.__spec__.loader.exec_module(self)  # type: ignore[union-attr]
-        return getattr(self, name)
+        if _is_module(name):  # without the lock: who imports a module may hold what the executing thread waits for
+            return import_module(f"{PACKAGE}.{name}")
+        _execute(self)
+        return ModuleType.__getattribute__(self, name)
+
+    def __dir__(self) -> list[str]:
+        _execute(self)
+        return [*ModuleType.__dir__(self)]
+
+
+class _Executing(_Unexecuted):
+    """One that is being executed: what it does not have yet, its own modules are told at once."""
+
+
+def _execute(package: ModuleType) -> None:
+    """Executes it, unless that was done or is going on in this very thread; after a failure it is as it was before."""
+    with _LOCK:
+        if type(package) is not _Unexecuted:
+            return
+        package.__class__ = _Executing
+        try:
+            package.__spec__.loader.exec_module(package)  # type: ignore[union-attr]
+        except BaseException:
+            package.__class__ = _Unexecuted
+            raise
+        package.__class__ = ModuleType  # type: ignore[assignment]
+
+
+def _is_module(name: str) -> bool:
+    return f"{PACKAGE}.{name}" in sys.modules or find_spec(f"{PACKAGE}.{name}") is not None
