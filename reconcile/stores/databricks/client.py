@@ -19,7 +19,7 @@ from msgspec import Struct
 from reconcile.core.errors import BusyError, DeniedError, RefusedError
 from reconcile.ports import io_step
 from reconcile.stores.answers import garbled
-from reconcile.stores.databricks.errors import refusal, translate
+from reconcile.stores.databricks.errors import UntakenError, refusal, translate
 from reconcile.stores.databricks.identity import Identity
 from reconcile.stores.databricks.pool import make_pool, unreachable
 from reconcile.stores.options import StoreOptions
@@ -106,7 +106,7 @@ class Client:
                 self._identity.accepted(renewed)
                 return reply
             if not problem.is_unknown_user:
-                raise translate(problem, op, key)
+                raise translate(problem, op, key, f"{method} {'/'.join(path.split('/')[:5])}")
             self._identity.renew(renewed, problem.message or "the token has expired")
             if not isinstance(content, bytes | bytearray):
                 raise BusyError("the token was renewed", op=op, path=key)
@@ -117,8 +117,9 @@ class Client:
             raise RefusedError("the workspace signed a URL that is not safe", op=op, path=key)
         reply, problem = self._exchange(method, url, (op, key), headers, content)
         if problem is not None:
-            kind = BusyError if problem.status in (400, 403) else None  # it has expired: a fresh one will do
-            raise kind("the signed URL is not taken", op=op, path=key) if kind else translate(problem, op, key)
+            if problem.status in (400, 403):
+                raise UntakenError("the signed URL is not taken", op=op, path=key)
+            raise translate(problem, op, key)
         if reply.data:  # storage that took something says nothing
             raise garbled("the answer is none of a storage", op, key)
         return reply

@@ -19,8 +19,16 @@ class SlowError(BusyError):
     """The service did not come to an end in its own time: what was asked may be too much for it."""
 
 
+class NotOfferedError(RefusedError):
+    """The workspace does not have this call at all."""
+
+
 class NoPartsError(RefusedError):
-    """No file can be sent in parts there: the workspace signs no URLs, or the storage has another way."""
+    """No file can be sent in parts there: the workspace signs no URLs, or the storage has another way or takes none."""
+
+
+class UntakenError(BusyError):
+    """A signed URL was refused: it has expired, or the storage takes none from here."""
 
 
 class DirectoryThereError(ChangedError):
@@ -58,7 +66,8 @@ _CODES: Final[dict[str, type[StoreError]]] = {
     "SCHEMA_ALREADY_EXISTS": ChangedError,
     "VOLUME_ALREADY_EXISTS": ChangedError,
     "CATALOG_DOES_NOT_EXIST": NoContainerError,
-    "ENDPOINT_NOT_FOUND": RefusedError,
+    "ENDPOINT_NOT_FOUND": NotOfferedError,
+    "NOT_IMPLEMENTED": NotOfferedError,
     "SCHEMA_DOES_NOT_EXIST": NoContainerError,
     "VOLUME_DOES_NOT_EXIST": NoContainerError,
     "RESOURCE_DOES_NOT_EXIST": NotFoundError,
@@ -75,11 +84,13 @@ _STATUSES: Final[dict[int, type[StoreError]]] = {
     401: SignInError,
     403: DeniedError,
     404: NotFoundError,
+    405: NotOfferedError,
     408: BusyError,
     412: ChangedError,
     425: BusyError,
     429: BusyError,
     500: BusyError,
+    501: NotOfferedError,
     502: BusyError,
     503: BusyError,
     504: SlowError,
@@ -97,8 +108,8 @@ _CROWDED: Final = "directories of more than 10,000 files are too many to list: s
 _DENIED: Final = "check the profile, and what its user may do there"
 
 
-def translate(refusal: Refusal, op: str, path: str) -> StoreError:
-    """The error that a refusal means, with a hint where there is a next step."""
+def translate(refusal: Refusal, op: str, path: str, asked: str = "") -> StoreError:
+    """The error that a refusal means, with a hint where there is a next step. `asked` names the call."""
     if 300 <= refusal.status < 400:
         return RefusedError("the workspace sends elsewhere, and redirects are not followed", op=op, path=path,
                             hint="is the host the address of the workspace itself?")  # fmt: skip
@@ -107,6 +118,8 @@ def translate(refusal: Refusal, op: str, path: str) -> StoreError:
     kind = _kind(refusal)
     told = refusal.message or f"HTTP status {refusal.status}"
     message = f"{refusal.code}, {told}" if refusal.code and not refusal.code.isdigit() else told
+    if asked and issubclass(kind, NotOfferedError):
+        message = f"the workspace does not offer {asked}: {message}"
     if issubclass(kind, BusyError):
         hint = _CROWDED if issubclass(kind, SlowError) and op == "list" else ""
         return kind(message, retry_after_s=refusal.retry_after_s, op=op, path=path, hint=hint)

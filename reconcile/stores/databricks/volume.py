@@ -7,7 +7,6 @@ becomes visible whole or not at all: in one request that promised its size, or i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final, Self
@@ -76,6 +75,7 @@ class VolumeStore(DatabricksStore):
             raise UsageError("is not inside a volume", op="open", path=root, hint="/Volumes/CATALOG/SCHEMA/VOLUME/…")
         self.traits = replace(TRAITS, mount=root)
         self._shelf: dict[str, Entry] = {}
+        self._takes_parts = True  # until the workspace, or the storage behind it, says otherwise
         self._container = tuple(root.split("/")[2:5])
 
     # --- looking
@@ -154,11 +154,15 @@ class VolumeStore(DatabricksStore):
         if expect != ABSENT or body.size_bytes > WHOLE_BYTES:  # else the service itself refuses, and nothing is lost
             self.check(key, expect, "write")
         overwrite = "false" if expect == ABSENT else "true"
-        if body.size_bytes >= IN_PARTS_BYTES:
-            with suppress(NoPartsError):
+        needs_parts = body.size_bytes > ONE_REQUEST_BYTES
+        if needs_parts or (body.size_bytes >= IN_PARTS_BYTES and self._takes_parts):
+            try:
                 return self._write_in_parts(key, body, expect, overwrite)
-        if body.size_bytes > ONE_REQUEST_BYTES:
-            raise RefusedError("larger than 5 GiB, which this volume takes in parts only", op="write", path=key)
+            except NoPartsError as error:
+                self._takes_parts = False
+                if needs_parts:
+                    message = f"larger than 5 GiB, which go in parts only: {error.message}"
+                    raise RefusedError(message, op="write", path=key) from error
         replies = [self._put(key, body, overwrite)]
         return Entry(key, body.size_bytes, told_version(body.size_bytes, replies))
 

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from reconcile.core.errors import BusyError, DamagedError, NotFoundError, StoreError
 from reconcile.stores.databricks.client import Client, Reply
-from reconcile.stores.databricks.errors import NoPartsError
+from reconcile.stores.databricks.errors import NoPartsError, NotOfferedError, UntakenError
 from reconcile.stores.databricks.store import number
 from reconcile.stores.lanes import PARTS, Lanes, part_size
-from reconcile.stores.patience import Ask
+from reconcile.stores.patience import Ask, UnreachableError
 
 PART_BYTES: Final = 6 << 20
 """A storage takes no less than 5 MiB: of small parts more are under way in the same memory."""
@@ -71,7 +71,10 @@ class Uploads:
         visible. Both may raise: whatever fails on the way takes the unfinished upload with it. `NoPartsError` where
         there are no parts.
         """
-        begun = self._asked(to, {"action": "initiate-upload", "overwrite": overwrite})
+        try:
+            begun = self._asked(to, {"action": "initiate-upload", "overwrite": overwrite})
+        except NotOfferedError as error:
+            raise NoPartsError(error.message, op="write", path=to.key) from error
         session = _session(begun, to)
         try:
             told(UPLOAD + session)
@@ -114,10 +117,20 @@ class Uploads:
 
     def _send_part(self, urls: _Urls, number: int, data: bytearray) -> str:
         key = urls.to.key
+        untaken = 0
 
         def once() -> str:
+            nonlocal untaken
             url, headers = urls.take(number)
-            reply = self._client.elsewhere("PUT", url, op="write", key=key, headers=headers, content=data)
+            try:
+                reply = self._client.elsewhere("PUT", url, op="write", key=key, headers=headers, content=data)
+            except (UntakenError, UnreachableError) as error:
+                untaken += 1
+                if untaken > 1 and not urls.proven:  # no fault of the URL: the storage is closed to who comes from here
+                    message = f"the storage takes no parts from here: {error.message}"
+                    raise NoPartsError(message, op="write", path=key) from error
+                raise
+            urls.proven = True
             return reply.headers.get("etag", "")
 
         return self._ask()(once)
@@ -126,11 +139,12 @@ class Uploads:
 class _Urls:
     """The URLs to which the parts of one upload go, and the headers signed with them; some are signed ahead.
 
-    Each is given out once: whoever comes again, because it was not taken, gets another one.
+    Each is given out once: whoever comes again, because it was not taken, gets another one. `proven` once a part was.
     """
 
     def __init__(self, client: Client, to: Target, session: str) -> None:
         self.to = to
+        self.proven = False
         self._client = client
         self._session = session
         self._signed: dict[int, tuple[str, dict[str, str]]] = {}
@@ -152,7 +166,10 @@ class _Urls:
             "expire_time": (datetime.now(UTC) + URL_LASTS).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         key = self.to.key
-        reply = self._client.call("POST", "/api/2.0/fs/create-upload-part-urls", op="write", key=key, said=said)
+        try:
+            reply = self._client.call("POST", "/api/2.0/fs/create-upload-part-urls", op="write", key=key, said=said)
+        except NotOfferedError as error:
+            raise NoPartsError(error.message, op="write", path=key) from error
         told = reply.object("write", key).get("upload_part_urls")
         signed = {number(one, "part_number"): _url(one) for one in told or () if isinstance(one, dict)}
         if not signed.get(first, ("",))[0]:
