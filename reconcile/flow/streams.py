@@ -59,14 +59,19 @@ def source_stream(wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
 def target_stream(house: House, wired: Wired, *, unsorted: bool) -> Iterator[Entry | Problem]:
     """What is there; nothing when the container is missing. Listed in ranges side by side where the order allows it."""
     target = wired.target
-    if isinstance(target, Naming):
-        target.recall(house.state.records(wired.scope.id))
+    recall(house, wired)
     if not target.traits.waits:
         return _as_target(_listed(target, unsorted=unsorted))
     bounds = house.state.bounds(wired.scope.id, RANGES) if target.traits.order == "bytes" and not unsorted else []
     if bounds:
         return _as_target(list_ranges(target, bounds))
     return ahead(_as_target(_listed(target, unsorted=unsorted)))
+
+
+def recall(house: House, wired: Wired) -> None:
+    """Tells the target what is remembered of it: what still is so looks as what it was made from."""
+    if isinstance(wired.target, Naming):
+        wired.target.recall(house.state.records(wired.scope.id))
 
 
 def record_stream(house: House, wired: Wired, overlay: dict[str, Record | None]) -> Iterator[Record]:

@@ -17,6 +17,7 @@ from reconcile.core.outcome import Outcome, Run
 from reconcile.core.path import park_key, undo_key
 from reconcile.core.record import Record
 from reconcile.flow.step import VERSION_ID
+from reconcile.flow.streams import recall
 from reconcile.flow.undoing import holds
 from reconcile.flow.wired import House, Wired, is_file
 from reconcile.ports import Past, Versioned
@@ -61,6 +62,7 @@ class Evidence:
         self.rollbacks = {
             one: _touched(wired.name, house.state.outcomes(one), self.touched.__contains__) for one in later
         }
+        recall(house, wired)
         found, self.unreadable = _look(wired, list(self.touched) if self.past else [])
         self.there = {key: entry for key, entry in found.items() if entry.kind is not Kind.DIRECTORY}
         self.directories = found.keys() - self.there.keys()

@@ -125,6 +125,33 @@ def test_a_notebook_that_comes_back_with_other_line_ends_is_no_drift(at, emulato
     assert [conflict.key for conflict in world.apply().conflicts] == ["etl/load.py"], "somebody's edit is still seen"
 
 
+def test_notebooks_that_come_back_shorter_are_kept_and_replaced_like_any_other(at, emulator: Emulator) -> None:
+    emulator.habits.notebooks_rewritten = True
+    world = at("workspace")
+    world.options["keep"] = "always"
+    head = "# Databricks notebook source\n"
+    make(world.src, {"a.py": head + "1\n\n", "b.py": head + "2\n\n", "c.py": head + "3\n\n"})
+    world.settled()
+    make(world.src, {"a.py": head + "new\n\n", "c.sql": "-- Databricks notebook source\nselect 3\n\n"})
+    world.settled()
+    kept = {path.rpartition("/")[2]: data for path, data in emulator.tree("/Workspace/Shared/docs/.reconcile").items()}
+    assert kept == {name: (head + text).encode() for name, text in (("a", "1"), ("b", "2"), ("c", "3"))}
+
+
+def test_a_rollback_knows_a_notebook_that_came_back_with_other_line_ends(at, emulator: Emulator) -> None:
+    emulator.habits.notebooks_rewritten = True
+    world = at("workspace")
+    world.options["keep"] = "always"
+    theirs, path = b"# Databricks notebook source\ntheirs", "/Workspace/Shared/docs/a"
+    make(world.src, {"a.py": "# Databricks notebook source\nprint(1)\n\n"})
+    world.settled()
+    emulator.put(path, theirs, language="PYTHON")
+    world.settled()
+    assert emulator.read(path) != theirs
+    assert undo(world).exit_code == 0
+    assert emulator.read(path) == theirs
+
+
 @pytest.mark.hazard("S01")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_token_in_the_address_is_told_to_nobody(
