@@ -138,6 +138,18 @@ def test_notebooks_that_come_back_shorter_are_kept_and_replaced_like_any_other(a
     assert kept == {name: (head + text).encode() for name, text in (("a", "1"), ("b", "2"), ("c", "3"))}
 
 
+@pytest.mark.hazard("R13")
+def test_a_lost_answer_is_no_conflict_with_a_notebook_that_came_back_shorter(at, emulator: Emulator) -> None:
+    emulator.habits.notebooks_rewritten = True
+    world = at("workspace")
+    make(world.src, {"a.py": "# Databricks notebook source\n1\n\n"})
+    world.settled()
+    make(world.src, {"a.py": "# Databricks notebook source\n2\n\n", "b.py": "# Databricks notebook source\n3\n\n"})
+    fault = emulator.faults.add(faults.lose_after(), "POST", "/api/2.0/workspace/import", times=2)
+    world.settled()
+    assert fault.fired == 2
+
+
 def test_a_rollback_knows_a_notebook_that_came_back_with_other_line_ends(at, emulator: Emulator) -> None:
     emulator.habits.notebooks_rewritten = True
     world = at("workspace")

@@ -111,6 +111,7 @@ class WorkspaceStore(DatabricksStore):
         super().__init__(root, options, url=canonical(root, options))
         self.traits = replace(TRAITS, mount=root)
         self._notebooks: dict[Version, _Notebook] = {}
+        self._sent: dict[tuple[str, str], tuple[int, Digest]] = {}  # by name and mark: an answer may be lost
 
     # --- looking
 
@@ -153,8 +154,11 @@ class WorkspaceStore(DatabricksStore):
         known = self._notebooks.get(one.version)
         if known is None or not known.is_that(one):
             suffix, data = self._export(one)
-            version, digest = _marked(one.version, data, suffix), Digest(sha256(data).digest())
-            known = self._notebooks[one.version] = _Notebook(one.name, suffix, len(data), version, digest)
+            sent = self._sent.get((one.name, mark_of(data, suffix)))
+            size, digest = sent or (len(data), Digest(sha256(data).digest()))
+            version = _marked(one.version, data, suffix)
+            known = _Notebook(one.name, suffix, size, version, digest, sent=sent and digest)
+            self._notebooks[one.version] = known
         return known
 
     def recall(self, records: Iterable[Record]) -> None:
@@ -272,6 +276,8 @@ class WorkspaceStore(DatabricksStore):
         data, form = read.data, form_of(key, read.data[:HEAD_BYTES])
         old = self._check(key, expect) if expect != ABSENT or split(key)[1] else None
         becomes_another = old is not None and (old.kind == "NOTEBOOK") != form.is_notebook
+        if form.is_notebook:
+            self._sent[form.name, mark_of(data, split(key)[1])] = (len(data), read.digest)
         self._import(key, data, form, overwrite=expect != ABSENT and not becomes_another)
         if old is not None and becomes_another:
             self._end(old.name)
