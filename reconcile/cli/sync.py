@@ -42,12 +42,12 @@ def command(face: Face, source: str, target: str, *, watch: bool, settings: tupl
 
 
 def _leave(face: Face, asked: Adhoc, code: int) -> None:
-    """The hints of what went wrong name verbs that want a spec; so there is one."""
+    """All hints name verbs that want a spec; so there is one, and who reads along is told."""
     try:
         file = asked.leave()
     except OSError:
         return  # a state that nobody can write beside has its own words
-    if file and code:
+    if file and (code or face.live):
         face.note(f"Other verbs for this pair: reconcile -f {shown(quote(str(file)))} plan | status | rollback | …")
 
 

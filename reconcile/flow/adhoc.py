@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
+from reconcile.flow.layout import is_template
 from reconcile.spec.init import flowing, mapping_name
 from reconcile.spec.load import build
 from reconcile.spec.location import Location, locate
@@ -48,8 +49,9 @@ class Adhoc:
 
 
 def adhoc(source: str, target: str, settings: Sequence[str] = (), *, root: str = ".") -> Adhoc:
-    """What `sync SOURCE TARGET` asks for; `settings` are `key=value`, the value as YAML has it, dots for the nested.
+    """What `sync SOURCE TARGET` asks for; `settings` are `key=value`, dots for the nested.
 
+    A value is as YAML has it, but for `{stem}` and the like, which a shell has taken out of its quotes: that is text.
     Relative paths hang on `root`, and are made absolute: the records are the same from wherever it is called.
     """
     here, there = (locate(text, {}, os.path.abspath(root)) for text in (source, target))  # noqa: PTH100 - no symlinks
@@ -95,4 +97,4 @@ def _set(mapping: dict[str, Any], setting: str) -> None:
         at = at.setdefault(table, {})
         if not isinstance(at, dict):
             raise UsageError(f"`{table}` was set to a value before", op="--set", hint="give it once")
-    at[last] = parse(value, f"--set {key}").value
+    at[last] = value if is_template(value) else parse(value, f"--set {key}").value

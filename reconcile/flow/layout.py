@@ -18,6 +18,12 @@ from reconcile.stores.recipe import data_stem
 _PLACEHOLDER: Final = re.compile(r"\{(path|dirs?|name|stem|suffix|sha256)(?::(\d+))?\}")
 
 
+def is_template(text: str) -> bool:
+    """Whether it is text with placeholders, and no other braces, nor quotes."""
+    rest, found = _PLACEHOLDER.subn("", text)
+    return bool(found) and not set("{}'\"") & set(rest)
+
+
 def needs_digest(layout: str) -> bool:
     """Whether a key can only be told once the content was read."""
     return "{sha256" in layout

@@ -166,3 +166,9 @@ def test_a_directory_whose_name_is_no_text_is_refused(place, capsys):
     Path("src").rename("\udcff")
     assert run(["sync", "\udcff", "out", "--auto-approve"]) == 1
     assert "not valid Unicode" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["{stem}{suffix}", "'{stem}{suffix}'", "x-{name}"])
+def test_placeholders_need_no_quotes_but_those_of_the_shell(place, value):
+    assert run(["sync", "src", "out", "--auto-approve", "--set", f"layout={value}"]) == 0
+    assert Path("out", "x-a.txt" if "x" in value[0] else "a.txt").exists()
