@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from reconcile.core.change import SYMBOLS, Change, Conflict, Reason, Refusal
+from reconcile.core.change import SYMBOLS, Action, Change, Conflict, Reason, Refusal
 from reconcile.core.counts import plural
 from reconcile.core.entry import Cover, Problem
 from reconcile.core.inside import inside_lines
@@ -117,7 +117,7 @@ def _changes(changes: Iterator[Change], last_run: int, most: int | None) -> Iter
                 change.action.value,
                 change.key,
                 sentence(change, last_run=last_run),
-                change.size,
+                change.was_size if change.action is Action.ACCEPT else change.size,
                 details=tuple(inside_lines(change.inside)) if change.inside else (),
             )
             for change in changes
