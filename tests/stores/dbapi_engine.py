@@ -14,31 +14,18 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
+from msgspec import structs
 import psycopg
 
 from reconcile.core.errors import BusyError, RefusedError
-from reconcile.core.traits import Traits
 from reconcile.stores.data.file import Column
-from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, Limits, Seen, quoted
+from reconcile.stores.tables.engine import SCAN_ROWS, TRAITS, Limits, Seen, quoted
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.tables.values import python_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRAITS: Final = Traits(
-    write="match",
-    delete="match",
-    copy="match",
-    move="match",
-    move_atomic=True,
-    returns_version=True,
-    proves=True,
-    keeps="link",
-    rows=True,
-    max_key_bytes=63,
-    reserved_prefixes=(RESERVED,),
-)
 _TYPES: Final = {"integer": "bigint", "double": "double precision", "boolean": "boolean", "date": "date"}
 
 
@@ -47,7 +34,7 @@ class DbapiEngine:
 
     def __init__(self, url: str, connect: Callable[[], Any]) -> None:
         self.url = url
-        self.traits = TRAITS
+        self.traits = structs.replace(TRAITS, max_key_bytes=63)
         self.limits = Limits(columns=1_600, name_bytes=63)
         self.exclusive = False
         self._connect = connect

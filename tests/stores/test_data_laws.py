@@ -47,7 +47,7 @@ def test_every_text_that_was_written_comes_back(path, table, delimiter, quoting)
 
 
 def _spellings(type_name: str, value) -> set[str]:
-    """The texts that a value may stand for, by the rule in `data_types`."""
+    """The texts that a value may stand for, by the rule in `data/types.py`."""
     if type_name in ("text", "integer") or type_name.startswith("decimal("):
         return {format(value, "f") if type_name.startswith("decimal(") else str(value)}
     if type_name == "double":

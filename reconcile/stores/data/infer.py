@@ -27,7 +27,7 @@ HINTS: Final = {
         r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+(Z|\+00:00)": ("timestamptz",),
     }.items()
 }
-"""What a cell of such looks may be; whether it is, is asked of the rule in `data_types`."""
+"""What a cell of such looks may be; whether it is, is asked of the rule in `data/types.py`."""
 
 Ask = Callable[[Sequence[str]], tuple[Any, ...]]
 """Runs aggregates over the rows of the file; the first of them counts these."""

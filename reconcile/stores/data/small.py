@@ -1,7 +1,7 @@
 """Small CSV files, read without a database: its start and its queries would take longer than the whole file.
 
 Only what is whole and clean comes here: every record was already seen by the exact reader and has the right number of
-cells. What a cell may be is the rule of `data_types`, said once more for Python; a law of the tests holds the two
+cells. What a cell may be is the rule of `data/types.py`, said once more for Python; a law of the tests holds the two
 together.
 """
 
@@ -44,7 +44,7 @@ class SmallTable:
         self.row_count = len(records)
 
     def infer(self, candidates: Mapping[int, Sequence[str]]) -> Found:
-        """As `data_infer.infer` finds them."""
+        """As `infer.infer` finds them."""
         empty = frozenset(i for i in candidates if all(text in self._nulls for text, _ in self._columns[i]))
         return Found({i: self._type(i, words) for i, words in candidates.items()}, self.row_count, empty)
 

@@ -1,6 +1,6 @@
 """One Databricks workspace, asked over HTTP.
 
-Configuration and credentials are the SDK's (`databricks_identity`). The requests are our own: the SDK's helpers publish
+Configuration and credentials are the SDK's (`identity`). The requests are our own: the SDK's helpers publish
 half files, hold whole ones in memory, and try again by themselves what must be looked at first.
 """
 

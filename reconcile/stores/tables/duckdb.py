@@ -13,32 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
 
+from msgspec import structs
+
 from reconcile.core.errors import RefusedError
-from reconcile.core.traits import Traits
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tables.duckdb_errors import forgiving, translated
 from reconcile.stores.tables.duckdb_file import DuckdbFile, shared_file
-from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-TRAITS: Final = Traits(
-    key="casefold",
-    write="match",
-    delete="match",
-    copy="match",
-    move="match",
-    move_atomic=True,
-    returns_version=True,
-    proves=True,
-    keeps="link",
-    rows=True,
-    reserved_prefixes=(RESERVED,),
-)
 
 _TYPES: Final = {
     "text": "VARCHAR",
@@ -60,7 +47,7 @@ class DuckdbEngine:
 
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.url = one_url("duckdb", path)
-        self.traits = TRAITS
+        self.traits = structs.replace(TRAITS, key="casefold")
         self.limits = Limits()
         self.exclusive = True
         self._path = path

@@ -1,6 +1,6 @@
 """What differs from database to database: one transaction at a time, seen through a `Session`.
 
-`table.py` keeps the promises of a store on top of this. To bring another database in, write an `Engine` and its
+`store.py` keeps the promises of a store on top of this. To bring another database in, write an `Engine` and its
 `Session` (the SQL dialect of a handful of calls); `.github/CONTRIBUTING.md` has the steps and an example that runs.
 """
 
@@ -26,6 +26,19 @@ LEDGER: Final = f"{RESERVED}tables"
 REJECTED: Final = "__rejected"
 """What the table of the rows that were put aside has after the name of its table."""
 
+TRAITS: Final = Traits(
+    write="match",
+    delete="match",
+    copy="match",
+    move="match",
+    move_atomic=True,
+    returns_version=True,
+    proves=True,
+    keeps="link",
+    rows=True,
+    reserved_prefixes=(RESERVED,),
+)
+"""What holds in every database: an act and its row in the ledger are one transaction, under the lock of a writer."""
 
 SCAN_ROWS: Final = 1_000
 """So many rows are read at a time."""

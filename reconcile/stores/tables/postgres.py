@@ -15,11 +15,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from msgspec import structs
+
 from reconcile.core.errors import NotFoundError, UsageError
-from reconcile.core.traits import Traits
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import LEDGER, RESERVED, Limits, Seen, quoted
+from reconcile.stores.tables.engine import LEDGER, TRAITS, Limits, Seen, quoted
 from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.tables.postgres_errors import translated
 from reconcile.stores.tables.postgres_swap import swap
@@ -40,21 +41,6 @@ KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_O
 
 AT_ONCE: Final = 50
 """So many tables are counted by one statement."""
-
-TRAITS: Final = Traits(
-    waits=True,
-    write="match",
-    delete="match",
-    copy="match",
-    move="match",
-    move_atomic=True,
-    returns_version=True,
-    proves=True,
-    keeps="link",
-    max_key_bytes=63,
-    rows=True,
-    reserved_prefixes=(RESERVED,),
-)
 
 LIMITS: Final = Limits(
     columns=1_600, name_bytes=63, names=frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
@@ -83,7 +69,7 @@ class PostgresEngine:
         parts = urlsplit(url)
         host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
-        self.traits = TRAITS
+        self.traits = structs.replace(TRAITS, waits=True, max_key_bytes=63)
         self.limits = LIMITS
         self.exclusive = False
         self._parts = parts

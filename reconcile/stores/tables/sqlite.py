@@ -19,15 +19,16 @@ import sqlite3
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from msgspec import structs
+
 from reconcile.core.errors import (
     NotFoundError,
     RefusedError,
     UsageError,
 )
-from reconcile.core.traits import Traits
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
 from reconcile.stores.tables.sqlite_bulk import Bulk
 from reconcile.stores.tables.sqlite_definition import constraints
 from reconcile.stores.tables.sqlite_edits import look, settle
@@ -44,20 +45,6 @@ BUSY_TIMEOUT_S: Final = 30.0
 
 BUSY_AGAIN_S: Final = 1.0
 """How long once that was in vain: of a thousand tables not each waits for the whole time."""
-
-TRAITS: Final = Traits(
-    key="casefold",
-    write="match",
-    delete="match",
-    copy="match",
-    move="match",
-    move_atomic=True,
-    returns_version=True,
-    proves=True,
-    keeps="link",
-    rows=True,
-    reserved_prefixes=(RESERVED, "sqlite_"),
-)
 
 _TYPES: Final = {
     "integer": "BIGINT",
@@ -86,7 +73,7 @@ class SqliteEngine:
 
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
         self.url = one_url("sqlite", path)
-        self.traits = TRAITS
+        self.traits = structs.replace(TRAITS, key="casefold", reserved_prefixes=(RESERVED, "sqlite_"))
         self.limits = Limits(columns=2_000)
         self.exclusive = True
         self._path = path
