@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
+from itertools import islice
 import sqlite3
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 T = TypeVar("T", bound=Struct)
 
@@ -16,6 +18,9 @@ pack: Final = msgspec.msgpack.Encoder().encode
 
 _HALF: Final = 1 << 63
 _MASK: Final = (1 << 64) - 1
+
+_AT_ONCE: Final = 500
+"""Far below the 999 parameters that an old SQLite takes."""
 
 
 class DamageError(Exception):
@@ -32,6 +37,16 @@ def wrap(total: int) -> int:
     return ((total + _HALF) & _MASK) - _HALF
 
 
+def some(values: Collection[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The values, as many at a time as one statement takes: (`(?, ?, …)` for `IN`, the values).
+
+    One question for many rows costs half of as many questions, and between two of them every other thread has a turn.
+    """
+    rest = iter(values)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield f"({', '.join('?' * len(part))})", part
+
+
 class Table(Generic[T]):
     """A table whose columns are the fields of a struct, in order: `lead` columns before them, `row_check` at the end.
 
@@ -45,7 +60,8 @@ class Table(Generic[T]):
         columns = ", ".join([*self.columns, "row_check"])
         self._struct = struct
         self._lead = len(lead)
-        self._encoders = [(field, _ENCODERS.get(kind)) for field, kind in _kinds(struct)]
+        kinds = enumerate(kind for _, kind in _kinds(struct))
+        self._encoders = [(place, _ENCODERS[kind]) for place, kind in kinds if kind in _ENCODERS]
         self._decoders = [_DECODERS.get(kind) for _, kind in _kinds(struct)]
         self._put = f"INSERT OR REPLACE INTO {name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
         self._select = f"SELECT {columns} FROM {name}"  # noqa: S608 - as above
@@ -72,11 +88,12 @@ class Table(Generic[T]):
 
     def row(self, value: T, lead: tuple[Any, ...]) -> list[Any]:
         """A struct as a row, its check at the end."""
-        fields = [
-            encode(getattr(value, field)) if encode else getattr(value, field) for field, encode in self._encoders
-        ]
-        fields = [*lead, *fields]
-        return [*fields, check(fields)]
+        plain = astuple(value)
+        fields = [*lead, *plain]
+        for place, encode in self._encoders:
+            fields[self._lead + place] = encode(plain[place])
+        fields.append(check(fields))
+        return fields
 
     def value(self, row: tuple[Any, ...]) -> T:
         """The struct of a row whose check holds."""

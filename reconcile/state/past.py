@@ -55,8 +55,8 @@ def forget(connection: sqlite3.Connection, scope: int) -> None:
 
 def forget_before(connection: sqlite3.Connection, scope: int, run: int) -> None:
     """Forgets what the runs before `run` found in a scope."""
-    PAST.drop_from(connection, scope, "run < ?", [(run,)])
-    REACHED.drop_from(connection, scope, "run < ?", [(run,)])
+    PAST.drop_from(connection, scope, "run < ?", (run,))
+    REACHED.drop_from(connection, scope, "run < ?", (run,))
 
 
 def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[str, Version]) -> None:
@@ -65,8 +65,9 @@ def keep(connection: sqlite3.Connection, run: int, scope: int, found: Mapping[st
     What a run finds first stands: a later change of the same path by the same run was of its own making.
     """
     rows = []
+    recorded = {record.key: record for record in records.read_some(connection, scope, found)}
     for key, there in found.items():
-        record = records.read_one(connection, scope, key)
+        record = recorded.get(key)
         if (record is not None or there != ABSENT) and not _is_kept(connection, scope, key, run):
             rows.append(PastRow(scope, key, run, there, _told(record)))
     PAST.put(connection, rows)

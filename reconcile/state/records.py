@@ -7,18 +7,18 @@ many are all found, which SQLite's own integrity check does not promise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 import sqlite3
 from typing import Any, Final
 
 from reconcile.core.record import Record
-from reconcile.state.codec import DamageError, check, wrap
+from reconcile.state.codec import DamageError, check, some, wrap
 
 _COLUMNS: Final = "key, path, size, digest, version, flags, run, row_check"
 _ALL: Final = f"SELECT {_COLUMNS} FROM records WHERE scope = ? ORDER BY key"  # noqa: S608 - our own names
-_ONE: Final = f"SELECT {_COLUMNS} FROM records WHERE scope = ? AND key = ?"  # noqa: S608 - as above
-_OLD: Final = "SELECT row_check FROM records WHERE scope = ? AND key = ?"
+_SOME: Final = f"SELECT {_COLUMNS} FROM records WHERE scope = ? AND key IN"  # noqa: S608 - as above
+_OLD: Final = "SELECT row_check FROM records WHERE scope = ? AND key IN"
 _PUT: Final = f"INSERT OR REPLACE INTO records (scope, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
 _DROP: Final = "DELETE FROM records WHERE scope = ? AND key = ?"
 
@@ -47,15 +47,18 @@ def bounds(connection: sqlite3.Connection, number: int, *, count: int, parts: in
 
 def read_one(connection: sqlite3.Connection, number: int, key: str) -> Record | None:
     """One record, None where there is none."""
-    row = connection.execute(_ONE, (number, key)).fetchone()
-    if row is None:
-        return None
-    return _record(row)
+    return next(read_some(connection, number, [key]), None)
+
+
+def read_some(connection: sqlite3.Connection, number: int, keys: Collection[str]) -> Iterator[Record]:
+    """The records that are under these keys, in any order."""
+    for marks, part in some(keys):
+        yield from map(_record, connection.execute(f"{_SOME} {marks}", (number, *part)))
 
 
 def change(connection: sqlite3.Connection, number: int, wanted: Mapping[str, Record | None]) -> tuple[int, int]:
     """Puts each record under its key, drops where None is wanted; returns by how much (sum of checks, count) grew."""
-    old = [row[0] for key in wanted for row in connection.execute(_OLD, (number, key))]
+    old = [check for marks, part in some(wanted) for (check,) in connection.execute(f"{_OLD} {marks}", (number, *part))]
     rows = [_row(record) for record in wanted.values() if record is not None]
     connection.executemany(_DROP, [(number, key) for key, record in wanted.items() if record is None])
     connection.executemany(_PUT, [(number, *row) for row in rows])

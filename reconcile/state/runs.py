@@ -66,7 +66,7 @@ def forget_before(connection: sqlite3.Connection, run: int) -> int:
     gone = [number for number in numbers(connection) if number < run]
     for number in gone:
         OUTCOMES.forget(connection, number)
-    RUNS.drop_from(connection, 0, "id < ?", [(run,)])
+    RUNS.drop_from(connection, 0, "id < ?", (run,))
     return len(gone)
 
 
@@ -82,4 +82,4 @@ def outcomes_of(connection: sqlite3.Connection, run: int) -> Iterator[Outcome]:
 
 def close_intents(connection: sqlite3.Connection, run: int, ended: Sequence[int]) -> None:
     """Forgets intents whose actions have ended."""
-    INTENTS.drop_from(connection, 0, "run = ? AND seq = ?", [(run, number) for number in ended])
+    INTENTS.drop_rows(connection, 0, [(run, number) for number in ended])

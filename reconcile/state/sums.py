@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconcile.state.codec import DamageError, Table, wrap
+from reconcile.state.codec import DamageError, Table, some, wrap
 
 T = TypeVar("T", bound=Struct)
 
@@ -48,9 +48,8 @@ class Summed(Table[T]):
         self._key = [self.columns.index(column) for column in key]
         self._part = self.columns.index(part) if part else None
         self._in_part = f"{part} = ?" if part else "0 = ?"
-        found = " AND ".join(f"{column} = ?" for column in key)
-        self._old = f"SELECT row_check FROM {name} WHERE {found}"  # noqa: S608 - our own names
-        self._checks = f"SELECT row_check FROM {name}"  # noqa: S608 - as above
+        self._with_key = " AND ".join([*(f"{column} = ?" for column in key[:-1]), f"{key[-1]} IN"])
+        self._checks = f"SELECT row_check FROM {name} WHERE"  # noqa: S608 - our own names
 
     def found(self, connection: sqlite3.Connection, part: int = 0) -> None:
         """Begins an empty part."""
@@ -74,17 +73,40 @@ class Summed(Table[T]):
             part = row[self._part] if self._part is not None else 0
             parts.setdefault(part, {})[tuple(row[column] for column in self._key)] = row
         for part, fresh in parts.items():
-            old = [check for key in fresh for (check,) in connection.execute(self._old, key)]
+            old = [check for one in self._found(fresh) for check in self._checks_of(connection, *one)]
             super().put_rows(connection, fresh.values())
             self._grow(connection, part, sum(map(_check, fresh.values())) - sum(old), len(fresh) - len(old))
 
-    def drop_from(self, connection: sqlite3.Connection, part: int, where: str, which: Iterable[Sequence[Any]]) -> None:
-        """Removes those rows of a part that `where` finds with any of `which`."""
-        rest, gone = f"WHERE {self._in_part} AND {where}", []
-        for parameters in which:
-            gone += [check for (check,) in connection.execute(f"{self._checks} {rest}", (part, *parameters))]
-            self.drop(connection, rest, (part, *parameters))
+    def drop_from(self, connection: sqlite3.Connection, part: int, where: str, parameters: Sequence[Any]) -> None:
+        """Removes those rows of a part that `where` finds."""
+        self._lose(connection, part, [(f"{self._in_part} AND {where}", (part, *parameters))])
+
+    def drop_rows(self, connection: sqlite3.Connection, part: int, keys: Iterable[Sequence[Any]]) -> None:
+        """Removes the rows of a part that have these primary keys."""
+        self._lose(connection, part, self._found(keys))
+
+    def _lose(self, connection: sqlite3.Connection, part: int, found: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        gone: list[int] = []
+        for where, parameters in found:
+            gone += self._checks_of(connection, where, parameters)
+            self.drop(connection, f"WHERE {where}", parameters)
         self._grow(connection, part, -sum(gone), -len(gone))
+
+    def _found(self, keys: Iterable[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """What finds the rows with these primary keys: conditions, each with its parameters.
+
+        One for all keys that differ in the last column alone: that one SQLite looks up in the index, while it would
+        read the whole table for `(a, b) IN (VALUES …)`.
+        """
+        alike: dict[tuple[Any, ...], list[Any]] = {}
+        for *leading, last in keys:
+            alike.setdefault(tuple(leading), []).append(last)
+        for first, lasts in alike.items():
+            for marks, part in some(lasts):
+                yield f"{self._with_key} {marks}", (*first, *part)
+
+    def _checks_of(self, connection: sqlite3.Connection, where: str, parameters: Sequence[Any]) -> list[int]:
+        return [check for (check,) in connection.execute(f"{self._checks} {where}", parameters)]
 
     def every(self, connection: sqlite3.Connection, part: int = 0, *, order: str) -> Iterator[T]:
         """All rows of a part; `DamageError` at a bad one, or at the end when one is lost or too many."""
