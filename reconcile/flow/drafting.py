@@ -49,7 +49,8 @@ class Draft:
         self._rows: Spill = make_spill()
         self._holders: list[Holder] = []
         self._clashes: list[_Clash] = []
-        self._rivals = Rivals(wired)
+        self._named = wired.target if isinstance(wired.target, Naming) else None  # asked once: it takes its time
+        self._rivals = Rivals(wired, self._named)
         self.conflicts: list[Conflict] = []
         self.problems: list[Problem] = []
         self.skipped = 0
@@ -111,7 +112,7 @@ class Draft:
         if action in _SENDS:
             if self._wired.portable_names == "warn" and why_not_portable(change.key):
                 self.unportable.append(change.key)
-            refused = why_refused(change.key, change.size, self._wired) or why_unfit(change, self._wired)
+            refused = self._why_refused(change)
             if refused is not None:
                 self.problems.append(Problem(row.key, refused, side="target"))
                 return
@@ -125,6 +126,12 @@ class Draft:
         self.unmanaged_deletes += decision.reason is Reason.UNMANAGED
         self._note_move(row, change)
         self._rows.put(change.key, _encode(change))
+
+    def _why_refused(self, change: Change) -> str | None:
+        refused = why_refused(change.key, change.size, self._wired)
+        if refused is None and self._named is not None:
+            return why_unfit(change, self._wired.source, self._named)
+        return refused
 
     def _draw(self, judged: Judged, decision: Decision, action: Action) -> Change:
         row = judged.row
@@ -191,7 +198,7 @@ class Draft:
 
     def _meeting(self) -> set[str]:
         """The keys of changes that meet where the target has names of its own: only a walk over all of them tells."""
-        if not isinstance(self._wired.target, Naming):
+        if self._named is None:
             return set()
         freed = {change.key for change in self._drafted() if change.action is Action.DELETE}
         coming = (change.key for change in self._drafted() if change.action in _SENDS)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from queue import Empty, SimpleQueue
 import time
 from typing import Final, Protocol
 
@@ -19,6 +18,7 @@ from reconcile.core.change import Change
 from reconcile.core.errors import FencedError
 from reconcile.core.events import ActionEnd, ActionStart
 from reconcile.core.outcome import Outcome
+from reconcile.flow.crew import Crew
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.flow.unit import run_unit
 from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
@@ -30,6 +30,10 @@ BATCH_BYTES: Final = 32 << 20
 
 READERS: Final = 2
 """Threads that read small files ahead of the coordinator: a cold disk must not hold up the network."""
+
+PORTION_CHANGES: Final = 8
+PORTION_BYTES: Final = 1 << 20
+"""So many (or so much) a reader is asked for at once: to ask costs as much as to read a file of a few KiB."""
 
 BULK_DELETES: Final = 1_000
 """Deletes of one request, where a store takes them in bulk."""
@@ -143,39 +147,24 @@ class Engine:
             self._drive(step, self._bulk(step, changes))
 
     def _drive(self, step: Step, tasks: Iterator[Task]) -> None:
-        results: SimpleQueue[list[Done] | BaseException] = SimpleQueue()
-        flying = 0
         waits = step.wired.target.traits.waits
         workers = step.wired.concurrency if waits else min(step.wired.concurrency, DISK_WORKERS)
-        with ThreadPoolExecutor(workers, f"apply-{step.wired.name}") as pool:
+        with Crew[list[Done]](workers, f"apply-{step.wired.name}", lambda: self.stopped) as crew:
             for task in tasks:
                 if self.stopped:
                     break
-                pool.submit(_work, task, results, self._may_not_begin)
-                flying += 1
-                flying -= self._hear(results, wait=flying >= 2 * BATCH_CHANGES)
-            while flying:
-                flying -= self._hear(results, wait=True)
+                crew.begin(task)
+                self._hear(crew, wait=crew.at_work >= 2 * BATCH_CHANGES)
+            while crew.at_work:
+                self._hear(crew, wait=True)
         self.ledger.commit()
         if self._lost.is_set():
             message = "the lease was lost while applying; nothing more was written"
             raise FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
 
-    def _may_not_begin(self) -> bool:
-        return self.stopped
-
-    def _hear(self, results: SimpleQueue[list[Done] | BaseException], *, wait: bool) -> int:
-        """Takes in what is there (with `wait`, at least one task); returns how many tasks ended."""
-        ended = 0
-        while True:
-            try:
-                heard = results.get(block=wait and not ended)
-            except Empty:
-                return ended
-            ended += 1
-            if isinstance(heard, BaseException):
-                raise heard
-            for done in heard:
+    def _hear(self, crew: Crew[list[Done]], *, wait: bool) -> None:
+        for ended in crew.hear(wait=wait):
+            for done in ended:
                 self.ledger.take(done)
 
     def _tasks(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
@@ -197,17 +186,18 @@ class Engine:
         if not step.wired.target.traits.waits:
             yield from (step.prepare(change) for change in self._begun(changes))
             return
-        ahead: deque[tuple[Future[Prepared | Done], int]] = deque()
+        ahead: deque[tuple[Future[list[Prepared | Done]], int]] = deque()
         size_bytes = 0
         with ThreadPoolExecutor(READERS, f"read-{step.wired.name}") as readers:
-            for change in self._begun(changes):
-                ahead.append((readers.submit(step.prepare, change), min(change.size, SMALL_BYTES)))
+            for portion in _portions(self._begun(changes)):
+                ahead.append((readers.submit(_prepare, step, portion), sum(map(_weight_bytes, portion))))
                 size_bytes += ahead[-1][1]
-                while len(ahead) > BATCH_CHANGES or size_bytes > BATCH_BYTES:
-                    prepared, weight = ahead.popleft()
-                    size_bytes -= weight
-                    yield prepared.result()
-            yield from (prepared.result() for prepared, _ in ahead)
+                while len(ahead) > BATCH_CHANGES // PORTION_CHANGES or size_bytes > BATCH_BYTES:
+                    prepared, weight_bytes = ahead.popleft()
+                    size_bytes -= weight_bytes
+                    yield from prepared.result()
+            for prepared, _ in ahead:
+                yield from prepared.result()
 
     def _begun(self, changes: Iterable[Change]) -> Iterator[Change]:
         for change in changes:
@@ -248,11 +238,24 @@ class Engine:
         return step.publish(prepared)
 
 
-def _work(task: Task, results: SimpleQueue[list[Done] | BaseException], may_not_begin: Callable[[], bool]) -> None:
-    if may_not_begin():
-        results.put([])
-        return
-    try:
-        results.put(task())
-    except BaseException as error:  # noqa: BLE001 - raised again by the coordinator
-        results.put(error)
+def _portions(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """The changes, as many at a time as one reader is asked for: a few, or one that is not small."""
+    portion: list[Change] = []
+    size_bytes = 0
+    for change in changes:
+        portion.append(change)
+        size_bytes += _weight_bytes(change)
+        if len(portion) >= PORTION_CHANGES or size_bytes >= PORTION_BYTES:
+            yield portion
+            portion, size_bytes = [], 0
+    if portion:
+        yield portion
+
+
+def _prepare(step: Step, portion: list[Change]) -> list[Prepared | Done]:
+    return [step.prepare(change) for change in portion]
+
+
+def _weight_bytes(change: Change) -> int:
+    """How much of it is read ahead, at most: what is larger is read as it is sent."""
+    return min(change.size, SMALL_BYTES)

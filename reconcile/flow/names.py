@@ -26,13 +26,10 @@ def why_refused(key: str, size_bytes: int, wired: Wired) -> str | None:
     return next(_reasons(key, size_bytes, wired), None)
 
 
-def why_unfit(change: Change, wired: Wired) -> str | None:
+def why_unfit(change: Change, source: Store, target: Naming) -> str | None:
     """Why the target would refuse what a change sends for what it holds; None when it would not."""
-    target, path = wired.target, change.source_path
-    if not isinstance(target, Naming):
-        return None
     try:
-        return target.why_not(change.key, lambda: b"".join(wired.source.read(path)))
+        return target.why_not(change.key, lambda: b"".join(source.read(change.source_path)))
     except StoreError:  # whoever sends it meets, and reports, the same trouble
         return None
 

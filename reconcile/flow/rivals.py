@@ -11,11 +11,14 @@ from reconcile.ports import Naming
 
 
 class Rivals:
-    """Of one mapping. Where keys are names, the march itself sees who meets, and nothing is noted here."""
+    """Of one mapping; `named` is its target if that has names of its own.
 
-    def __init__(self, wired: Wired) -> None:
+    Where keys are names, the march itself sees who meets, and nothing is noted here.
+    """
+
+    def __init__(self, wired: Wired, named: Naming | None) -> None:
         self._wired = wired
-        self._named = wired.target if isinstance(wired.target, Naming) else None  # asked once: it takes its time
+        self._named = named
         self._files: dict[str, str] = {}
         self._directories: dict[str, str] = {}
 
