@@ -47,14 +47,19 @@ def _small(session: Session, name: str, shape: str) -> Seen | None:
 
 
 def _shapes(session: Session, only: str | None) -> dict[str, str]:
-    """By table: what stands for its columns, and for what its definition says beside them."""
+    """By table: what stands for its columns, and for what its definition says beside them.
+
+    A definition is as long as there are columns: it is read once, not with each of them.
+    """
     told: dict[str, list[str]] = {}
     for name, sql, column, kind in session.run(
-        "SELECT t.name, t.sql, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c "
-        "WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
+        "SELECT t.name, CASE c.cid WHEN 0 THEN t.sql END, c.name, c.type FROM sqlite_schema t, "
+        "pragma_table_info(t.name) c WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
         only,
     ):
-        told.setdefault(name, constraints(sql)).append(f"{column} {kind}")
+        if name not in told:
+            told[name] = constraints(sql)
+        told[name].append(f"{column} {kind}")
     return {name: _sum("\0".join(words)) for name, words in told.items()}
 
 
