@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 import os
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from reconcile.core.path import CONTROL_DIR
 from reconcile.core.traits import Traits
+from reconcile.ports import Leftover
 from reconcile.stores.data.file import Column
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ RESERVED: Final = "_reconcile_"
 """Names of tables, indexes and triggers that are ours alone begin so."""
 
 LEDGER: Final = f"{RESERVED}tables"
+BESIDE: Final = f"{CONTROL_DIR}/bulk"
+"""The key of what a load that was killed left beside the database."""
+
 REJECTED: Final = "__rejected"
 """What the table of the rows that were put aside has after the name of its table."""
 
@@ -174,6 +179,17 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Gives back connections; idempotent."""
+
+
+@runtime_checkable
+class FillsBeside(Protocol):
+    """An engine whose loads fill a file beside the database, which stays behind when they are killed."""
+
+    def left_beside(self) -> Leftover | None:
+        """That file, if there is one; a living load may be filling it."""
+
+    def clear_beside(self) -> None:
+        """Removes it, unless a living load fills it."""
 
 
 def one_url(scheme: str, path: str) -> str:

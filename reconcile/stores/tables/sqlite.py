@@ -26,10 +26,11 @@ from reconcile.core.errors import (
     RefusedError,
     UsageError,
 )
+from reconcile.ports import Leftover
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
-from reconcile.stores.tables.sqlite_bulk import Bulk
+from reconcile.stores.tables.engine import BESIDE, RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.sqlite_bulk import Bulk, clear_beside, left_beside
 from reconcile.stores.tables.sqlite_definition import constraints
 from reconcile.stores.tables.sqlite_edits import look, settle
 from reconcile.stores.tables.sqlite_errors import translated
@@ -149,6 +150,17 @@ class SqliteEngine:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.close()
         return [f"SQLite file {self._path}"]
+
+    def left_beside(self) -> Leftover | None:
+        """By its mark; a connection that was given has none."""
+        found = left_beside(self._path) if self._given is None else None
+        return Leftover(BESIDE, "", found.st_mtime_ns, found.st_size) if found is not None else None
+
+    def clear_beside(self) -> None:
+        """Whoever fills it holds the right to write, so nobody does who lets us have that."""
+        if self.left_beside() is not None:
+            with self.session(write=True):
+                clear_beside(self._path)
 
     def close(self) -> None:
         """A connection that was given stays open: it is not ours."""

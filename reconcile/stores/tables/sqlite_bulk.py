@@ -114,6 +114,20 @@ class Bulk:
         return private
 
 
+def left_beside(path: str) -> os.stat_result | None:
+    """The private file beside the database at `path`, by its mark: a load fills it, or was killed while it did."""
+    private = Path(path + SUFFIX)
+    with suppress(OSError):
+        return private.stat() if _is_left(private) and private.stat().st_size else None
+    return None
+
+
+def clear_beside(path: str) -> None:
+    """Removes that file; the caller holds the right to write to the database, so nobody is filling it."""
+    if left_beside(path) is not None:
+        Path(path + SUFFIX).unlink(missing_ok=True)
+
+
 def _made(path: Path) -> bool:
     """Whether there is a new, empty file of ours at `path`; what was left there goes, and only that."""
     try:

@@ -26,7 +26,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
-from reconcile.stores.tables.engine import Engine
+from reconcile.stores.tables.engine import Engine, FillsBeside
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
@@ -228,16 +228,21 @@ class TableStore:
         return answers
 
     def leftovers(self) -> Iterator[Leftover | Problem]:
-        """Tables that were being filled, and when that began by the clock of who did it."""
+        """Tables that were being filled, and when that began by the clock of who did it; what lies beside them."""
         with self._room() as room:
             rows = room.ledger.rows()
+            beside = self._engine.left_beside() if isinstance(self._engine, FillsBeside) else None
+        yield from [beside] if beside is not None else []
         for row in rows:
             if row.key.startswith(LOADING):
                 yield Leftover(row.key, row.load, row.made_ns)
 
     def discard(self, key: str, mark: str) -> None:  # noqa: ARG002 - the token alone names what was being filled
-        """Drops what that write was filling."""
-        self._loader.abandon(mark)
+        """Drops what that write was filling, and what it, or another that was killed, left beside the database."""
+        if mark:
+            self._loader.abandon(mark)
+        if isinstance(self._engine, FillsBeside):
+            self._engine.clear_beside()
 
     def ensure(self, *, dry: bool = False) -> Sequence[str]:
         """The database, and its schema where it has such."""
