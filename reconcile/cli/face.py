@@ -84,13 +84,14 @@ class Face:
     def place(self, text: str, *, write: bool = False) -> Iterator[Store]:
         """One store by itself; the spec, if there is one, knows names for it."""
         from reconcile.flow.clock import RealClock  # noqa: PLC0415 - as above
-        from reconcile.flow.places import open_place  # noqa: PLC0415
+        from reconcile.flow.places import open_place, told_what_else  # noqa: PLC0415
 
         with_spec = self.file is not None or Path(self.directory, "reconcile.yaml").exists()
         spec = self.spec() if with_spec else None
         store = open_place(text, spec, self.directory, clock=RealClock(), write=write)
         try:
-            yield store
+            with told_what_else(text, spec):
+                yield store
         finally:
             store.close()
 

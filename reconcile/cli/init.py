@@ -53,8 +53,10 @@ def _translated(path: str) -> Translation:
 
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("cannot be read", op="init --from", path=path, hint=str(error)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("is not UTF-8", op="init --from", path=path) from error
+    except OSError as error:
+        raise UsageError((error.strerror or "cannot be read").lower(), op="init --from", path=path) from error
     return (from_s3synchrony if text.lstrip().startswith("{") else from_autosync)(text, path)
 
 

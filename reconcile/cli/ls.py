@@ -13,11 +13,15 @@ from reconcile.cli.face import Face, global_options
 def command(face: Face, target: str) -> int:
     """List a target with sizes, times and totals."""
     from reconcile.core.entry import Entry, Kind, Problem  # noqa: PLC0415 - help needs none
+    from reconcile.flow.places import check_there  # noqa: PLC0415
     from reconcile.report.tables import ls_lines  # noqa: PLC0415
     from reconcile.spec.location import TABLE_SCHEMES  # noqa: PLC0415
 
     with face.place(target) as store:
-        shown = [item for item in store.list() if isinstance(item, Problem) or item.kind is not Kind.DIRECTORY]
+        listed = list(store.list())
+        if not listed:
+            check_there(store)
+        shown = [item for item in listed if isinstance(item, Problem) or item.kind is not Kind.DIRECTORY]
     found = sorted(shown, key=lambda item: item.key)
     entries = [item for item in found if isinstance(item, Entry)]
     problems = [item for item in found if isinstance(item, Problem)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,6 +17,9 @@ from reconcile.core.errors import UsageError
 if TYPE_CHECKING:
     from reconcile.core.record import Record, Scope
     from reconcile.ports import StateStore
+
+_ID_DIGITS: Final = 6
+"""What is shorter is hardly meant as the id of a scope."""
 
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, for a spreadsheet.")
 
@@ -70,12 +73,17 @@ def show(face: Face, globs: tuple[str, ...], mappings: tuple[str, ...], as_csv: 
 def mv(face: Face, old: str, mapping: str, lock_timeout: str) -> int:
     """Give the records of OLD (a scope's id, or a mapping that was renamed) to MAPPING as it is now."""
     from reconcile.flow.clock import RealClock  # noqa: PLC0415 - help needs none
-    from reconcile.flow.mending import move  # noqa: PLC0415
+    from reconcile.flow.mending import move, named_scope  # noqa: PLC0415
 
     waits_s = seconds(lock_timeout, "--lock-timeout")
     with face.house(write=True, reach=reach((mapping,))) as house:
-        count = move(house.state, old, house.mappings[0].scope, RealClock(), timeout_s=waits_s)
-    return face.tell({"moved": count}, [f"Moved {plural(count, 'record')} to {mapping}.", "Next: reconcile plan"])
+        new = house.mappings[0].scope
+        old_target = named_scope(house.state, old, but=new).target
+        count = move(house.state, old, new, RealClock(), timeout_s=waits_s)
+    told = [f"Moved {plural(count, 'record')} to {mapping}."]
+    if old_target != new.target:
+        told.append(f"They tell of {old_target}; the next plan compares them with {new.target}.")
+    return face.tell({"moved": count}, [*told, "Next: reconcile plan"])
 
 
 @command.command("rm")
@@ -94,7 +102,10 @@ def rm(face: Face, globs: tuple[str, ...], mappings: tuple[str, ...], lock_timeo
 
     waits_s = seconds(lock_timeout, "--lock-timeout")
     with face.state(write=True) as state:
-        count = remove(state, _scopes(state, mappings), chosen, RealClock(), timeout_s=waits_s)
+        scopes = _scopes(state, mappings)
+        if not any(chosen(record.key) for scope in scopes for record in state.records(scope.id)):
+            raise UsageError("no record matches", op="state rm", path=" ".join(globs), hint=_meant(state, globs))
+        count = remove(state, scopes, chosen, RealClock(), timeout_s=waits_s)
     return face.tell({"forgotten": count}, [f"Forgot {plural(count, 'record')}. A copy of the state was kept."])
 
 
@@ -132,6 +143,15 @@ def _scopes(state: StateStore, names: tuple[str, ...]) -> list[Scope]:
     if names:
         return [named_scope(state, name) for name in names]
     return [scope for scope, _, count in state.scopes() if count]
+
+
+def _meant(state: StateStore, globs: tuple[str, ...]) -> str:
+    """The hint for who names a scope where paths are asked for."""
+    for scope, _, count in state.scopes():
+        by_id = any(scope.id.startswith(glob) for glob in globs if len(glob) >= _ID_DIGITS)
+        if count and (by_id or scope.mapping in globs):
+            return f"to forget all of that scope: reconcile state rm '*' --mapping {scope.id}"
+    return "reconcile state show lists what is remembered"
 
 
 def _records(state: StateStore, scope: Scope, globs: tuple[str, ...]) -> Iterator[Record]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _SETTINGS: Final = ("on_failure", "concurrency")
+_INCOMPLETE: Final = 7
 
 
 @click.command("sync")
@@ -32,6 +33,7 @@ def command(face: Face, source: str, target: str, *, watch: bool, settings: tupl
     from reconcile.flow.adhoc import adhoc  # noqa: PLC0415 - help needs none
 
     asked = adhoc(source, target, settings, root=face.directory)
+    asked.check_source()
     spec, code = asked.spec, UsageError.exit_code
     try:
         code = _watch(face, spec, **flags) if watch else apply(face, spec, None, **flags)
@@ -42,11 +44,15 @@ def command(face: Face, source: str, target: str, *, watch: bool, settings: tupl
 
 
 def _leave(face: Face, asked: Adhoc, code: int) -> None:
-    """All hints name verbs that want a spec; so there is one, and who reads along is told."""
+    """All hints name verbs and settings of a spec; so there is one, and who reads along is told."""
     try:
         file = asked.leave()
     except OSError:
         return  # a state that nobody can write beside has its own words
+    if asked.fills_tables and code == _INCOMPLETE:
+        face.note(
+            "Settings of tables are said so here: --set table.on_bad_rows=quarantine --set table.csv.delimiter=';'"
+        )
     if file and (code or face.live):
         face.note(f"Other verbs for this pair: reconcile -f {shown(quote(str(file)))} plan | status | rollback | …")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("watch")
 @click.option("--debounce", metavar="200ms", help="Wait until nothing changed for so long (as the spec says).")
 @click.option("--resync", metavar="5m", help="Look at everything so often (as the spec says).")
-@click.option("--dashboard", metavar="HOST:PORT", help="Show it in a browser.")
+@click.option("--dashboard", is_flag=False, flag_value="", metavar="HOST:PORT", help="Show it in a browser.")
 @reach_options
 @allow_options
 @lock_options

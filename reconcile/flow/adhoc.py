@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.flow.layout import is_template
 from reconcile.spec.init import flowing, mapping_name
 from reconcile.spec.load import build
@@ -31,11 +31,20 @@ class Adhoc:
 
     document: dict[str, Any]
     directory: Path
+    source: str = ""
+    """Its path, where the source is on this machine."""
+    fills_tables: bool = False
 
     @property
     def spec(self) -> Spec:
         """The document, checked as a file is."""
         return build(self.document, root=self.directory)
+
+    def check_source(self) -> None:
+        """`NotFoundError` where there is no source, and never was: a word that was mistyped leaves nothing behind."""
+        if not self.source or os.path.lexists(self.source) or self.directory.exists():
+            return
+        raise NotFoundError("does not exist", op="open", path=self.source, hint="nothing was made; name another source")
 
     def leave(self) -> Path | None:
         """Writes it beside its state, so that every verb can be run on it; None where there is no state yet."""
@@ -62,7 +71,8 @@ def adhoc(source: str, target: str, settings: Sequence[str] = (), *, root: str =
     pair = f"{here.canonical}\n{there.canonical}".encode("utf-8", "surrogateescape")
     directory = state_directory() / sha256(pair).hexdigest()[:32]
     name = mapping_name(here.path or here.container)
-    return Adhoc({"version": 1, "state": STATE, "mappings": {name: mapping}}, directory)
+    document = {"version": 1, "state": STATE, "mappings": {name: mapping}}
+    return Adhoc(document, directory, here.path if here.scheme == "file" else "", fills_tables=there.is_table)
 
 
 def state_directory() -> Path:

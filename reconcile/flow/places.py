@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Protocol, runtime_checkable
 
+from reconcile.core.errors import NotFoundError
 from reconcile.flow.tables import recipe_of
 from reconcile.flow.wire import EVERYTHING
 from reconcile.ports import Clock, Store
@@ -12,6 +16,20 @@ from reconcile.spec.location import locate
 from reconcile.spec.model import Spec
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import ReadOnly, Retrying
+
+
+@runtime_checkable
+class Rooted(Protocol):
+    """A store whose listing is empty where its directory is missing, as it is where the first file makes it."""
+
+    def has_root(self) -> bool:
+        """Whether the directory is there."""
+
+
+def check_there(store: Store) -> None:
+    """`NotFoundError` where an empty listing was that of nothing at all."""
+    if isinstance(store, Rooted) and not store.has_root():
+        raise NotFoundError("does not exist", op="list", path=store.url)
 
 
 def open_place(text: str, spec: Spec | None, directory: str, *, clock: Clock, write: bool = False) -> Store:
@@ -25,3 +43,16 @@ def open_place(text: str, spec: Spec | None, directory: str, *, clock: Clock, wr
     store = open_store(where, options=words, walk=partial(walk, place.path, selection=EVERYTHING))
     patient = Retrying(store, clock=clock) if store.traits.waits else store
     return patient if write else ReadOnly(patient)
+
+
+@contextmanager
+def told_what_else(text: str, spec: Spec | None) -> Iterator[None]:
+    """A word that nothing has as its name is told with what else could have been meant by it."""
+    try:
+        yield
+    except NotFoundError as error:
+        known = spec.mappings if spec is not None else {}
+        if not error.hint and text not in known and not set("/\\:.") & set(text):
+            there = f"there are: {', '.join(known)}" if known else "there is no spec here; -f FILE or -C DIR names one"
+            error.hint = f"no mapping is called so either; {there}"
+        raise

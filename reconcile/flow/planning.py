@@ -329,10 +329,17 @@ class _PlanOne:
             notices.append(f"{names} that other systems refuse, such as {draft.unportable[0]} (portable_names)")
         for scope, _, count in self._house.state.scopes():
             if count and self._tells_of(scope):
-                notices.append(
-                    f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target} (forgotten)"
-                )
+                what = f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target}"
+                notices.append(f"{what} ({self._fate(scope)})")
         return notices
+
+    def _fate(self, scope: Scope) -> str:
+        """What becomes of an orphaned scope. Records are given away only where they tell of the same place."""
+        if scope.mapping == self._wired.name:
+            return "of another source, target or layout: untouched, and known again with that"
+        if scope.target == self._wired.scope.target:
+            return f"forgotten; if it is this mapping: reconcile state mv {scope.mapping} {self._wired.name}"
+        return "forgotten"
 
     def _not_a_database(self) -> list[str]:
         """A path that is called as a database is, and is to become a directory, was hardly meant so."""

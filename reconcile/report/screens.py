@@ -35,14 +35,17 @@ def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = Fa
     if status.lock is not None:
         yield from lock_lines(status.lock, status.now, zone=zone)
     for target, count in status.orphans:
-        yield shown(f"Orphaned: {plural(count, 'path')} in {target}. Settle: reconcile state mv | state rm | destroy")
+        yield shown(
+            f"Orphaned: {plural(count, 'path')} in {target}: untouched, and known again with the spec that had them. "
+            "Settle: reconcile state mv | state rm"
+        )
 
 
 def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
     name = shown(mapping.name)
     if mapping.failing_since:
         look = f"reconcile history {mapping.last_run}" if mapping.failed else f"reconcile plan --mapping {name}"
-        return paint.alarm(f"{name} FAILING {seconds_text(now - mapping.failing_since)} → {look}")
+        return paint.alarm(f"{name} FAILING for {seconds_text(now - mapping.failing_since)} → {look}")
     if mapping.taken_back is not None:
         run, part = mapping.taken_back, " in part" if mapping.records else ""
         how = f"destroyed{part}" if run.operation == "destroy" else "rolled back"

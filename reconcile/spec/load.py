@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ from reconcile.spec.shape import Known, Remember, check_shape, did_you_mean
 from reconcile.spec.yaml import MAX_BYTES, parse
 
 Table = dict[str, Any]
+
+_SETTINGS: Final = ["state", "variables", "stores", "defaults", "mappings", "watch", "notify"]
+"""What a spec may say beside its version."""
 
 
 def load_spec(
@@ -65,6 +68,11 @@ def build(
     return _Loading(Document(value, file), _absolute(root), variables, environ).spec()
 
 
+def _is_foreign(raw: Table) -> bool:
+    """Whether nothing in a document but perhaps a `version`, which many have, is even meant as a setting of a spec."""
+    return bool(raw.keys() - {"version"}) and not any(did_you_mean(name, _SETTINGS) for name in raw)
+
+
 def _absolute(directory: str | Path) -> str:
     """Absolute and without `..`, symlinks kept: `${source.name}` is what the user sees."""
     return os.path.normpath(Path.cwd() / directory)
@@ -93,6 +101,11 @@ class _Loading:
         if not isinstance(raw, dict):
             what = "is empty" if raw is None else "should be a table of settings"
             self._findings.add((), what, "`reconcile init` writes one to begin with")
+            raise self._findings.error()
+        if _is_foreign(raw):
+            autosync = "`reconcile init --from FILE` translates an Autosync configuration"
+            hint = autosync if "local_root" in raw else "`reconcile init` writes one, -f FILE names another"
+            self._findings.add((), "is no spec of reconcile: it has no `mappings`", hint)
             raise self._findings.error()
         self._variables = self._resolver.declare(raw.get("variables"))
         resolved = self._resolved(raw)

@@ -61,6 +61,15 @@ def _walk(root: str, *, recursive: bool) -> Iterator[str]:
         yield from ((inside / name).as_posix() for name in sorted(names))
 
 
+def why_not_regex(pattern: str) -> str:
+    """Why Python cannot search for it; "" when it can."""
+    try:
+        expression(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return shown(str(error))
+    return ""
+
+
 def takes_none(lists: Mapping[str, Sequence[str]], folder: Folder, files: Sequence[str]) -> bool:
     """Whether there are files, and not one that the four lists let through as they are searched here."""
     try:
@@ -81,12 +90,9 @@ def differences(lists: Mapping[str, Sequence[str]], folder: Folder, files: Seque
     for word, patterns in lists.items():
         for pattern in patterns:
             told = f"patterns.{word}: {shown(pattern)}"
-            try:
-                regex = expression(pattern)
-            except (re.error, OverflowError, RecursionError) as error:
-                yield f"{told} is not a regular expression: {shown(str(error))}"
-                continue
-            if why := _difference(regex, folder, files):
+            if wrong := why_not_regex(pattern):
+                yield f"{told} is not a regular expression: {wrong}"
+            elif why := _difference(expression(pattern), folder, files):
                 yield f"{told} {why}"
 
 

@@ -12,7 +12,7 @@ from reconcile.core.errors import SpecError
 from reconcile.core.path import shown
 from reconcile.spec.document import Mark, problem_line
 from reconcile.spec.init import literal, mapping_name, quoted
-from reconcile.spec.searched import differences, files_of, folder_of, is_windows, takes_none
+from reconcile.spec.searched import differences, files_of, folder_of, is_windows, takes_none, why_not_regex
 from reconcile.spec.yaml import parse
 
 Translation = tuple[str, list[str]]
@@ -62,6 +62,7 @@ def from_autosync(text: str, file: str = "config.yaml") -> Translation:
     config = _table(_parsed_autosync(text, file, warnings), file)
     source = _required(config, "local_root", file)
     lists, recursive = _patterns(config.get("patterns"), warnings), _old_bool(config.get("recursive"))
+    _check_regexes(lists, file)
     if "dbfs_root" in config:
         warnings.append("dbfs_root: Autosync never used it; the target is dbfs:/FileStore/packages/<user>/<folder>")
     translated = _AUTOSYNC.format(
@@ -113,6 +114,18 @@ def _patterns(patterns: object, warnings: list[str]) -> dict[str, list[str]]:
     if not given:
         warnings.append("patterns: none, so every file is taken")
     return given
+
+
+def _check_regexes(lists: dict[str, list[str]], file: str) -> None:
+    """`SpecError` for those that no spec takes: what they were to leave out cannot be told."""
+    wrong = [
+        problem_line(file, Mark(1, 1), ("patterns", word, number), f"not a regular expression: {why}")
+        for word, regexes in lists.items()
+        for number, regex in enumerate(regexes)
+        if (why := why_not_regex(regex))
+    ]
+    if wrong:
+        raise SpecError(wrong, path=file)
 
 
 def _any(regex: object) -> str:

@@ -12,7 +12,9 @@ from reconcile.ports import Body, Hashes, Store, Traits
 T = TypeVar("T")
 
 
-_CALLS: Final = ("token", "version_id", "restore", "probe", "discard", "finish", "confirmed", "made_from", "inside")
+_CALLS: Final = (
+    *("token", "version_id", "restore", "probe", "discard", "finish", "confirmed", "made_from", "inside", "has_root"),
+)
 _STREAMS: Final = ("versions", "leftovers")
 _NO_CALLS: Final = ("trust", "is_settled", "family", "name_of", "stands_as", "recall", "why_not")
 """What only some stores have: calls, calls that answer bit by bit, and what asks nobody."""

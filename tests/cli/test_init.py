@@ -61,7 +61,7 @@ def test_init_takes_both_or_a_file(bare, words):
 
 
 def test_init_says_what_it_cannot_read(bare):
-    assert "cannot be read" in bare("init", "--from", "nowhere.json").err
+    assert "no such file" in bare("init", "--from", "nowhere.json").err
 
 
 def test_another_directory_is_worked_in_as_if_one_stood_there(place, monkeypatch):

@@ -48,7 +48,7 @@ def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
         assert tried.code == 1
         assert f"docs: open {applied.root}/docs: does not exist\n  make it, or mend the source of `docs`" in tried.err
     told = applied.ok("status")
-    assert told.out.startswith("docs FAILING 0.")
+    assert told.out.startswith("docs FAILING for 0.")
     since = applied.ok("status", "--json").json["mappings"][0]["failing_since"]
     assert since < time.time()
     os.rename(applied.root / "elsewhere", applied.root / "docs")

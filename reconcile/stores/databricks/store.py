@@ -74,6 +74,14 @@ class DatabricksStore(ABC):
         except NotFoundError:
             self.require_container()
 
+    def has_root(self) -> bool:
+        """Whether the directory of it all is there; the first file that is written makes it."""
+        try:
+            self._asked("", "")
+        except NotFoundError:
+            return False
+        return True
+
     def everything(self) -> Iterator[Entry | Problem]:
         """All there is, our own and temporary names among it."""
         try:
