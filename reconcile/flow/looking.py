@@ -89,6 +89,7 @@ def _mapping_status(house: House, wired: Wired, every: list[Run], known: dict[st
         failed=newest is not None and newest.failed > 0,
         conflicts=noted.conflicts,
         records=known.get(wired.scope.id, 0),
+        rejects=noted.rejects,
         taken_back=next((run for run in every[:1] if run not in runs and run.done and run.ended > noted.at), None),
     )
 

@@ -27,6 +27,7 @@ from reconcile.flow.claims import Claims
 from reconcile.flow.drafting import Draft, read_changes
 from reconcile.flow.facts import Judge, Judged, tells_drift
 from reconcile.flow.folding import meet
+from reconcile.flow.rejects import put_aside
 from reconcile.flow.streams import record_stream, source_stream, target_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Sink, Spill
@@ -296,7 +297,7 @@ class _PlanOne:
             if not self._destroy
             else [],
             creates=self._creates,
-            notices=self._notices(draft),
+            notices=self._notices(draft, counts),
             conditions=wired.conditions,
             window=not wired.target.traits.returns_version,
             waits_for=list(wired.depends_on),
@@ -320,8 +321,10 @@ class _PlanOne:
             source_known=not any(p.cover is not Cover.FILE and p.side == "source" for p in tally.problems),
         )
 
-    def _notices(self, draft: Draft) -> list[str]:
-        notices = self._not_a_database()
+    def _notices(self, draft: Draft, counts: Counts) -> list[str]:
+        notices = [*self._not_a_database(), *self._not_kept(draft, counts)]
+        aside = put_aside(self._house, self._wired)
+        notices += [f"{plural(count, 'row')} of {key} put aside, in `{table}`" for key, table, count in aside]
         if draft.skipped:
             notices.append(f"{draft.skipped:,} skipped: no regular files (symlinks, pipes, devices)")
         if draft.unportable:
@@ -332,6 +335,14 @@ class _PlanOne:
                 what = f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target}"
                 notices.append(f"{what} ({self._fate(scope)})")
         return notices
+
+    def _not_kept(self, draft: Draft, counts: Counts) -> list[str]:
+        """Who chooses the source on a target where nothing that is overwritten can be kept is told so before."""
+        wired, chosen = self._wired, self._options.winner == "source"
+        if wired.keeps or not (counts.update if chosen else draft.conflicts and wired.policy.keep != "never"):
+            return []
+        what = "what is there goes for good" if chosen else "conflicts resolve --source overwrites it for good"
+        return [f"what is there cannot be kept on this target: {what} (keep: always keeps it)"]
 
     def _fate(self, scope: Scope) -> str:
         """What becomes of an orphaned scope. Records are given away only where they tell of the same place."""

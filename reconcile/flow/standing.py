@@ -16,17 +16,22 @@ from msgspec.structs import replace
 from reconcile.core.errors import StoreError
 from reconcile.core.outcome import Result
 from reconcile.core.plan import MappingPlan, Plan
+from reconcile.flow.rejects import put_aside
 from reconcile.flow.wired import House
 from reconcile.ports import Cache, Clock
 
 
 class Standing(Struct, frozen=True):
-    """Times in Unix seconds, 0.0 for never. `at`: when it was noted; `failing_since`: the first failure in a row."""
+    """Times in Unix seconds, 0.0 for never. `at`: when it was noted; `failing_since`: the first failure in a row.
+
+    `rejects`: so many rows of its files lie put aside.
+    """
 
     at: float = 0.0
     success: float = 0.0
     failing_since: float = 0.0
     conflicts: int = 0
+    rejects: int = 0
 
 
 def standing(cache: Cache, scope: str) -> Standing:
@@ -37,10 +42,13 @@ def standing(cache: Cache, scope: str) -> Standing:
 
 def note_result(house: House, plan: Plan, result: Result, now: float) -> None:
     """Notes how each mapping of the plan came out; one that was not planned as a whole, or destroyed, says nothing."""
+    rejects = {wired.name: sum(count for *_, count in put_aside(house, wired)) for wired in house.mappings}
     for part in plan.mappings:
         if part.whole and plan.header.kind != "destroy":
             conflicts = len(part.conflicts) + _endings(part, result).count("conflict")
             _note(house.cache, part.scope, now, failed=_failed(part, result), conflicts=conflicts)
+            noted = replace(standing(house.cache, part.scope), rejects=rejects.get(part.name, 0))
+            house.cache.put(_name(part.scope), msgspec.json.encode(noted))
 
 
 @contextmanager

@@ -54,7 +54,8 @@ def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
         return f"{name} {plural(mapping.conflicts, 'conflict')}"
     if not mapping.last_success:
         return f"{name} never applied"
-    return f"{name} in sync, {seconds_text(now - mapping.last_success)} ago"
+    aside = f", {plural(mapping.rejects, 'row')} put aside → reconcile plan" if mapping.rejects else ""
+    return f"{name} in sync, {seconds_text(now - mapping.last_success)} ago{aside}"
 
 
 def lock_lines(held: Held | None, now: float, *, zone: tzinfo | None = None) -> Iterator[str]:

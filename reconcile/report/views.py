@@ -43,6 +43,7 @@ class MappingStatus(Struct, frozen=True):
     conflicts: int = 0
     records: int = 0
     taken_back: Run | None = None
+    rejects: int = 0
 
 
 class Status(Struct, frozen=True):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from io import BytesIO
+import sqlite3
+
 import pytest
 
+from reconcile.core.entry import ANY
+from reconcile.ports import Body
+from reconcile.stores.registry import open_store
 from tests.fakes.databricks import Emulator
 
 
@@ -98,3 +105,45 @@ def test_sync_says_settings_as_it_takes_them(bare, monkeypatch):
 
 def test_the_dashboard_is_refused_with_and_without_a_place(place):
     assert "the dashboard is not built yet" in place("watch", "--dashboard").err
+
+
+def test_rows_that_were_put_aside_are_told_for_as_long_as_they_lie_there(bare):
+    bare.write("d/t.csv", "a,b\n1,2\n3,4,5\n")
+    table = "table: {on_bad_rows: quarantine}"
+    bare.write(
+        "reconcile.yaml",
+        f"version: 1\nmappings:\n  tables: {{source: ./d, target: 'sqlite:///t.db', {table}}}\n",
+    )
+    assert "rows that are put aside go into `t__rejected`" in bare.ok("apply", "--auto-approve").out
+    told = bare.ok("plan").out
+    assert "1 row of t put aside, in `t__rejected`" in told
+    assert told.endswith("No changes. 1 path in sync.\n")
+    assert ", 1 row put aside → reconcile plan · lock free" in bare.ok("status").out
+    with closing(sqlite3.connect(bare.root / "t.db")) as client:
+        client.execute("DROP TABLE t__rejected")
+        client.commit()
+    assert bare.ok("plan").out == "No changes. 1 path in sync.\n"
+    bare.ok("apply", "--auto-approve")
+    assert "put aside" not in bare.ok("status").out
+
+
+def test_who_chooses_the_source_is_told_what_cannot_be_kept(bare, monkeypatch):
+    with Emulator() as emulator:
+        emulator.catalog.add("main", "default", "landing")
+        monkeypatch.setenv("DATABRICKS_HOST", emulator.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", emulator.token)
+        spec = "version: 1\nmappings:\n  docs: {source: ./docs, target: /Volumes/main/default/landing/x}\n"
+        bare.write("reconcile.yaml", spec)
+        bare.write("docs/a", "one")
+        bare.ok("apply", "--auto-approve")
+        bare.write("docs/a", "another")
+        with closing(open_store("volume:/Volumes/main/default/landing/x", options={})) as store:
+            data = b"by hand, and longer"
+            store.write("a", Body(size_bytes=len(data), open=lambda: BytesIO(data), data=data), expect=ANY)
+        told = bare("plan")
+        assert told.code == 3
+        assert "conflicts resolve --source overwrites it for good (keep: always keeps it)" in told.out
+        resolved = bare.ok("conflicts", "resolve", "--source", "a").out
+    before, _, after = resolved.partition("Applied")
+    assert "what is there goes for good" in before
+    assert "1 updated" in after

@@ -13,6 +13,7 @@ from reconcile.core.inside import UNCOUNTED, ColumnChange, Inside
 from reconcile.ports import Body
 from reconcile.stores.data.file import DataFile
 from reconcile.stores.tables.content import content_of
+from reconcile.stores.tables.engine import REJECTED
 from reconcile.stores.tables.ledger import Row
 from reconcile.stores.tables.loading import Loader
 from reconcile.stores.tables.room import Room
@@ -70,6 +71,8 @@ def _looked(
         return inside
     before = _before(room, row, data) if not differing else None
     inside = _with_rows(inside, before, data, loader.key)
+    if inside.rejected:
+        inside = replace(inside, notes=(*inside.notes, f"rows that are put aside go into `{key}{REJECTED}`"))
     clash = room.why_rejects_clash(key, row, rejected=bool(inside.rejected)) if room is not None else ""
     return replace(inside, refused=clash)
 

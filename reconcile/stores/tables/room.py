@@ -119,6 +119,13 @@ class Room:
         seen = self._look(row.name, row)
         return seen.rows if seen is not None else -1
 
+    def put_aside(self) -> dict[str, tuple[str, int]]:
+        """Of the tables that have rejects: the name of these, and how many."""
+        rows = [row for row in self.ledger.rows() if row.rejected and not has_control(row.key)]
+        return {
+            row.key: (row.name + REJECTED, row.rejected) for row in rows if self.session.columns(row.name + REJECTED)
+        }
+
     def is_untouched(self, row: Row) -> bool:
         """Whether the rows are those that were loaded, by all that can be found out."""
         if row.upto:

@@ -123,6 +123,12 @@ class TableStore:
                 return inside_of_write(room, self._loader, key, body)
             return inside_of_delete(room, key) if room is not None else Inside()
 
+    def put_aside(self) -> dict[str, tuple[str, int]]:
+        """By key: where its rows are that were put aside when it was loaded, and how many, while they lie there."""
+        with suppress(NotFoundError), self._room() as room:
+            return room.put_aside()
+        return {}
+
     # --- changing
 
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
