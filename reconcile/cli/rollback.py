@@ -59,7 +59,7 @@ def _approve(face: Face, plan: UndoPlan, *, asked: bool) -> bool:
 
     if not face.json and not face.quiet:
         face.say(undo_lines(plan.run, plan.expected(), full=face.verbose > 0, color=face.color))
-    return face.ask("Undo this?") if asked and plan.acts else True
+    return face.ask("Undo this?") if asked and plan.touches else True
 
 
 def _tell(face: Face, result: Result) -> None:

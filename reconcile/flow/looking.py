@@ -178,11 +178,15 @@ class _Asked:
         return notes
 
     def _history(self, key: str) -> Iterator[tuple[Run, Outcome]]:
-        runs = (run for run in self.house.state.runs(RUNS) if self.wired.name in run.mappings)
+        """What the mapping did with it; what it did when it had another target is that target's history."""
+        name, mine = self.wired.name, self.wired.scope.id
+        mixed = any(scope.mapping == name and scope.id != mine for scope, _, _ in self.house.state.scopes())
+        runs = (run for run in self.house.state.runs(RUNS) if name in run.mappings)
         for run in islice(runs, RUNS_OF_A_PATH):
-            for outcome in self.house.state.outcomes(run.id):
-                if outcome.mapping == self.wired.name and key in (outcome.key, outcome.from_key):
-                    yield run, outcome
+            outcomes = self.house.state.outcomes(run.id)
+            found = [one for one in outcomes if one.mapping == name and key in (one.key, one.from_key)]
+            if found and (not mixed or any(self.house.state.past(run.id, mine, [key]))):
+                yield from ((run, outcome) for outcome in found)
 
 
 def _seen(stat: Callable[[str], Entry | None], key: str, notes: list[str]) -> Entry | None:

@@ -48,6 +48,11 @@ class UndoPlan:
         """Whether there is anything to change."""
         return any(part.changes for part in self.parts)
 
+    @property
+    def touches(self) -> bool:
+        """Whether a target is changed by it, and not only what is remembered."""
+        return any(change.action not in QUIET for part in self.parts for change in part.changes)
+
     def expected(self) -> list[Undone]:
         """What would become of every path."""
         told = [one for part in self.parts for one in part.told]

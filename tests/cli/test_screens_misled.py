@@ -147,3 +147,25 @@ def test_who_chooses_the_source_is_told_what_cannot_be_kept(bare, monkeypatch):
     before, _, after = resolved.partition("Applied")
     assert "what is there goes for good" in before
     assert "1 updated" in after
+
+
+def test_why_tells_the_history_of_one_target(place):
+    spec = "version: 1\nvariables: {at: ./there}\nmappings:\n  docs: {source: ./docs, target: '${var.at}'}\n"
+    place.write("reconcile.yaml", spec)
+    place.applied()
+    place.ok("apply", "--auto-approve", "--var", "at=./other")
+    first, second = (place.ok("why", "a.txt", "--var", f"at=./{at}").out for at in ("there", "other"))
+    assert ("run 1  " in first, "run 2  " in first) == (True, False)
+    assert ("run 1  " in second, "run 2  " in second) == (False, True)
+
+
+def test_a_rollback_that_changes_no_target_asks_nobody(place):
+    """There is no terminal here: to ask is to refuse."""
+    for name in ("a.txt", "b.txt", "sub/c.txt"):
+        place.write(f"there/{name}", place.read(f"docs/{name}"))
+    place.applied()
+    told = place.ok("rollback", "1", "--no-hold")
+    assert "Plan: 0 to restore, 0 to remove, 3 as before already." in told.out
+    place.write("docs/new.txt", "new")
+    place.applied()
+    assert place("rollback", "3").code == 1, "this one asks"
