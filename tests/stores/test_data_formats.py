@@ -107,9 +107,21 @@ def test_a_line_that_is_no_object_is_named(path, data, said):
     assert len(table.rejects) == 1
 
 
-def test_an_array_that_is_cut_short_is_refused(path):
-    with pytest.raises(DataError, match="Malformed JSON"):
-        read(path, b'[{"a":1},\n{"a":2}', "x.json")
+@pytest.mark.hazard("Q01")
+@pytest.mark.parametrize("cut", [b'[{"a":1},\n{"a":2}', b'[{"a":1},', b'[{"a":1},\n', b'[{"a":[1]', b"["])
+def test_an_array_that_is_cut_short_is_refused(path, cut):
+    """Behind a comma the engine takes it for whole: a table would lose rows."""
+    with pytest.raises(DataError, match=r"is not closed|Malformed JSON") as caught:
+        read(path, cut, "x.json")
+    assert "/proc/" not in str(caught.value)
+
+
+def test_what_is_wrong_is_told_of_the_file_and_not_of_its_handle(path):
+    whole = parquet(pa.table({"a": list(range(1_000))}))
+    for data in (whole[:-10], whole[:60] + bytes(200) + whole[260:]):
+        with pytest.raises(DataError) as caught:
+            read(path, data, "x.parquet")
+        assert "/proc/" not in str(caught.value)
 
 
 JSON = st.dictionaries(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ AHEAD: Final = "32MB"
 """So much is read ahead of who takes the rows, so that reading and writing go on side by side."""
 
 MAX_THREADS: Final = 8
+_HANDLE: Final = re.compile(r"/proc/self/fd/\d+")
 BATCH_ROWS: Final = 1 << 16
 
 
@@ -51,6 +53,11 @@ def failures() -> tuple[type[BaseException], ...]:
     import pyarrow as pa  # noqa: PLC0415 - heavy
 
     return duckdb.Error, pa.ArrowException, OSError
+
+
+def told(error: BaseException, name: str) -> str:
+    """What such a failure says first, with the name of the file in place of the handle it was read by."""
+    return _HANDLE.sub(name.replace("\\", r"\\"), str(error).partition("\n")[0])
 
 
 def literal(value: str) -> str:

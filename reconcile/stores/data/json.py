@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Raw
 
-from reconcile.stores.data.engine import cursor, failures, literal
+from reconcile.stores.data.engine import cursor, failures, literal, told
 from reconcile.stores.data.file import DataError, Dialect, Format, Reading, Reject, Shape, ShapeError
 from reconcile.stores.data.lines import Line
 from reconcile.stores.data.names import column_names
@@ -158,6 +158,8 @@ class JsonRelation:
         """The elements of an array, or objects one after the other."""
         start = self._plain.head().removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         shape = "array" if start == b"[" else "unstructured"
+        if shape == "array" and not self._plain.ends_with(b"]"):  # cut behind a comma it would be believed
+            raise DataError("the array is not closed", op="read", path=self.name, hint="is it whole?")
         query = f"SELECT json FROM read_json_objects({literal(self._plain.path)}, format = '{shape}')"  # noqa: S608
         with closing(cursor()) as connection:
             try:
@@ -166,7 +168,7 @@ class JsonRelation:
                 for number, text in enumerate(texts, 1):
                     yield Line(number, text, []), text.encode()
             except failures() as error:
-                reason = str(error).partition("\n")[0]
+                reason = told(error, self.name)
                 raise DataError(reason, op="read", path=self.name, hint="it should be one array of objects") from error
 
 

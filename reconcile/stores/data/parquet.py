@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from reconcile.stores.data.engine import cursor, failures, literal
+from reconcile.stores.data.engine import cursor, failures, literal, told
 from reconcile.stores.data.file import DataError, Dialect, Reject
 from reconcile.stores.data.lines import Line
 from reconcile.stores.data.names import column_names
@@ -59,7 +59,7 @@ class ParquetRelation:
                 nanos = [f"c{i}" for i, row in enumerate(described) if row[1] == "TIMESTAMP_NS"]
                 finer = {cell for cell in nanos if self._has_nanoseconds(connection, cell)}
         except failures() as error:
-            raise DataError(str(error).partition("\n")[0], op="read", path=name, hint="is it whole?") from error
+            raise DataError(told(error, name), op="read", path=name, hint="is it whole?") from error
         self.cells: Sequence[Cell] = [_cell(f"c{i}", row[1], finer) for i, row in enumerate(described)]
 
     def source(self, _: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:  # noqa: ARG002 - of the port

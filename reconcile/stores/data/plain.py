@@ -53,6 +53,12 @@ class Plain:
         self.file.seek(0)
         return self.file.read(HEAD_BYTES)
 
+    def ends_with(self, end: bytes) -> bool:
+        """Whether that is the last of it, but for white space (of which there may be as much as is read at a time)."""
+        size_bytes = self.file.seek(0, 2)
+        self.file.seek(max(0, size_bytes - CHUNK_BYTES))
+        return self.file.read().rstrip().endswith(end)
+
     def has_empty_lines(self) -> bool:
         """Whether there may be empty lines (some may be parts of quoted cells)."""
         self.file.seek(0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from reconcile.stores.data.engine import cursor, failures
+from reconcile.stores.data.engine import cursor, failures, told
 from reconcile.stores.data.file import DataError, Dialect, Reject
 from reconcile.stores.data.lines import Line
 from reconcile.stores.data.small import SmallTable
@@ -118,5 +118,5 @@ def mend(relation: Relation, error: BaseException) -> None:
     with translated("read", relation.name):
         mended = relation.mend()
     if not mended:
-        first = str(error).partition("\n")[0].partition(": ")[2] or str(error)
+        first = told(error, relation.name).partition(": ")[2] or told(error, relation.name)
         raise DataError(first, op="read", path=relation.name) from error
