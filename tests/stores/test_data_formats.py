@@ -214,6 +214,14 @@ def test_compressed_files_are_read_and_a_cut_one_is_refused(path, pack):
             read(path, cut, "x.csv.gz")
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".ZST"])
+@pytest.mark.parametrize("data", [b"", b"\x00\x7fjunk", b"a,b\n1,2\n", b"\x1f"])
+def test_what_is_not_packed_is_not_believed_to_be(path, data, suffix):
+    """An interrupted download, or one that somebody unpacked on the way, would be a table with other rows, or none."""
+    with pytest.raises(DataError, match=f"its name ends in {suffix}, its bytes are not packed"):
+        read(path, data, "x.csv" + suffix)
+
+
 def test_a_flipped_bit_in_gzip_is_seen(path):
     packed = bytearray(gzip.compress(b"a,b\n" + b"1,x\n" * 1000))
     packed[-6] ^= 1

@@ -24,6 +24,8 @@ LINUX: Final[bool] = sys.platform.startswith("linux")
 CHUNK_BYTES: Final = 1 << 20
 HEAD_BYTES: Final = 1 << 20
 MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst"}
+PACKED: Final = re.compile(r"(?i)\.(gz|zst)$")
+"""What a name says of its bytes: without it an interrupted download would be a table with no rows."""
 MARKS: Final = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",  # begins as that of UTF-16 does, so it is looked for first
@@ -114,6 +116,9 @@ def _made_plain(plain: Plain, name: str, encoding: str, grown: Grown | None) -> 
     plain.compression = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "")
     if plain.compression:
         start = _first(_unpacked(plain, name))
+    elif packed := PACKED.search(name):
+        hint = f"is it cut short? if it was unpacked on its way, name it without {packed[0]}"
+        raise DataError(f"its name ends in {packed[0]}, its bytes are not packed", op="read", path=name, hint=hint)
     if encoding:
         plain.encoding = _detected(start) if encoding == "auto" else _without_order(text_encoding(encoding), start)
     if not plain.compression and grown is None and plain.encoding in ("", "utf-8") and _opens_as_it_is(plain.path):
