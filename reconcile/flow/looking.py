@@ -31,6 +31,13 @@ _BROKEN: Final = frozenset({1, 7, 130})
 """The exit codes of runs that did not get through; conflicts and guards wait for a person instead."""
 
 
+_TAKES_BACK: Final = ("destroy", "rollback")
+"""Runs that tell nothing of how near the target is to the source."""
+
+_SETTLES: Final = "resolve"
+"""A run that looks at the conflicts it was asked to settle, and at nothing else."""
+
+
 def held(holder: Holder | None) -> Held | None:
     """The holder of a lease as screens show it."""
     if holder is None:
@@ -68,18 +75,14 @@ def status(house: House, now: float) -> Status:
     )
 
 
-def _goes_on(run: Run) -> bool:
-    """Whether a run brings the target nearer to the source; one that takes back tells nothing of that."""
-    return run.operation not in ("destroy", "rollback")
-
-
 def _mapping_status(house: House, wired: Wired, every: list[Run], known: dict[str, int]) -> MappingStatus:
     """From what was noted here and the mapping's runs, newest first."""
     noted = standing(house.cache, wired.scope.id)
-    runs = list(filter(_goes_on, every))
+    runs = [run for run in every if run.operation not in (*_TAKES_BACK, _SETTLES)]
     newest = runs[0] if runs else None
     if newest is not None and newest.ended > noted.at:  # another machine was here since
         noted = _told_by(house.state, wired.name, runs)
+    settled = sum(run.done for run in every if run.operation == _SETTLES and run.ended > noted.at)
     success = max([noted.success, *(run.ended for run in runs if run.exit_code == 0)])
     return MappingStatus(
         wired.name,
@@ -87,10 +90,12 @@ def _mapping_status(house: House, wired: Wired, every: list[Run], known: dict[st
         failing_since=noted.failing_since,
         last_run=newest.id if newest is not None else 0,
         failed=newest is not None and newest.failed > 0,
-        conflicts=noted.conflicts,
+        conflicts=max(0, noted.conflicts - settled),
         records=known.get(wired.scope.id, 0),
         rejects=noted.rejects,
-        taken_back=next((run for run in every[:1] if run not in runs and run.done and run.ended > noted.at), None),
+        taken_back=next(
+            (run for run in every[:1] if run.operation in _TAKES_BACK and run.done and run.ended > noted.at), None
+        ),
     )
 
 

@@ -52,6 +52,19 @@ def test_the_target_stays_and_is_silent_after(place, capsys):
     assert "No conflicts." in capsys.readouterr().out
 
 
+def test_the_status_counts_what_still_waits(place, capsys):
+    """A run that settles one conflict has looked at no other, and nothing is in sync by it."""
+    assert run(["apply", "--auto-approve"]) == 3
+    for settled, still_waits in (("b/*", True), ("a", False)):
+        assert run(["conflicts", "resolve", "--target", settled]) == 0
+        capsys.readouterr()
+        run(["status"])
+        assert ("1 conflict" in capsys.readouterr().out) == still_waits
+    assert run(["apply", "--auto-approve"]) == 0
+    run(["status"])
+    assert "in sync" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("flags", [[], ["--both"]])
 def test_a_winner_must_be_named(place, capsys, flags):
     assert run(["conflicts", "resolve", *flags, "a"]) == 1
