@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from reconcile.stores.data import sniff as data_sniff
-from reconcile.stores.data.file import Grown, Reading, Reject, Shape
+from reconcile.stores.data.file import Grown, Reading, Reject, Shape, ShapeError
 from reconcile.stores.data.reading import read_data
 
 
@@ -25,7 +25,14 @@ def read(path, data: bytes | None, name: str = "x.csv", *, pinned=None, grown: G
     """Reads `data`, written to the file at `path` (None: what is there)."""
     if data is not None:
         path.write_bytes(data)
-    with read_data(str(path), name, Reading(**asked), pinned=pinned, grown=grown) as file:
+    if _early:
+        with suppress(ShapeError):
+            return _read(path, name, Reading(**asked), {"pinned": pinned, "grown": grown, "early": True})
+    return _read(path, name, Reading(**asked), {"pinned": pinned, "grown": grown})
+
+
+def _read(path, name: str, asked: Reading, how: dict[str, Any]) -> Table:
+    with read_data(str(path), name, asked, **how) as file:
         reader = file.batches()
         assert reader.schema.names == [column.name for column in file.shape.columns]
         table = reader.read_all()
@@ -33,6 +40,20 @@ def read(path, data: bytes | None, name: str = "x.csv", *, pinned=None, grown: G
         rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         columns = {column.name: column.type for column in file.shape.columns}
         return Table(columns, rows, file.rejects, file.shape, file.notes)
+
+
+_early: list[bool] = []
+
+
+@contextmanager
+def as_early() -> Iterator[None]:
+    """So is every large file, and its rows are given in the first pass, as far as that goes well."""
+    _early.append(True)
+    try:
+        with as_large():
+            yield
+    finally:
+        _early.pop()
 
 
 @contextmanager

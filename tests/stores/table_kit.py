@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from reconcile.core.entry import ABSENT, Entry, Version
-from reconcile.ports import Store
+from reconcile.ports import Body, Store
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.recipe import Recipe
+from reconcile.stores.tables import loading as table_loading
 from reconcile.stores.tables.store import TableStore
 from tests.flow.world import World
 from tests.postgres import PASSWORD, postgres  # noqa: F401 - a fixture
@@ -109,3 +110,37 @@ def world_of(database: Database, root: Any, **options: Any) -> World:
     target, stores, table = database.place
     table = {**table, **options.pop("table", {})}
     return World(root, target, options={"table": table, **options}, stores=stores, mapping="tables")
+
+
+@pytest.fixture
+def file(tmp_path) -> Callable[[str], Body]:
+    """Writes a file and gives it as a large body: a stream with a handle."""
+
+    def written(text: str) -> Body:
+        path = tmp_path / "t.csv"
+        path.write_text(text, encoding="utf-8")
+        return Body(size_bytes=len(text.encode()), open=lambda: path.open("rb"), origin="t.csv")
+
+    return written
+
+
+@pytest.fixture
+def rows_read(monkeypatch) -> list[int]:
+    """How many rows each load read."""
+    read: list[int] = []
+    real = table_loading.fill
+
+    def counted(session, name, batches):
+        read.append(0)
+
+        def counting():
+            for batch in batches:
+                read[-1] += batch.num_rows
+                yield batch
+
+        import pyarrow as pa
+
+        real(session, name, pa.RecordBatchReader.from_batches(batches.schema, counting()))
+
+    monkeypatch.setattr(table_loading, "fill", counted)
+    return read

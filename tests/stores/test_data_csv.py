@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 
 from reconcile.stores.data.file import DataError
-from tests.stores.data_kit import as_large, read
+from tests.stores.data_kit import as_early, as_large, read
 
 moment = datetime.fromisoformat
 BOM = b"\xef\xbb\xbf"
@@ -19,14 +20,11 @@ def path(tmp_path):
     return tmp_path / "data"
 
 
-@pytest.fixture(params=["small", "large"])
+@pytest.fixture(params=["small", "large", "early"])
 def size(request):
-    """Whether a file is read in one go or by the engine: the rows are the same."""
-    if request.param == "small":
+    """Whether a file is read in one go or by the engine, and in how many passes: the rows are the same."""
+    with {"small": nullcontext, "large": as_large, "early": as_early}[request.param]():
         yield request.param
-    else:
-        with as_large():
-            yield request.param
 
 
 GOOD = {

@@ -13,7 +13,7 @@ import pytest
 
 from reconcile.stores.data.file import DataError
 from reconcile.stores.data.lines import Lines
-from tests.stores.data_kit import as_large, read
+from tests.stores.data_kit import as_early, as_large, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 TRICKY = st.text(st.sampled_from('",;|\t\r\n aé\u2028\ufeff'), max_size=8)
@@ -42,8 +42,9 @@ def test_every_text_that_was_written_comes_back(path, table, delimiter, quoting)
     asked = {"delimiter": delimiter, "header": False, "null_values": (), "types": types}
     back = read(path, written.getvalue().encode(), **asked)
     assert [list(row) for row in back.rows] == table
-    with as_large():
-        assert read(path, None, **asked) == back
+    for large in (as_large, as_early):
+        with large():
+            assert read(path, None, **asked) == back
 
 
 def _spellings(type_name: str, value) -> set[str]:
@@ -76,16 +77,18 @@ def test_no_guess_loses_anything(path, kind, data):
         if cell not in (_spellings(back.columns["x"], value) if value is not None else {""})
     ]
     assert lost == []
-    with as_large():
-        assert read(path, None, header=True) == back
+    for large in (as_large, as_early):
+        with large():
+            assert read(path, None, header=True) == back
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from('",\r\nab é'), max_size=40).map(str.encode))
 def test_any_bytes_give_rows_or_our_error(path, data):
     with suppress(DataError):
         read(path, data)
-    with as_large(), suppress(DataError):
-        read(path, data)
+    for large in (as_large, as_early):
+        with large(), suppress(DataError):
+            read(path, data)
 
 
 @given(st.text(st.sampled_from('",\r\nab é'), max_size=40), st.booleans())
@@ -100,6 +103,8 @@ def test_the_fast_and_the_exact_reader_see_the_same_rows(path, text, header):
     types = {name: "text" for i in range(width) for name in (f"column{i}", records[0].cells[i] if header else "")}
     with as_large():
         back = read(path, data, types=types, **asked)
+    with as_early():
+        assert read(path, None, types=types, **asked) == back
     good = [line for line in rows if not line.fault and len(line.cells) == width]
     assert [list(row) for row in back.rows] == [line.cells for line in good]
     assert [reject.line for reject in back.rejects] == [line.number for line in rows if line not in good]

@@ -4,49 +4,14 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import ChangedError, DamagedError, RefusedError
-from reconcile.ports import Body, Hashes
-from reconcile.stores.tables import loading as table_loading
+from reconcile.ports import Hashes
 from reconcile.testing.samples import body_of, content
-from tests.stores.table_kit import database, made, postgres  # noqa: F401 - fixtures
+from tests.stores.table_kit import database, file, made, postgres, rows_read  # noqa: F401 - fixtures
 
 HEAD = "id,v\n"
 FIRST = HEAD + "".join(f"{number},first\n" for number in range(300))
 MORE = FIRST + "".join(f"{number},more\n" for number in range(300, 310))
 MOST = MORE + "310,most\n"
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Writes a file and gives it as a large body: a stream with a handle."""
-
-    def written(text):
-        path = tmp_path / "t.csv"
-        path.write_text(text, encoding="utf-8")
-        return Body(size_bytes=len(text.encode()), open=lambda: path.open("rb"), origin="t.csv")
-
-    return written
-
-
-@pytest.fixture
-def rows_read(monkeypatch):
-    """How many rows each load read."""
-    read = []
-    real = table_loading.fill
-
-    def counted(session, name, batches):
-        read.append(0)
-
-        def counting():
-            for batch in batches:
-                read[-1] += batch.num_rows
-                yield batch
-
-        import pyarrow as pa
-
-        real(session, name, pa.RecordBatchReader.from_batches(batches.schema, counting()))
-
-    monkeypatch.setattr(table_loading, "fill", counted)
-    return read
 
 
 def rows(database):  # noqa: F811
@@ -118,7 +83,7 @@ TRIGGERS = {
 
 
 @pytest.mark.parametrize(("engine", "which"), [("sqlite", 0), ("sqlite", 1)])
-def test_triggers_of_others_do_not_fire_at_an_append(tmp_path, request, file, rows_read, engine, which):
+def test_triggers_of_others_do_not_fire_at_an_append(tmp_path, request, file, rows_read, engine, which):  # noqa: F811
     with made(engine, tmp_path, request) as database:  # noqa: F811
         store = database.store()
         entry = store.write("t", file(FIRST), expect=ABSENT)
@@ -131,7 +96,7 @@ def test_triggers_of_others_do_not_fire_at_an_append(tmp_path, request, file, ro
         assert (trigger,) in database.sql("SELECT sql FROM sqlite_schema WHERE type = 'trigger'")
 
 
-def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, file):
+def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, file):  # noqa: F811
     with made("postgresql", tmp_path, request) as database:  # noqa: F811
         store = database.store()
         entry = store.write("t", file(FIRST), expect=ABSENT)
@@ -143,7 +108,7 @@ def test_an_append_that_would_meddle_with_rows_is_refused(tmp_path, request, fil
         assert list(store.leftovers()) == []
 
 
-def test_an_append_counts_what_arrived(tmp_path, request, file, monkeypatch):
+def test_an_append_counts_what_arrived(tmp_path, request, file, monkeypatch):  # noqa: F811
     from reconcile.stores.tables import postgres as table_postgres
 
     monkeypatch.setattr(table_postgres, "check_carried", lambda *_: None)

@@ -10,6 +10,7 @@ from reconcile.stores.data.engine import literal
 from reconcile.stores.data.file import DataError, Dialect, Reading, Reject
 from reconcile.stores.data.lines import Line, Lines
 from reconcile.stores.data.plain import Plain, temporary
+from reconcile.stores.data.proof import Proof
 from reconcile.stores.data.relation import MAX_REJECTS, Cell, shown
 from reconcile.stores.data.sniff import Sniffed
 
@@ -88,6 +89,14 @@ class CsvRelation:
             return False
         self._rewrite()
         return True
+
+    def proof(self) -> Proof | None:
+        """By its delimiters, of which a file of one column has none."""
+        mark = self._dialect.delimiter.encode()
+        if self.width == 1 or len(mark) > 1 or self._copy is not None or not self._readable:
+            return None
+        header = self._sniffed.sample[0].text.count(self._dialect.delimiter) if self._dialect.header else 0
+        return Proof(self._plain.path, mark, self.width, header)
 
     @cached_property
     def _readable(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -35,8 +36,8 @@ class Beginning(NamedTuple):
         return hinted(filled) if filled or not self.whole else ()
 
     def table(self, width: int) -> SmallTable | None:
-        """All cells, if these are all rows and there is nothing wrong with one."""
-        clean = self.whole and all(len(row.cells) == width for row in self.rows)
+        """All cells of these rows, if there is nothing wrong with one."""
+        clean = all(len(row.cells) == width for row in self.rows)
         return SmallTable(self.rows, width, self.nulls) if clean else None
 
 
@@ -65,7 +66,9 @@ def open_csv(
     start = Beginning(sniffed.sample[len(header) :], sniffed.whole, reading.null_values)
     doubtful = tuple(header[0].cells) if header and reading.header == "auto" and not reading.index_column else ()
     notes = (*_notes(dialect, reading), *_renamed(header[0].cells if header else (), dialect.names))
-    return Opened(relation, dialect, notes, doubtful, start.candidates, small=start.table(len(dialect.names)))
+    table = partial(start.table, len(dialect.names))
+    small = table() if start.whole else None
+    return Opened(relation, dialect, notes, doubtful, start.candidates, small=small, sample=table)
 
 
 def _names(first: Sequence[Line], name: str, reading: Reading) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ class ShapeError(DataError):
     """A pinned shape does not hold the file any more: read it again without the pin, and the shape is found anew."""
 
 
+class EarlyError(ShapeError):
+    """Rows were given before all records were seen to be rows, and it cannot be said that they are: read it again."""
+
+
 class Column(Struct, frozen=True):
     """One column: its name in the table and its type.
 

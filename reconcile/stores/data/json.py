@@ -96,6 +96,9 @@ class JsonRelation:
             raise self._failure
         return False
 
+    def proof(self) -> None:
+        """None is needed: what is no row is found while they are read."""
+
     def find(self, wanted: Sequence[int]) -> Iterator[Line]:
         """The records of rows."""
         left = set(wanted)

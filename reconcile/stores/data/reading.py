@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from reconcile.stores.data.file import (
     Column,
@@ -21,6 +21,7 @@ from reconcile.stores.data.formats import open_format
 from reconcile.stores.data.infer import Found, infer
 from reconcile.stores.data.names import index_name
 from reconcile.stores.data.relation import Opened, asked
+from reconcile.stores.data.small import SmallTable
 from reconcile.stores.data.stream import RowStream, numbers
 from reconcile.stores.data.types import CANDIDATES, PANDAS_CANDIDATES, declared, is_value
 
@@ -31,7 +32,13 @@ PERHAPS_A_VALUE: Final = re.compile("[-0-9]|true$|false$", re.IGNORECASE)
 
 
 def read_data(
-    path: str, name: str, reading: Reading, *, pinned: Shape | None = None, grown: Grown | None = None
+    path: str,
+    name: str,
+    reading: Reading,
+    *,
+    pinned: Shape | None = None,
+    grown: Grown | None = None,
+    early: bool = False,
 ) -> DataFile:
     """Opens the data file `path` (which may be `/proc/self/fd/N`); `name` tells its format and stands in messages.
 
@@ -39,29 +46,43 @@ def read_data(
     and `ShapeError` (here or in the stream) says that the file no longer has it; declared types that differ from the
     pinned ones are such a case. `grown`, only with `pinned`, reads the appended rows alone.
 
+    `early`, where the file lets it, gives rows in the first pass: the types are then those of its first rows, which
+    `ShapeError` in the stream takes back, and `EarlyError` there says that it was too early.
+
     Raises `DataError` for a file that is not what it should be, and an error of the store for one that cannot be read.
     """
     opened = open_format(path, name, reading, pinned=pinned, grown=grown)
     try:
-        shape = _held(opened, reading, pinned) if pinned else _found(opened, reading)
+        early = early and opened.small is None and opened.relation.proof() is not None
+        guess = _guess(opened, reading) if early and not pinned else None
+        early = early and (pinned or guess) is not None
+        shape = _held(opened, reading, pinned, early=early) if pinned else _found(opened, reading, guess)
     except BaseException:
         opened.relation.close()
         raise
-    return _File(opened, shape, reading, pinned=pinned is not None, first=grown.rows if grown else 0)
+    how = _How(pinned=(pinned or guess) is not None, early=early, first=grown.rows if grown else 0)
+    return _File(opened, shape, reading, how)
+
+
+class _How(NamedTuple):
+    """How rows are read: with types that were not found in all of them, before all were seen; their first number."""
+
+    pinned: bool
+    early: bool
+    first: int
 
 
 class _File:
     """The `DataFile` of every format."""
 
-    def __init__(self, opened: Opened, shape: Shape, reading: Reading, *, pinned: bool, first: int) -> None:
+    def __init__(self, opened: Opened, shape: Shape, reading: Reading, how: _How) -> None:
         self.shape = shape
         self.notes = opened.notes
         self.failure: DataError | None = None
         self._opened = opened
         self._quarantine = reading.on_bad_rows == "quarantine"
         self._indexed = reading.index_column and bool(shape.columns)
-        self._pinned = pinned
-        self._first = first
+        self._how = how
         self._stream = self._new_stream()
         self._reading: Iterator[pa.RecordBatch] = iter(())
 
@@ -97,13 +118,14 @@ class _File:
 
     def _new_stream(self) -> RowStream:
         columns = self.shape.columns[1:] if self._indexed else self.shape.columns
-        pinned = frozenset(self.shape.empty) if self._pinned else None
-        return RowStream(self._opened, columns, pinned_empty=pinned, quarantine=self._quarantine)
+        pinned = frozenset(self.shape.empty) if self._how.pinned else None
+        early = self._how.early
+        return RowStream(self._opened, columns, pinned_empty=pinned, quarantine=self._quarantine, early=early)
 
     def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
-        row = self._first
+        row = self._how.first
         try:
             for batch in self._stream if self.shape.columns else ():
                 arrays = [numbers(row, batch.num_rows), *batch.columns] if self._indexed else batch.columns
@@ -119,7 +141,13 @@ class _File:
             close()
 
 
-def _found(opened: Opened, reading: Reading) -> Shape:
+def _guess(opened: Opened, reading: Reading) -> SmallTable | None:
+    """The first rows of a file, whose types all others may have. Rows that are put aside would not be asked."""
+    sample = opened.sample() if reading.on_bad_rows == "fail" else None
+    return sample if sample is not None and sample.row_count else None
+
+
+def _found(opened: Opened, reading: Reading, guess: SmallTable | None) -> Shape:
     """The shape of a file that nothing is known of."""
     names = opened.dialect.names
     if not names:
@@ -129,7 +157,7 @@ def _found(opened: Opened, reading: Reading) -> Shape:
         declared(name, reading.types[name]) if name in reading.types else Column(name, cell.type)
         for name, cell in zip(names, cells, strict=True)
     ]
-    found = _inferred(opened, [i for i, column in enumerate(columns) if not column.type], reading)
+    found = _inferred(opened, [i for i, column in enumerate(columns) if not column.type], reading, guess)
     columns = [
         Column(column.name, found.types.get(i, "")) if not column.type else column for i, column in enumerate(columns)
     ]
@@ -142,12 +170,12 @@ def _found(opened: Opened, reading: Reading) -> Shape:
     return Shape(tuple(columns), opened.dialect, empty)
 
 
-def _inferred(opened: Opened, positions: Sequence[int], reading: Reading) -> Found:
+def _inferred(opened: Opened, positions: Sequence[int], reading: Reading, guess: SmallTable | None) -> Found:
     """The types of columns that neither the spec nor the format tells."""
     allowed = PANDAS_CANDIDATES if reading.index_column else CANDIDATES
     candidates = {i: [word for word in opened.candidates(i) if word in allowed] for i in positions}
-    if opened.small is not None:
-        return opened.small.infer(candidates)
+    if (table := opened.small or guess) is not None:
+        return table.infer(candidates)
     texts = [cell.other for cell in opened.relation.cells]
     cells = {i: texts[i] for i in positions}
     return infer(lambda questions: asked(opened.relation, questions), cells, candidates, opened.otherwise)
@@ -175,7 +203,7 @@ def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int
         )
 
 
-def _held(opened: Opened, reading: Reading, pinned: Shape) -> Shape:
+def _held(opened: Opened, reading: Reading, pinned: Shape, *, early: bool) -> Shape:
     """The pinned shape, if its columns are still those of the file and of what is declared."""
     names = opened.dialect.names
     index = (index_name(names),) if reading.index_column and names else ()
@@ -189,6 +217,6 @@ def _held(opened: Opened, reading: Reading, pinned: Shape) -> Shape:
             raise ShapeError(message, op="read", path=opened.relation.name)
     if index and columns[0].type != "integer":
         raise ShapeError("there were no rows before", op="read", path=opened.relation.name)
-    if names and opened.small is None:
+    if names and opened.small is None and not early:
         asked(opened.relation, ["count(*)"])  # no row may be given before all were seen to be rows
     return Shape(columns, opened.dialect, pinned.empty)

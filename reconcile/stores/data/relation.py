@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from reconcile.stores.data.engine import cursor, failures, told
 from reconcile.stores.data.file import DataError, Dialect, Reject
 from reconcile.stores.data.lines import Line
+from reconcile.stores.data.proof import Proof
 from reconcile.stores.data.small import SmallTable
 from reconcile.stores.disk import translated
 
@@ -44,7 +45,7 @@ class Opened(NamedTuple):
 
     `header` are the cells of a first record that was taken for a header without being told; `candidates(i)` are the
     types that column `i` may have whose type the format does not tell, and `otherwise` is the one it has then.
-    `small` holds all cells of a small file.
+    `small` holds all cells of a small file, `sample` gives those of the first rows of a larger one, if they are sound.
     """
 
     relation: Relation
@@ -54,6 +55,7 @@ class Opened(NamedTuple):
     candidates: Callable[[int], Sequence[str]] = lambda _: ()
     otherwise: str = "text"
     small: SmallTable | None = None
+    sample: Callable[[], SmallTable | None] = lambda: None
 
 
 class Relation(Protocol):
@@ -80,6 +82,9 @@ class Relation(Protocol):
         What DuckDB gave before that are then the first rows of what it will give.
         """
 
+    def proof(self) -> Proof | None:
+        """What proves, after all rows were given, that they are all rows; None where only `asked` can tell."""
+
     def find(self, wanted: Sequence[int]) -> Iterator[Line]:
         """The records of rows, by their numbers: 0-based and ascending."""
 
@@ -89,21 +94,22 @@ class Relation(Protocol):
 
 def asked(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
     """The one row of aggregates over the relation. The first of them counts the rows."""
-
-    def answer() -> tuple[Any, ...]:
-        with closing(cursor()) as connection:
-            source = relation.source(connection, strict=True)
-            row = connection.execute(f"SELECT {', '.join(questions)} FROM {source}").fetchone()  # noqa: S608
-        assert row is not None, "aggregates make one row"
-        checked(relation, row[0])
-        relation.row_count = row[0]
-        return tuple(row)
-
     while True:
         try:
-            return answer()
+            return answered(relation, questions)
         except failures() as error:
             mend(relation, error)
+
+
+def answered(relation: Relation, questions: Sequence[str]) -> tuple[Any, ...]:
+    """The same, of a relation that need not be mended."""
+    with closing(cursor()) as connection:
+        source = relation.source(connection, strict=True)
+        row = connection.execute(f"SELECT {', '.join(questions)} FROM {source}").fetchone()  # noqa: S608
+    assert row is not None, "aggregates make one row"
+    checked(relation, row[0])
+    relation.row_count = row[0]
+    return tuple(row)
 
 
 def checked(relation: Relation, rows: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Final
 
 from reconcile.stores.data.engine import AHEAD, BATCH_ROWS, cursor, failures
-from reconcile.stores.data.file import Column, DataError, Reject, ShapeError, arrow_type
+from reconcile.stores.data.file import Column, DataError, EarlyError, Reject, ShapeError, arrow_type
 from reconcile.stores.data.lines import Line
-from reconcile.stores.data.relation import MAX_REJECTS, Cell, Opened, checked, mend, shown
+from reconcile.stores.data.relation import MAX_REJECTS, Cell, Opened, answered, checked, mend, shown
 from reconcile.stores.data.types import Judged, certain, judge
 from reconcile.stores.disk import translated
 
@@ -25,10 +25,17 @@ class RowStream:
 
     Where the types were pinned and not found in this very content, `pinned_empty` are the columns that are pinned as
     empty: what does not fit an undeclared type, or stands in an empty column, is then no bad row but another shape.
+    `early`: rows are given though nobody saw yet that all records are some; `EarlyError` when they turn out not to be.
     """
 
     def __init__(
-        self, opened: Opened, columns: Sequence[Column], *, pinned_empty: frozenset[str] | None, quarantine: bool
+        self,
+        opened: Opened,
+        columns: Sequence[Column],
+        *,
+        pinned_empty: frozenset[str] | None,
+        quarantine: bool,
+        early: bool,
     ) -> None:
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
@@ -40,23 +47,47 @@ class RowStream:
         self._pinned = pinned_empty is not None
         self._empty = pinned_empty or frozenset()
         self._quarantine = quarantine
+        self._early = early
+        self._proof = opened.relation.proof() if early and opened.relation.row_count is None else None
         self._bad: list[tuple[int, int]] = []
         self._named: list[Reject] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         seen = 0
-        while True:
-            try:
-                for batch in self._ask(seen):
-                    good = self._good(batch, seen)
-                    seen += batch.num_rows
-                    self.row_count += good.num_rows
-                    yield good
-            except failures() as error:
-                mend(self._relation, error)
-            else:
-                checked(self._relation, seen)
-                return
+        with ExitStack() as beside:
+            if self._proof is not None:
+                beside.callback(self._proof.close)
+            while True:
+                try:
+                    for batch in self._ask(seen):
+                        good = self._good(batch, seen)
+                        seen += batch.num_rows
+                        self.row_count += good.num_rows
+                        yield good
+                except failures() as error:
+                    if self._proof is not None:
+                        raise self._too_early() from error
+                    mend(self._relation, error)
+                else:
+                    if self._proof is not None and not self._proof.holds():
+                        self._prove()
+                    checked(self._relation, seen)
+                    self._relation.row_count = seen
+                    return
+
+    def _prove(self) -> None:
+        """Sees that all records are rows where that was not seen before the first of them was given."""
+        if self._proof is None:
+            return
+        self._proof.close()
+        try:
+            answered(self._relation, ["count(*)"])
+        except failures() as error:
+            raise self._too_early() from error
+        self._proof = None
+
+    def _too_early(self) -> EarlyError:
+        return EarlyError("not all of its records are rows", op="read", path=self._relation.name)
 
     def rejects(self) -> list[Reject]:
         """The rows that were put aside, by line."""
@@ -98,7 +129,10 @@ class RowStream:
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
         marks = batch.column(len(self._columns))
+        if self._proof is not None:
+            self._proof.add(batch)
         if marks.null_count < len(marks):
+            self._prove()
             for row, at in enumerate(marks.to_pylist()):
                 if at is not None:
                     self._put_aside(before + row, at)
@@ -110,6 +144,8 @@ class RowStream:
         column = self._columns[at]
         retyped = self._pinned and not column.declared and (column.type != "text" or column.name in self._empty)
         if retyped or not self._quarantine or len(self._bad) + len(self._relation.rejects) >= MAX_REJECTS:
+            if retyped and self._early:  # another reading follows, and looking for the line may take longer
+                raise ShapeError(f"column `{column.name}` is another", op="read", path=self._relation.name)
             with translated("read", self._relation.name):
                 line = next(self._relation.find([row]))
             number, character = line.where(at)

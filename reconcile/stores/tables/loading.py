@@ -14,7 +14,7 @@ from reconcile.core.counts import plural
 from reconcile.core.errors import DamagedError, NotFoundError, RefusedError
 from reconcile.ports import Body
 from reconcile.stores.data.append import grown_part
-from reconcile.stores.data.file import Column, DataError, DataFile, Grown, Reject, ShapeError
+from reconcile.stores.data.file import Column, DataError, DataFile, EarlyError, Grown, Reject, ShapeError
 from reconcile.stores.data.reading import read_data
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.columns import aligned, differing, evolved, same
@@ -59,11 +59,12 @@ class Loader:
         """A row of the ledger for the filled table, which has no key yet. `before` is what it will replace."""
         content.begin()
 
-        def staged(*, pin: bool) -> Row:
-            with self.opened(content, body, before, pin=pin) as data, self._engine.session(write=True) as session:
+        def staged(*, pin: bool, early: bool = False) -> Row:
+            opened = self.opened(content, body, before, pin=pin, early=early)
+            with opened as data, self._engine.session(write=True) as session:
                 return self.filled(session, data, before, load)
 
-        return self.finished(self.trying(staged, before), content, body)
+        return self.finished(self._trying_early(staged, before), content, body)
 
     def grown(self, content: Content, body: Body, before: Row) -> Grown | None:
         """The part of a file that came since it was loaded, where it may simply have grown."""
@@ -100,22 +101,37 @@ class Loader:
             except ShapeError:
                 return work(pin=False)
 
+    def _trying_early(self, work: Callable[..., Made], before: Row | None) -> Made:
+        """As `trying`, but rows are loaded in a first pass that also proves them; what it does not is not kept."""
+        with _keeping(before), suppress(EarlyError):
+            try:
+                return work(pin=True, early=True)
+            except EarlyError:
+                raise
+            except ShapeError:
+                return work(pin=False)
+        return self.trying(work, before)
+
     def finished(self, row: Row, content: Content, body: Body) -> Row:
         """The row, with what stands only when the source has proven that it held still."""
         return msgspec.structs.replace(row, digest=content.finish().hex(), size=body.size_bytes)
 
     @contextmanager
-    def opened(self, content: Content, body: Body, before: Row | None, *, pin: bool = True) -> Iterator[DataFile]:
+    def opened(
+        self, content: Content, body: Body, before: Row | None, *, pin: bool = True, early: bool = False
+    ) -> Iterator[DataFile]:
         """The file, open. Types that were found before are tried first: that spares a pass, and they stay if they fit.
 
-        Where the pinned types turn out not to hold only while the rows stream, that is a `ShapeError`.
+        Where the pinned types turn out not to hold only while the rows stream, that is a `ShapeError`. `early`: types
+        may also be those of the first rows, where they decide on nothing before all others were seen.
         """
         same = before is not None and before.recipe == self._recipe.digest
         pinned = before.found if before is not None and same and pin else None
+        early = early and (pinned is not None or before is None or before.found is None)
         name = body.origin or "table.csv"
         with ExitStack() as opened, _keeping(before):
             try:
-                data = read_data(content.path, name, self._recipe.reading, pinned=pinned)
+                data = read_data(content.path, name, self._recipe.reading, pinned=pinned, early=early)
             except ShapeError:
                 data = read_data(content.path, name, self._recipe.reading)
             opened.callback(data.close)
