@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from reconcile.core.errors import StoreError
+from reconcile.stores.tables import sqlite_bulk
 from reconcile.stores.tables.engine import RESERVED
 from reconcile.stores.tables.sqlite import SqliteEngine
-from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, MARK, SUFFIX
+from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, MARK, MOST_PARTS, SUFFIX
 
 DDL = "i BIGINT, t TEXT, m DECIMAL(15,2), x FLOAT, b BOOLEAN, d DATE, h TIME, s TIMESTAMP, z TIMESTAMPTZ, o BLOB"
 MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 120_000)  # noqa: DTZ001 - a column without a zone
@@ -79,8 +80,15 @@ def filled(path, reader, *, encoding="UTF-8"):
     return rows
 
 
+@pytest.fixture(params=[1, 1 << 40], ids=["in-parts", "at-once"])
+def part_bytes(request, monkeypatch):
+    """How much goes into the first of the private files: one batch, or all."""
+    monkeypatch.setattr(sqlite_bulk, "PART_BYTES", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
-def test_rows_are_the_same_whichever_way_they_come(tmp_path, encoding):
+def test_rows_are_the_same_whichever_way_they_come(tmp_path, encoding, part_bytes):
     left_behind(tmp_path / f"many.db{SUFFIX}")
     numbers = (0.5, math.nan, 2.5)
     some = [batch.slice(0, BULK_ROWS - 1) for batch in batches(numbers)]
@@ -112,9 +120,62 @@ def test_a_decimal_is_the_nearest_number_there_is(tmp_path, rows):
     engine.close()
 
 
-def test_a_stream_that_breaks_leaves_the_table_as_it_was(tmp_path):
+@pytest.fixture
+def written(monkeypatch):
+    """The private files that were written, by what is in the way of the next: nothing, as long as it is empty."""
+    real, files, in_the_way = sqlite_bulk._write, [], []
+
+    def counted(path, beginning, part):
+        real(path, beginning, part)
+        files.append(path.stat().st_size)
+
+    def made(path, real=sqlite_bulk._made):
+        return not (files and in_the_way) and real(path)
+
+    monkeypatch.setattr(sqlite_bulk, "_write", counted)
+    monkeypatch.setattr(sqlite_bulk, "_made", made)
+    return files, in_the_way
+
+
+@pytest.mark.parametrize("parts", [2, 9])
+def test_a_large_table_comes_in_parts_and_in_order(tmp_path, monkeypatch, written, parts):
+    monkeypatch.setattr(sqlite_bulk, "PART_BYTES", 1)
+    numbers = [0.5 + part for part in range(parts)]
+    rows = filled(tmp_path / "t.db", pa.RecordBatchReader.from_batches(SCHEMA, batches(numbers)))
+    assert [row[3] for row in rows[:: (BULK_ROWS // 3 + 1) * 3]] == numbers
+    assert len(written[0]) == min(parts, MOST_PARTS)
+    assert not (tmp_path / f"t.db{SUFFIX}").exists()
+
+
+def test_where_there_is_no_room_for_the_next_part_its_rows_are_bound(tmp_path, monkeypatch, written):
+    monkeypatch.setattr(sqlite_bulk, "PART_BYTES", 1)
+    files, in_the_way = written
+    in_the_way.append("somebody")
+    numbers = [0.5, 1.5, 2.5]
+    rows = filled(tmp_path / "t.db", pa.RecordBatchReader.from_batches(SCHEMA, batches(numbers)))
+    assert [row[3] for row in rows[:: (BULK_ROWS // 3 + 1) * 3]] == numbers
+    assert len(files) == 1
+
+
+def test_a_table_that_does_not_take_the_rows_ends_the_next_part(tmp_path, monkeypatch, written):
+    """As a disk that is full does: nothing is left beside the database."""
+    monkeypatch.setattr(sqlite_bulk, "PART_BYTES", 1)
+    real = sqlite_bulk.Bulk._attach
+
+    def attached(bulk, path):
+        return f"not_{real(bulk, path)}"
+
+    monkeypatch.setattr(sqlite_bulk.Bulk, "_attach", attached)
+    with pytest.raises(StoreError, match="not__reconcile_bulk0"):
+        filled(tmp_path / "t.db", pa.RecordBatchReader.from_batches(SCHEMA, batches([0.5, 1.5, 2.5])))
+    assert len(written[0]) <= 2
+    assert not (tmp_path / f"t.db{SUFFIX}").exists()
+    assert sqlite3.connect(tmp_path / "t.db").execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_a_stream_that_breaks_leaves_the_table_as_it_was(tmp_path, part_bytes):
     def breaking():
-        yield from batches()
+        yield from batches([0.5, 1.5])
         raise OSError("the source is gone")
 
     path = tmp_path / "t.db"

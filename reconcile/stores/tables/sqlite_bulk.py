@@ -3,16 +3,19 @@
 Python binds values one by one, which takes several times as long as SQLite does for the rest. So another driver writes
 the rows, an Arrow batch at a time, into a private file that nobody else opens; our own library, which alone may touch
 the real file, attaches it when it is complete and takes the rows over as records, without looking into them. What is
-lost with the private file is only time: it is written without a journal and never flushed.
+lost with the private file is only time: it is written without a journal and never flushed. A large table comes in
+several such files, one after the other: while the rows of one are taken over, the next is written.
 
-It stands beside the database, where there must be room for the table anyway, under one name: whoever fills it holds
-the right to write to the database, so what lies there with our mark was left by a load that was killed. What lies there
+It stands beside the database, where there must be room for the table anyway, under one name, which it loses as soon as
+it is complete: whoever fills it holds the right to write to the database, so what lies there with our mark was left by
+a load that was killed. What lies there
 without it is somebody else's; then rows are bound one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
 import os
@@ -30,6 +33,12 @@ if TYPE_CHECKING:
 
 BULK_ROWS: Final = 20_000
 """From so many rows in a batch on it pays to fill a file of its own."""
+
+PART_BYTES: Final = 64 << 20
+"""So many bytes of rows go into the first file, into each other half as many more than into the one before."""
+
+MOST_PARTS: Final = 7 if os.name == "posix" else 1
+"""SQLite has no more than ten databases attached at once. Where an open file keeps its name there is one."""
 
 SUFFIX: Final = "-reconcile"
 """What the private file is called after the database, as SQLite calls its own `-wal`."""
@@ -61,40 +70,37 @@ class Bulk:
         first = next(batches, None)
         if first is None or first.num_rows < BULK_ROWS or has_nan(first):
             return chain([first] if first is not None else (), batches)
-        path = Path(self._path).absolute()
-        if not _made(path):
-            return chain([first], batches)
-        left: list[pa.RecordBatch] = []
-        try:
-            self._write(path, name, chain([first], _until_nan(batches, left)))
-            private = self._attach(path)
-        finally:
-            with suppress(OSError):  # where a file that is open keeps its name, the next load takes it away
-                path.unlink()
-        self._connection.execute(f"INSERT INTO main.{quoted(name)} SELECT * FROM {private}.{_ROWS}")
-        return chain(left, batches)
+        parts = _Parts(first, batches)
+        with ThreadPoolExecutor(1) as beside:
+            self._take_over(name, parts, beside)
+        return parts.left()
 
     def close(self) -> None:
         """Lets go of the private files, which are gone with that."""
         for name in self._attached:
             self._connection.execute(f"DETACH {name}")
 
-    @io_step("table.bulk")
-    def _write(self, path: Path, name: str, batches: Iterator[pa.RecordBatch]) -> None:
-        import adbc_driver_manager as adbc  # noqa: PLC0415 - only for who loads many rows
-        import adbc_driver_sqlite  # noqa: PLC0415
-
-        with (
-            driver_translated(str(path)),
-            adbc_driver_sqlite.connect(path.as_uri()) as database,
-            adbc.AdbcConnection(database) as private,
-        ):
-            for sql in self._beginning(name):
-                _run(private, sql)
-            with adbc.AdbcStatement(private) as statement:
-                statement.set_options(**_INTO)
-                statement.bind_stream(plain_rows(batches))
-                statement.execute_update()
+    def _take_over(self, name: str, parts: _Parts, beside: ThreadPoolExecutor) -> None:
+        """All parts for which there is a private file, until the first for which there is none."""
+        path, beginning = Path(self._path).absolute(), tuple(self._beginning(name))
+        ours = _made(path)
+        try:
+            writing = beside.submit(_write, path, beginning, parts.next()) if ours else None
+            while writing is not None:
+                writing.result()
+                private = self._attach(path)
+                with suppress(OSError):  # where a file that is open keeps its name, the next load takes it away
+                    path.unlink()
+                ours = parts.more and _made(path)
+                writing = beside.submit(_write, path, beginning, parts.next()) if ours else None
+                self._connection.execute(f"INSERT INTO main.{quoted(name)} SELECT * FROM {private}.{_ROWS}")
+        except BaseException:
+            parts.stop()
+            beside.shutdown()
+            if ours:
+                with suppress(OSError):
+                    path.unlink()
+            raise
 
     def _beginning(self, name: str) -> Iterator[str]:
         """What makes a file whose rows are records of the table: as it is told, types and encoding make the record."""
@@ -128,6 +134,62 @@ def clear_beside(path: str) -> None:
         Path(path + SUFFIX).unlink(missing_ok=True)
 
 
+class _Parts:
+    """A stream of batches, one part of it after the other; it ends before a batch that the other driver would spoil."""
+
+    def __init__(self, first: pa.RecordBatch, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._next: pa.RecordBatch | None = first
+        self._spoiled: pa.RecordBatch | None = None
+        self._taken = 0
+        self._stopped = False
+
+    @property
+    def more(self) -> bool:
+        """Whether there is another part, once all batches of those before are taken."""
+        return self._next is not None
+
+    def next(self) -> Iterator[pa.RecordBatch]:
+        """The batches of the next part, which there must be; of the last that there may be, all the rest."""
+        most_bytes = PART_BYTES * 1.5**self._taken
+        self._taken += 1
+        size_bytes = 0
+        while (batch := self._next) is not None and not self._stopped:
+            yield batch
+            size_bytes += batch.nbytes
+            self._next = next(self._batches, None)
+            if self._next is not None and has_nan(self._next):
+                self._next, self._spoiled = None, self._next
+            if size_bytes >= most_bytes and self._taken < MOST_PARTS:
+                return
+
+    def stop(self) -> None:
+        """Nobody wants the rest of the part that is being taken."""
+        self._stopped = True
+
+    def left(self) -> Iterator[pa.RecordBatch]:
+        """What is in no part."""
+        return chain((batch for batch in (self._next, self._spoiled) if batch is not None), self._batches)
+
+
+@io_step("table.bulk")
+def _write(path: Path, beginning: Sequence[str], batches: Iterator[pa.RecordBatch]) -> None:
+    import adbc_driver_manager as adbc  # noqa: PLC0415 - only for who loads many rows
+    import adbc_driver_sqlite  # noqa: PLC0415
+
+    with (
+        driver_translated(str(path)),
+        adbc_driver_sqlite.connect(path.as_uri()) as database,
+        adbc.AdbcConnection(database) as private,
+    ):
+        for sql in beginning:
+            _run(private, sql)
+        with adbc.AdbcStatement(private) as statement:
+            statement.set_options(**_INTO)
+            statement.bind_stream(plain_rows(batches))
+            statement.execute_update()
+
+
 def _made(path: Path) -> bool:
     """Whether there is a new, empty file of ours at `path`; what was left there goes, and only that."""
     try:
@@ -154,11 +216,3 @@ def _run(private: Any, sql: str) -> None:
     with adbc.AdbcStatement(private) as statement:
         statement.set_sql_query(sql)
         statement.execute_update()
-
-
-def _until_nan(batches: Iterator[pa.RecordBatch], left: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if has_nan(batch):
-            left.append(batch)
-            return
-        yield batch
