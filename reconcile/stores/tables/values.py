@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -31,17 +32,25 @@ def plain_rows(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
 
 
 def with_doubles(batch: pa.RecordBatch, digits: int) -> pa.RecordBatch:
-    """The same with a double for every decimal of at most so many digits: the nearest there is, by way of its text."""
+    """The same with a double for every decimal of at most so many digits (15 are the most): the nearest there is."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
     from pyarrow import types  # noqa: PLC0415
 
     columns = [
-        column.cast(pa.string()).cast(pa.float64())
-        if types.is_decimal(column.type) and column.type.precision <= digits
-        else column
+        _doubles(column) if types.is_decimal(column.type) and column.type.precision <= digits else column
         for column in batch.columns
     ]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _doubles(column: pa.Array) -> pa.Array:
+    """A division is rounded to the nearest; what is divided, and the power of ten it is divided by, are exact here."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    from pyarrow import compute  # noqa: PLC0415
+
+    digits, scale = column.type.precision, column.type.scale
+    whole = pa.Array.from_buffers(pa.decimal128(digits, 0), len(column), column.buffers(), offset=column.offset)
+    return compute.divide(whole.cast(pa.int64()).cast(pa.float64()), 10.0**scale)
 
 
 def has_nan(batch: pa.RecordBatch) -> bool:
@@ -78,8 +87,11 @@ def _texts(column: pa.Array) -> pa.Array:
     import pyarrow as pa  # noqa: PLC0415 - as above
     from pyarrow import compute  # noqa: PLC0415
 
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+    if pa.types.is_timestamp(column.type):
+        with suppress(pa.ArrowInvalid):  # a fraction in one of them
+            column = column.cast(pa.timestamp("s", zone))
     texts = column.cast(pa.string())
-    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
+    if pa.types.is_time(column.type) or (pa.types.is_timestamp(column.type) and column.type.unit != "s"):
         texts = compute.replace_substring(texts, ".000000", "")
-        texts = compute.replace_substring(texts, "Z", "+00:00")
-    return texts
+    return compute.replace_substring(texts, "Z", "+00:00") if zone is not None else texts
