@@ -233,6 +233,15 @@ def test_null_values_are_what_the_spec_says(path, size):
     assert read(path, b'a,b\n,""\n', null_values=()).rows == [("", "")]
 
 
+def test_null_values_may_be_spelled_as_our_own_words(path, size):
+    nulls = ("c0", "v0", "c2", "v2", "TRY_CAST(c1 AS BIGINT)")
+    data = b"a,b,c\nc0,TRY_CAST(c1 AS BIGINT),c2\n7,2,v2\nv0,1,c2\n"
+    for pinned in (None, read(path, data, null_values=nulls).shape):
+        table = read(path, data, null_values=nulls, pinned=pinned)
+        assert table.columns == {"a": "integer", "b": "integer", "c": "text"}
+        assert table.rows == [(None, None, None), (7, 2, None), (None, 1, None)]
+
+
 def test_a_cell_may_be_long_and_a_table_wide(path):
     cell = ("x" * 1000 + "\n") * 3000
     table = read(path, f'a,b\n1,"{cell}"\n'.encode())

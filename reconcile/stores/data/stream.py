@@ -106,14 +106,16 @@ class RowStream:
             yield self._small.batch(self._columns, self._empty)
             return
         judged = [self._judged(*pair) for pair in zip(self._columns, self._relation.cells, strict=True)]
-        values = [f"{one.value} AS v{position}" for position, one in enumerate(judged)]
-        bad = "".join(f" WHEN {one.bad} THEN {position}" for position, one in enumerate(judged) if one.bad)
-        values.append(f"CASE{bad} END AS {BAD}" if bad else f"NULL::INTEGER AS {BAD}")
+        values = "".join(f", {one.value} AS v{position}" for position, one in enumerate(judged))
+        wanted = [f"v{position}" for position in range(len(judged))]
+        bads = [_by_name(*each) for each in zip(judged, wanted, self._relation.cells, strict=True)]
+        bad = "".join(f" WHEN {one} THEN {position}" for position, one in enumerate(bads) if one)
+        wanted.append(f"CASE{bad} END AS {BAD}" if bad else f"NULL::INTEGER AS {BAD}")
         skip = f" OFFSET {offset}" if offset else ""
         with closing(cursor()) as connection:
             connection.execute(f"SET streaming_buffer_size = '{AHEAD}'")
             source = self._relation.source(connection)
-            query = f"SELECT {', '.join(values)} FROM {source}{skip}"  # noqa: S608
+            query = f"SELECT {', '.join(wanted)} FROM (SELECT *{values} FROM {source}){skip}"  # noqa: S608
             yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
 
     def _judged(self, column: Column, cell: Cell) -> Judged:
@@ -161,6 +163,11 @@ class RowStream:
             return f"column `{column.name}` holds a NUL character"
         shown = cell if len(cell) <= 80 else cell[:80] + "…"
         return f'column `{column.name}` is {column.type.upper()}, found "{shown}"'
+
+
+def _by_name(judged: Judged, name: str, cell: Cell) -> str:
+    """Whether a cell is bad, by the name of its value: in the branches of a CASE a value would be made once more."""
+    return judged.bad if judged.value in (cell.text, cell.other) else judged.bad.replace(judged.value, name)
 
 
 def numbers(start: int, count: int) -> Any:
