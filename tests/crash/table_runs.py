@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from reconcile.ports import HOOKS
+from reconcile.stores.tables import sqlite_bulk
 from tests.flow.world import World
 
 _PROCESSES = get_context("forkserver")
@@ -42,21 +43,22 @@ class _Fate:
                 self.seen.append(moment)
 
 
-def _run(words: dict[str, Any], at: At, told: str, home: dict[str, str]) -> None:
+def _run(words: dict[str, Any], at: At, told: str, home: dict[str, str], part_bytes: int) -> None:
     os.environ.update(home)
+    sqlite_bulk.PART_BYTES = part_bytes  # type: ignore[misc]
     fate = _Fate(at)
     HOOKS.append(fate)
     World(**words).apply()
     Path(told).write_text("\n".join(fate.seen), encoding="utf-8")
 
 
-def run(world: World, at: At = -1) -> list[str]:
-    """Applies, dying at moment `at`; the moments there were, none when it died."""
+def run(world: World, at: At = -1, *, part_bytes: int = sqlite_bulk.PART_BYTES) -> list[str]:
+    """Applies, dying at moment `at`; the moments there were, none when it died. `part_bytes` is for large tables."""
     told = world.root / "moments"
     told.unlink(missing_ok=True)
     words = {name: getattr(world, name) for name in ("root", "target", "options", "state", "mapping", "stores")}
     home = {name: os.environ[name] for name in os.environ if name.startswith("XDG_") or name == "HOME"}
-    process = _PROCESSES.Process(target=_run, args=(words, at, str(told), home))
+    process = _PROCESSES.Process(target=_run, args=(words, at, str(told), home, part_bytes))
     process.start()
     process.join(60)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode

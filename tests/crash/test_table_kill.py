@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.stores.data.engine import BATCH_ROWS
 from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, SUFFIX
 from tests.crash.table_runs import run
 from tests.stores.table_kit import ENGINES, made, postgres, world_of  # noqa: F401 - a fixture
@@ -116,6 +117,26 @@ def test_a_run_dies_while_many_rows_go_into_sqlite(tmp_path, request):
         world.settled()
         assert not Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists()
         assert database.sql("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.hazard("Q08")
+def test_a_run_dies_between_the_parts_of_a_large_table(tmp_path, request):
+    """While one private file is taken over and the next is written, and when that is complete, too."""
+    new = [(number, "new") for number in range(3 * BATCH_ROWS)]
+    with made("sqlite", tmp_path, request) as database:
+        world = world_of(database, tmp_path)
+        world.put(**{"many.csv": "id,v\n1,old\n"})
+        world.settled()
+        world.put(**{"many.csv": "id,v\n" + "".join(f"{number},{text}\n" for number, text in new)})
+        for last in ("before", "after"):
+            at = ("table.bulk after", f"table.bulk {last}")
+            assert run(world, at, part_bytes=1) == [], f"it did not die at {at}"
+            assert tables(database) == {"many": [(1, "old")]}
+            assert Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists()
+        assert run(world, part_bytes=1).count("table.bulk after") == 3
+        assert tables(database) == {"many": new}
+        world.settled()
+        assert not Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists()
 
 
 @pytest.mark.campaign
