@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -33,11 +33,16 @@ def read(path, data: bytes | None, name: str = "x.csv", *, pinned=None, grown: G
 
 def _read(path, name: str, asked: Reading, how: dict[str, Any]) -> Table:
     with read_data(str(path), name, asked, **how) as file:
+        values = file.values()
+        counted = file.row_count
         reader = file.batches()
         assert reader.schema.names == [column.name for column in file.shape.columns]
         table = reader.read_all()
         assert file.row_count == table.num_rows
         rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        if values is not None:
+            assert counted == table.num_rows
+            assert _with_types(zip(*values, strict=True)) == _with_types(rows)
         columns = {column.name: column.type for column in file.shape.columns}
         return Table(columns, rows, file.rejects, file.shape, file.notes)
 
@@ -54,6 +59,10 @@ def as_early() -> Iterator[None]:
             yield
     finally:
         _early.pop()
+
+
+def _with_types(rows: Iterable[tuple[Any, ...]]) -> list[list[tuple[Any, type]]]:
+    return [[(cell, type(cell)) for cell in row] for row in rows]
 
 
 @contextmanager

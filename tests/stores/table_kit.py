@@ -142,5 +142,12 @@ def rows_read(monkeypatch) -> list[int]:
 
         real(session, name, pa.RecordBatchReader.from_batches(batches.schema, counting()))
 
+    bound = table_loading.bind
+
+    def at_hand(session, name, columns, values):
+        read.append(len(values[0]))
+        bound(session, name, columns, values)
+
     monkeypatch.setattr(table_loading, "fill", counted)
+    monkeypatch.setattr(table_loading, "bind", at_hand)
     return read

@@ -11,8 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 import pytest
 
-from reconcile.stores.data.file import DataError
+from reconcile.stores.data.file import DataError, Reading
 from reconcile.stores.data.lines import Lines
+from reconcile.stores.data.reading import read_data
+from reconcile.stores.data.sniff import DELIMITERS, best_delimiter, plain_records
+from reconcile.stores.tables.values import plain_values, python_columns, with_doubles
 from tests.stores.data_kit import as_early, as_large, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -80,6 +83,42 @@ def test_no_guess_loses_anything(path, kind, data):
     for large in (as_large, as_early):
         with large():
             assert read(path, None, header=True) == back
+
+
+@given(kind=st.sampled_from([NUMBERLIKE, DATELIKE, WORDS, NUMBERLIKE | WORDS]), data=st.data())
+def test_values_at_hand_are_stored_as_those_of_a_stream_are(path, kind, data):
+    cells = data.draw(st.lists(kind, min_size=1, max_size=5))
+    path.write_bytes("\n".join(["x,y", *(f"{cell},y" for cell in cells)]).encode())
+    with read_data(str(path), "x.csv", Reading(header=True)) as file:
+        values = file.values()
+        assert values is not None
+        [batch] = file.batches()
+    streamed = python_columns(with_doubles(batch, 15))
+    bound = [list(column) for column in plain_values(file.shape.columns, values, 15)]
+    assert (bound, [list(map(type, column)) for column in bound]) == (
+        streamed,
+        [list(map(type, column)) for column in streamed],
+    )
+
+
+@given(st.text(st.sampled_from(',;|\t\r\n"a\u2028é\ufeff'), max_size=40).map(str.encode) | st.binary(max_size=20))
+def test_plain_records_are_found_as_the_exact_reader_finds_them(data):
+    found = plain_records(data, ",")
+    exact = Lines(io.BytesIO(data), ",")
+    assert found in (None, (list(exact), exact.newline)[::-1])
+    assert (found is None) <= bool(re.search(rb'["\r\x80-\xff]', data))
+
+
+@given(st.text(st.sampled_from(',;|\t\n"a'), max_size=20).map(str.encode))
+def test_a_delimiter_that_occurs_nowhere_need_not_be_tried(data):
+    def rating(delimiter):
+        widths = [len(line.cells) for line in Lines(io.BytesIO(data), delimiter)]
+        return len(set(widths)) == 1 and widths[0] > 1, widths[0] if widths else 0
+
+    best, (newline, records) = best_delimiter(data)
+    exact = Lines(io.BytesIO(data), best)
+    assert best == max(DELIMITERS, key=rating)
+    assert (records, newline) == (list(exact), exact.newline)
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from('",\r\nab é'), max_size=40).map(str.encode))

@@ -8,9 +8,9 @@ a `DataFile` of an opened file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -125,6 +125,9 @@ class DataFile(Protocol):
         A bad row raises `DataError` and ends the stream, or with `on_bad_rows: quarantine` is put aside. Who hands the
         stream on to a library gets that library's error instead; `failure` then has ours.
         """
+
+    def values(self) -> list[Sequence[Any]] | None:
+        """What `batches` gives, by column and as Python has it, where the file is small and nothing is wrong in it."""
 
     @property
     def failure(self) -> DataError | None:

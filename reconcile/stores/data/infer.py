@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import re
 from typing import Any, Final, NamedTuple
 
@@ -15,19 +15,20 @@ PART_COLUMNS: Final = 256
 """The time that a query takes to be understood grows with the square of what it asks."""
 
 HINTS: Final = {
-    re.compile(pattern, re.ASCII | re.IGNORECASE): candidates
-    for pattern, candidates in {
-        "true|false": ("boolean",),
-        "-?[0-9]+": ("integer", "double", "decimal"),
-        r"-?[0-9]+\.[0-9]+0": ("decimal",),
-        r"-?[0-9]+\.[0-9]+": ("double", "decimal"),
-        r"-?[0-9]+(\.[0-9]+)?e[-+][0-9]+": ("double",),
-        "[0-9]{4}-[0-9]{2}-[0-9]{2}": ("date",),
-        "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+": ("timestamp",),
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+(Z|\+00:00)": ("timestamptz",),
-    }.items()
+    "true|false": ("boolean",),
+    "-?[0-9]+": ("integer", "double", "decimal"),
+    r"-?[0-9]+\.[0-9]+0": ("decimal",),
+    r"-?[0-9]+\.[0-9]+": ("double", "decimal"),
+    r"-?[0-9]+(?:\.[0-9]+)?e[-+][0-9]+": ("double",),
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}": ("date",),
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+": ("timestamp",),
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+(?:Z|\+00:00)": ("timestamptz",),
 }
-"""What a cell of such looks may be; whether it is, is asked of the rule in `data/types.py`."""
+"""What a cell may be, by the first look that it has; whether it is, is asked of the rule in `data/types.py`."""
+
+LOOKS: Final = re.compile("|".join(f"({pattern})" for pattern in HINTS), re.ASCII | re.IGNORECASE)
+ALLOWED: Final = ((), *HINTS.values())
+"""By the number of the group in `LOOKS` that takes the cell."""
 
 Ask = Callable[[Sequence[str]], tuple[Any, ...]]
 """Runs aggregates over the rows of the file; the first of them counts these."""
@@ -41,16 +42,11 @@ class Found(NamedTuple):
     empty: frozenset[int] = frozenset()
 
 
-def hinted(cells: Iterable[str]) -> tuple[str, ...]:
+def hinted(cells: Sequence[str]) -> tuple[str, ...]:
     """The candidates that none of these cells speaks against."""
-    left: tuple[str, ...] = CANDIDATES
-    for cell in cells:
-        looks = (candidates for pattern, candidates in HINTS.items() if pattern.fullmatch(cell))
-        allowed = next(looks, ())
-        left = tuple(word for word in left if word in allowed)
-        if not left:
-            break
-    return left
+    found = map(LOOKS.fullmatch, cells)
+    looks = {look.lastindex or 0 if look is not None else 0 for look in found}
+    return tuple(word for word in CANDIDATES if all(word in ALLOWED[look] for look in looks))
 
 
 def infer(ask: Ask, cells: Mapping[int, str], candidates: Mapping[int, Sequence[str]], otherwise: str) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from reconcile.stores.data.file import (
     Column,
@@ -97,6 +97,12 @@ class _File:
             schema = schema.insert(0, pa.field(self.shape.columns[0].name, arrow_type(self.shape.columns[0].type)))
         self._reading = self._batches(schema)
         return pa.RecordBatchReader.from_batches(schema, self._reading)
+
+    def values(self) -> list[Sequence[Any]] | None:
+        self._end_stream()
+        self.failure = None
+        self._stream = self._new_stream()
+        return None if self._indexed or not self.shape.columns else self._stream.values()
 
     @property
     def row_count(self) -> int:

@@ -31,22 +31,31 @@ TRUE: Final = ("true", "True", "TRUE")
 FALSE: Final = ("false", "False", "FALSE")
 MAX_INTEGER: Final = 2**63
 
-Cells = Sequence[tuple[str, bool]]
-"""The cells of one column: the text, and whether it was quoted."""
-
 
 class SmallTable:
     """The cells of a small file, by column."""
 
     def __init__(self, records: Sequence[Line], width: int, nulls: Sequence[str]) -> None:
-        self._columns: list[Cells] = [[_cell(line, i) for line in records] for i in range(width)]
+        self._columns: list[Sequence[str]] = list(zip(*(line.cells for line in records), strict=True)) or [()] * width
+        self._marked = [(row, line) for row, line in enumerate(records) if line.starts]
         self._nulls = frozenset(nulls)
+        self._known: dict[tuple[int, str], Sequence[Any]] = {}
         self.row_count = len(records)
 
     def infer(self, candidates: Mapping[int, Sequence[str]]) -> Found:
         """As `infer.infer` finds them."""
-        empty = frozenset(i for i in candidates if all(text in self._nulls for text, _ in self._columns[i]))
+        empty = frozenset(i for i in candidates if self._nulls.issuperset(self._columns[i]))
         return Found({i: self._type(i, words) for i, words in candidates.items()}, self.row_count, empty)
+
+    def values(self, columns: Sequence[Column], empty: Collection[str]) -> list[Sequence[Any]] | None:
+        """The typed values by column, as Python has them: what `batch` gives, or None where a cell does not fit."""
+        found = []
+        for i, column in enumerate(columns):
+            values = self._values(i, column.type)
+            if values is None or (column.name in empty and not self._nulls.issuperset(self._columns[i])):
+                return None
+            found.append(values)
+        return found
 
     def batch(self, columns: Sequence[Column], empty: Collection[str]) -> pa.RecordBatch:
         """The typed rows; a last column tells the first of its cells that does not fit, by its position.
@@ -58,49 +67,77 @@ class SmallTable:
         bad: list[int | None] = [None] * self.row_count
         arrays = [self._array(i, column.type, bad) for i, column in enumerate(columns)]
         for i in (i for i, column in enumerate(columns) if column.name in empty):
-            filled = [text not in self._nulls for text, _ in self._columns[i]]
+            filled = [text not in self._nulls for text in self._columns[i]]
             bad = [i if here and at is None else at for here, at in zip(filled, bad, strict=True)]
         names = [f"v{i}" for i in range(len(columns))]
         return pa.RecordBatch.from_arrays([*arrays, pa.array(bad, pa.int32())], [*names, "bad"])
 
     def _type(self, position: int, candidates: Sequence[str]) -> str:
-        texts = [text for text, _ in self._columns[position] if text not in self._nulls]
-        made = (self._made(word, texts) for word in candidates)
+        texts = self._columns[position]
+        if not self._nulls.isdisjoint(texts):
+            texts = [text for text in texts if text not in self._nulls]
+        made = (self._made(position, word, texts) for word in candidates)
         return next((word for word in made if word and texts), "text")
 
-    def _made(self, word: str, texts: Sequence[str]) -> str:
+    def _made(self, position: int, word: str, texts: Sequence[str]) -> str:
         """The type that a candidate makes of these texts, "" if one does not fit."""
         if word == "decimal":
             scales = {len(text.partition(".")[2]) for text in texts}
             if len(scales) != 1 or not all(_is_decimal(text) for text in texts):
                 return ""
             return made_decimal(max(sum(map(str.isdigit, text)) for text in texts), scales.pop())
-        return word if all(_value(word, text) is not None for text in texts) else ""
+        values = _read(word, texts)
+        if values is not None and len(texts) == self.row_count:
+            self._known[position, word] = values
+        return word if values is not None else ""
+
+    def _values(self, position: int, type_name: str) -> Sequence[Any] | None:
+        """The values of a column, None if one of its cells is of another type."""
+        known = self._known.get((position, type_name))
+        if known is not None:
+            return known
+        texts = self._columns[position]
+        if self._nulls.isdisjoint(texts):
+            return _read(type_name, texts)
+        nulls = self._null_rows(position, type_name)
+        values = _read(type_name, [text for row, text in enumerate(texts) if row not in nulls])
+        left = iter(values or ())
+        return None if values is None else [None if row in nulls else next(left) for row in range(self.row_count)]
+
+    def _null_rows(self, position: int, type_name: str) -> set[int]:
+        """Where there is nothing; what is quoted is text."""
+        nulls = {row for row, text in enumerate(self._columns[position]) if text in self._nulls}
+        if type_name == "text":
+            nulls -= {row for row, line in self._marked if _is_quoted(line, position)}
+        return nulls
 
     def _array(self, position: int, type_name: str, bad: list[int | None]) -> pa.Array:
         import pyarrow as pa  # noqa: PLC0415 - heavy
 
-        values: list[Any] = []
-        for row, (text, quoted) in enumerate(self._columns[position]):
-            null = text in self._nulls and not (quoted and type_name == "text")
-            value = None if null else _value(type_name, text)
-            if value is None and not null and bad[row] is None:
+        found = self._values(position, type_name)
+        if found is not None:
+            return pa.array(found, arrow_type(type_name))
+        values, nulls = list[Any](), self._null_rows(position, type_name)
+        for row, text in enumerate(self._columns[position]):
+            one = None if row in nulls else _read(type_name, (text,))
+            if one is None and row not in nulls and bad[row] is None:
                 bad[row] = position
-            values.append(value)
+            values.append(one[0] if one else None)
         return pa.array(values, arrow_type(type_name))
 
 
-def _cell(line: Line, position: int) -> tuple[str, bool]:
-    quoted = bool(line.starts) and line.text[line.starts[position] :].lstrip(" ").startswith('"')
-    return line.cells[position], quoted
+def _is_quoted(line: Line, position: int) -> bool:
+    return line.text[line.starts[position] :].lstrip(" ").startswith('"')
 
 
-def _value(type_name: str, text: str) -> Any:
-    """The value that a text is spelled as, None if it is none of this type."""
+def _read(type_name: str, texts: Sequence[str]) -> Sequence[Any] | None:
+    """The values that texts are spelled as, None if one of them is none of this type."""
+    read = READERS.get(type_name.partition("(")[0], _text)
     try:
-        return READERS.get(type_name.partition("(")[0], _text)(text, type_name)
+        values = [read(text, type_name) for text in texts]
     except ValueError:
         return None
+    return None if None in values else values
 
 
 def _text(text: str, _: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from reconcile.stores.data.engine import AHEAD, BATCH_ROWS, cursor, failures
@@ -37,12 +38,10 @@ class RowStream:
         quarantine: bool,
         early: bool,
     ) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - heavy
-
         self.row_count = 0
-        self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
         self._relation = opened.relation
-        self._small = opened.small
+        meant = any(column.declared and column.type != "text" for column in columns)
+        self._at_hand = None if meant else opened.small
         self._columns = columns
         self._pinned = pinned_empty is not None
         self._empty = pinned_empty or frozenset()
@@ -51,6 +50,20 @@ class RowStream:
         self._proof = opened.relation.proof() if early and opened.relation.row_count is None else None
         self._bad: list[tuple[int, int]] = []
         self._named: list[Reject] = []
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """That of every batch."""
+        import pyarrow as pa  # noqa: PLC0415 - heavy
+
+        return pa.schema([(column.name, arrow_type(column.type)) for column in self._columns])
+
+    def values(self) -> list[Sequence[Any]] | None:
+        """All of it by column, as Python has it, where the file is small and nothing is wrong in it."""
+        found = self._at_hand.values(self._columns, self._empty) if self._at_hand is not None else None
+        if found is not None and self._at_hand is not None:
+            self.row_count = self._at_hand.row_count
+        return found
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         seen = 0
@@ -102,8 +115,8 @@ class RowStream:
 
     def _ask(self, offset: int) -> Iterator[pa.RecordBatch]:
         """The rows from `offset` on, typed, and for each the position of a cell that does not fit."""
-        if self._small is not None and not any(column.declared and column.type != "text" for column in self._columns):
-            yield self._small.batch(self._columns, self._empty)
+        if self._at_hand is not None:
+            yield self._at_hand.batch(self._columns, self._empty)
             return
         judged = [self._judged(*pair) for pair in zip(self._columns, self._relation.cells, strict=True)]
         values = "".join(f", {one.value} AS v{position}" for position, one in enumerate(judged))

@@ -146,6 +146,14 @@ class Session(Protocol):
         """What on the table keeps its rows from being replaced by others, in words."""
 
 
+@runtime_checkable
+class Binding(Protocol):
+    """A session that takes the rows of a small file as Python has them: no other form of them need be made."""
+
+    def bind(self, name: str, columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> None:
+        """Appends all rows, which are given by column."""
+
+
 class Engine(Protocol):
     """One database, whether it exists yet or not."""
 

@@ -19,9 +19,9 @@ from reconcile.stores.data.reading import read_data
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.columns import aligned, differing, evolved, same
 from reconcile.stores.tables.content import Content
-from reconcile.stores.tables.engine import REJECTED, RESERVED, Engine, Session, quoted
+from reconcile.stores.tables.engine import REJECTED, RESERVED, Binding, Engine, Session, quoted
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
-from reconcile.stores.tables.steps import create, drop, fill
+from reconcile.stores.tables.steps import bind, create, drop, fill
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,7 +189,7 @@ class Loader:
             ledger.put(row)
         create(session, row.name, self.typed(columns))
         with _own_error(data):
-            fill(session, row.name, aligned(data, columns))
+            _fill(session, row.name, data, columns)
         if data.rejects:
             create(session, row.name + REJECTED, self.typed(_REJECT_COLUMNS))
             fill(session, row.name + REJECTED, _rejected(data.rejects))
@@ -209,6 +209,14 @@ class Loader:
         if not name:
             ledger.put(row)
         return row
+
+
+def _fill(session: Session, name: str, data: DataFile, columns: tuple[Column, ...]) -> None:
+    """All rows of a file, as they are at hand where that is enough."""
+    if isinstance(session, Binding) and columns == data.shape.columns and (values := data.values()) is not None:
+        bind(session, name, columns, values)
+    else:
+        fill(session, name, aligned(data, columns))
 
 
 def staging(load: str) -> str:

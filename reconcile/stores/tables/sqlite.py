@@ -36,7 +36,7 @@ from reconcile.stores.tables.sqlite_edits import look, settle
 from reconcile.stores.tables.sqlite_errors import translated
 from reconcile.stores.tables.sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
-from reconcile.stores.tables.values import python_columns, with_doubles
+from reconcile.stores.tables.values import plain_values, python_columns, with_doubles
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -254,6 +254,12 @@ class SqliteSession:
         left = self._bulk.fill(name, told) if self._bulk is not None else told
         for batch in left:
             self._connection.executemany(insert, zip(*python_columns(batch), strict=True))
+
+    def bind(self, name: str, columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> None:
+        """Appends the rows of a small file, which Python has already."""
+        insert = f"INSERT INTO {quoted(name)} VALUES ({', '.join('?' * len(columns))})"
+        rows = zip(*plain_values(columns, values, DECIMAL_DIGITS), strict=True)
+        self._connection.executemany(insert, rows)
 
     def checksum(self, name: str) -> str:  # noqa: ARG002 - the triggers see every edit
         """None is needed."""

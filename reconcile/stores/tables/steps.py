@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconcile.core.errors import RefusedError
 from reconcile.ports import io_step
-from reconcile.stores.tables.engine import RESERVED, Session, quoted
+from reconcile.stores.data.file import Column
+from reconcile.stores.tables.engine import RESERVED, Binding, Session, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +39,12 @@ def rename(session: Session, name: str, new: str) -> None:
 def drop(session: Session, name: str) -> None:
     """With its indexes; absent is done."""
     session.run(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
+@io_step("table.fill")
+def bind(session: Binding, name: str, columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> None:
+    """The same of rows that are at hand."""
+    session.bind(name, columns, values)
 
 
 def check_carried(session: Session, name: str) -> None:

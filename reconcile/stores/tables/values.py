@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from reconcile.stores.data.file import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_FORMS: Final[dict[str, Callable[[Any], Any]]] = {
+    "boolean": int,
+    "date": lambda day: day.isoformat(),
+    "timestamp": lambda moment: moment.isoformat(" "),
+    "timestamptz": lambda moment: moment.isoformat(" "),
+}
+"""What of a small file is stored in another form than Python has it; a time, or bytes, come from no such file."""
 
 
 def python_columns(batch: pa.RecordBatch) -> list[list[Any]]:
@@ -17,6 +27,18 @@ def python_columns(batch: pa.RecordBatch) -> list[list[Any]]:
     Not-a-number is the text `NaN`: a database that takes it for NULL would lose it.
     """
     return [_values(_plain(column)) for column in batch.columns]
+
+
+def plain_values(columns: Sequence[Column], values: Sequence[Sequence[Any]], digits: int) -> list[Sequence[Any]]:
+    """The same of values that Python has, with a double for a decimal of at most so many digits, as `with_doubles`."""
+    return [_stored(column.type, cells, digits) for column, cells in zip(columns, values, strict=True)]
+
+
+def _stored(kind: str, cells: Sequence[Any], digits: int) -> Sequence[Any]:
+    form = _FORMS.get(kind)
+    if kind.startswith("decimal("):
+        form = float if int(kind[len("decimal(") :].partition(",")[0]) <= digits else str
+    return cells if form is None else [None if cell is None else form(cell) for cell in cells]
 
 
 def plain_rows(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
