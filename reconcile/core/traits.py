@@ -31,6 +31,7 @@ class Traits(Struct, frozen=True):
     refused_characters  what no name there may hold
     mount         the path under which programs beside the store (on its cluster) see its root; "" where they see none
     reserved_prefixes   what no name there may begin with, in whatever case
+    together      so many small new things `write_many` makes at once; 0: it writes them one by one
     rows          a key holds the rows of a file, not its bytes: what is read is not what was written
     """
 
@@ -54,4 +55,5 @@ class Traits(Struct, frozen=True):
     refused_characters: str = ""
     mount: str = ""
     reserved_prefixes: tuple[str, ...] = ()
+    together: int = 0
     rows: bool = False

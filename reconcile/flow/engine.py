@@ -20,6 +20,7 @@ from reconcile.core.events import ActionEnd, ActionStart
 from reconcile.core.outcome import Outcome
 from reconcile.flow.crew import Crew
 from reconcile.flow.step import Done, Prepared, Step
+from reconcile.flow.together import gathered, publish_all
 from reconcile.flow.unit import run_unit
 from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
 from reconcile.scan.hashing import SMALL_BYTES
@@ -149,12 +150,13 @@ class Engine:
     def _drive(self, step: Step, tasks: Iterator[Task]) -> None:
         waits = step.wired.target.traits.waits
         workers = step.wired.concurrency if waits else min(step.wired.concurrency, DISK_WORKERS)
+        most = max(workers, 2 * BATCH_CHANGES // max(1, step.wired.target.traits.together))
         with Crew[list[Done]](workers, f"apply-{step.wired.name}", lambda: self.stopped) as crew:
             for task in tasks:
                 if self.stopped:
                     break
                 crew.begin(task)
-                self._hear(crew, wait=crew.at_work >= 2 * BATCH_CHANGES)
+                self._hear(crew, wait=crew.at_work >= most)
             while crew.at_work:
                 self._hear(crew, wait=True)
         self.ledger.commit()
@@ -219,8 +221,8 @@ class Engine:
         intents = [prepared.intent for prepared in batch if prepared.intent is not None]
         if intents and not self.stopped:
             self._journal.intend(intents)
-        for prepared in batch:
-            yield lambda prepared=prepared: [step.publish(prepared)]  # type: ignore[misc]
+        for part in gathered(step.wired.target, batch):
+            yield lambda part=part: publish_all(step, part)  # type: ignore[misc]
 
     def _unit_task(self, step: Step, unit: list[Change]) -> Task:
         for change in unit:

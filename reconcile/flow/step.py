@@ -120,12 +120,12 @@ class Step:
             executable=body.executable if body else change.executable,
         )
 
-    def publish(self, prepared: Prepared) -> Done:
-        """Does it. Every error becomes an outcome; what is raised is a defect of ours."""
+    def publish(self, prepared: Prepared, entry: Entry | None = None) -> Done:
+        """Does it, or what is left once it was written as `entry`. Every error becomes an outcome."""
         began = time.perf_counter()
         change = prepared.change
         try:
-            done = self._act(prepared)
+            done = self._act(prepared) if entry is None else self._sent(prepared, "", entry)
         except (StoreError, StalePlanError) as error:
             done = self.failed(change, error)
         done.outcome = replace(done.outcome, seconds=time.perf_counter() - began)
@@ -147,8 +147,11 @@ class Step:
     def _send(self, prepared: Prepared) -> Done:
         change, body = prepared.change, prepared.body
         assert body is not None
-        kept, entry = self._written(change, body)
-        digest = prepared.digest
+        return self._sent(prepared, *self._written(change, body))
+
+    def _sent(self, prepared: Prepared, kept: str, entry: Entry) -> Done:
+        change, body, digest = prepared.change, prepared.body, prepared.digest
+        assert body is not None
         assert digest is not None, "a store published before it had read the body to its end"
         if self.wired.sending.verify and self._read_back(entry) != digest:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)

@@ -139,6 +139,29 @@ def test_a_run_dies_between_the_parts_of_a_large_table(tmp_path, request):
         assert not Path(f"{tmp_path}/tables.sqlite{SUFFIX}").exists()
 
 
+@pytest.mark.hazard("Q08")
+@pytest.mark.parametrize(
+    ("at", "there"),
+    [
+        (("table.create after", "table.create after"), False),
+        (("table.fill after", "table.fill after"), False),
+        (("table.fill after", "table.commit before"), False),
+        (("table.fill after", "table.commit after"), True),
+    ],
+)
+def test_a_run_dies_while_many_tables_are_made_together(at, there, tmp_path, request):
+    """All of them are there or none; those that are there are not made again."""
+    files = {f"t{number}.csv": f"id,v\n{number},a\n" for number in range(5)}
+    with made("sqlite", tmp_path, request) as database:
+        world = world_of(database, tmp_path)
+        world.put(**files)
+        assert run(world, at) == [], "it did not die"
+        assert tables(database) == (parsed(files) if there else {})
+        assert ("table.create before" in run(world)) is not there
+        assert tables(database) == parsed(files)
+        world.settled()
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_dies_at_every_moment_in_the_database(engine, tmp_path, request):

@@ -154,6 +154,14 @@ class Binding(Protocol):
         """Appends all rows, which are given by column."""
 
 
+@runtime_checkable
+class Gathering(Binding, Protocol):
+    """A session that makes many small tables as one."""
+
+    def settle_all(self, loads: Mapping[str, str]) -> dict[str, Seen]:
+        """`settle` for each of the tables, which are given with their loads."""
+
+
 class Engine(Protocol):
     """One database, whether it exists yet or not."""
 

@@ -96,6 +96,10 @@ class Ledger:
     def put(self, row: Row) -> None:
         """Sets the row of its key."""
         self.drop(row.key)
+        self.add(row)
+
+    def add(self, row: Row) -> None:
+        """The row of a key that has none."""
         places = ", ".join(f"${number}" for number in range(1, len(_NAMES) + 1))
         values = (getattr(row, name) for name in _NAMES)
         self._session.run(f"INSERT INTO {LEDGER} ({', '.join(_NAMES)}) VALUES ({places})", *values)

@@ -40,11 +40,12 @@ _REJECT_COLUMNS: Final = (
 
 
 class Loader:
-    """Loads files into one database."""
+    """Loads files into one database. `recipe` stands for how they are read."""
 
     def __init__(self, engine: Engine, recipe: Recipe) -> None:
         self._engine = engine
         self._recipe = recipe
+        self.recipe = recipe.digest
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -69,7 +70,7 @@ class Loader:
     def grown(self, content: Content, body: Body, before: Row) -> Grown | None:
         """The part of a file that came since it was loaded, where it may simply have grown."""
         found = before.found
-        if found is None or before.recipe != self._recipe.digest or before.rejected or before.upto:
+        if found is None or before.recipe != self.recipe or before.rejected or before.upto:
             return None
         if before.mark.count(",") >= MOST_LOADS:
             return None
@@ -125,7 +126,7 @@ class Loader:
         Where the pinned types turn out not to hold only while the rows stream, that is a `ShapeError`. `early`: types
         may also be those of the first rows, where they decide on nothing before all others were seen.
         """
-        same = before is not None and before.recipe == self._recipe.digest
+        same = before is not None and before.recipe == self.recipe
         pinned = before.found if before is not None and same and pin else None
         early = early and (pinned is not None or before is None or before.found is None)
         name = body.origin or "table.csv"
@@ -203,7 +204,7 @@ class Loader:
             rejected=len(data.rejects),
             mark=seen.mark,
             checksum=session.checksum(row.name),
-            recipe=self._recipe.digest,
+            recipe=self.recipe,
             shape=msgspec.json.encode(msgspec.structs.replace(data.shape, columns=columns)).decode(),
         )
         if not name:

@@ -296,6 +296,11 @@ class Room:
                     self.ledger.edited(aside)
         return marks[0]
 
+    def came(self, row: Row) -> Entry:
+        """A table that was made under its key, where nothing stood, and settled."""
+        self.ledger.add(row)
+        return self._entry(row.key, row, Seen(row.rows, row.mark))
+
     def index(self, name: str, column: str) -> None:
         """An index; where that is too long for a name there is none."""
         index = _index_name(name, column)

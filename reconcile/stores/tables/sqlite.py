@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 import re
 import sqlite3
@@ -47,6 +48,9 @@ BUSY_TIMEOUT_S: Final = 30.0
 BUSY_AGAIN_S: Final = 1.0
 """How long once that was in vain: of a thousand tables not each waits for the whole time."""
 
+MOST_TABLES: Final = 32
+"""So many small ones are made in one transaction: more save hardly anything, and keep other writers waiting."""
+
 _TYPES: Final = {
     "integer": "BIGINT",
     "double": "FLOAT",
@@ -74,7 +78,9 @@ class SqliteEngine:
 
     def __init__(self, path: str, *, connection: sqlite3.Connection | None = None) -> None:
         self.url = one_url("sqlite", path)
-        self.traits = structs.replace(TRAITS, key="casefold", reserved_prefixes=(RESERVED, "sqlite_"))
+        self.traits = structs.replace(
+            TRAITS, key="casefold", reserved_prefixes=(RESERVED, "sqlite_"), together=MOST_TABLES
+        )
         self.limits = Limits(columns=2_000)
         self.exclusive = True
         self._path = path
@@ -211,8 +217,7 @@ class SqliteSession:
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """`$1` is written `?1` here."""
-        there = _PLACE.sub(lambda found: f"?{found[1]}" if found[1] else found[0], sql)
-        return self._connection.execute(there, values).fetchall()
+        return self._connection.execute(_with_places(sql), values).fetchall()
 
     def names(self, name: str | None = None) -> dict[str, bool]:
         """Without SQLite's own. A name that nothing has is found out without reading the whole catalogue."""
@@ -336,7 +341,16 @@ class SqliteSession:
 
     def settle(self, name: str, load: str) -> Seen:
         """From here on every edit is noticed."""
-        return settle(self, name, load)
+        return settle(self, {name: load})[name]
+
+    def settle_all(self, loads: Mapping[str, str]) -> dict[str, Seen]:
+        """Each of them."""
+        return settle(self, loads)
+
+
+@lru_cache(256)
+def _with_places(sql: str) -> str:
+    return _PLACE.sub(lambda found: f"?{found[1]}" if found[1] else found[0], sql)
 
 
 def _is_virtual(sql: str | None) -> bool:

@@ -24,7 +24,7 @@ def look(session: Session, made: Mapping[str, tuple[str, int]]) -> dict[str, See
     only = next(iter(made)) if len(made) == 1 else None
     watched = _watched(session, only)
     seen = {}
-    for name, shape in _shapes(session, only).items():
+    for name, shape in _shapes(session, *([only] if only is not None else ())).items():
         if name in made:
             seen[name] = _seen(session, name, shape, made[name], watched.get(name, ""))
     return seen
@@ -46,16 +46,18 @@ def _small(session: Session, name: str, shape: str) -> Seen | None:
     return Seen(len(rows), f"c{_sum(repr(rows))}.{shape}") if len(rows) <= SMALL_ROWS else None
 
 
-def _shapes(session: Session, only: str | None) -> dict[str, str]:
-    """By table: what stands for its columns, and for what its definition says beside them.
+def _shapes(session: Session, *only: str) -> dict[str, str]:
+    """By table, of all or `only` some: what stands for its columns, and for what its definition says beside them.
 
     A definition is as long as there are columns: it is read once, not with each of them.
     """
+    places = ", ".join(f"${number}" for number in range(1, len(only) + 1))
     told: dict[str, list[str]] = {}
     for name, sql, column, kind in session.run(
         "SELECT t.name, CASE c.cid WHEN 0 THEN t.sql END, c.name, c.type FROM sqlite_schema t, "
-        "pragma_table_info(t.name) c WHERE t.type = 'table' AND ($1 IS NULL OR t.name = $1) ORDER BY t.name, c.cid",
-        only,
+        "pragma_table_info(t.name) c "
+        f"WHERE t.type = 'table' {f'AND t.name IN ({places})' if only else ''} ORDER BY t.name, c.cid",
+        *only,
     ):
         if name not in told:
             told[name] = constraints(sql)
@@ -83,9 +85,13 @@ def _watched(session: Session, only: str | None) -> dict[str, str]:
     return {name: edits[load] for name, load in loads.items() if load in edits}
 
 
-def settle(session: Session, name: str, load: str) -> Seen:
-    """From here on every edit of a table that is not small is counted."""
-    shape = _shapes(session, name)[name]
+def settle(session: Session, loads: Mapping[str, str]) -> dict[str, Seen]:
+    """From here on every edit of those tables that are not small is counted."""
+    shapes = _shapes(session, *loads)
+    return {name: _settled(session, name, load, shapes[name]) for name, load in loads.items()}
+
+
+def _settled(session: Session, name: str, load: str, shape: str) -> Seen:
     if (small := _small(session, name, shape)) is not None:
         return small
     for short, edit in _ON_EDIT.items():

@@ -18,7 +18,7 @@ from secrets import token_hex
 from typing import Final, Self
 
 from reconcile.core.entry import Digest, Entry, Problem, Version
-from reconcile.core.errors import ChangedError, NotFoundError, StoreError, UsageError
+from reconcile.core.errors import BusyError, ChangedError, NotFoundError, StoreError, UsageError
 from reconcile.core.inside import Inside
 from reconcile.core.path import has_control, is_control_area
 from reconcile.ports import Body, Hashes, Leftover, Traits
@@ -26,11 +26,12 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
-from reconcile.stores.tables.engine import Engine, FillsBeside
+from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
 from reconcile.stores.tables.room import EditedError, Room
+from reconcile.stores.tables.together import made_before, read_fresh, write_fresh
 
 _ENGINES: Final = {
     "sqlite": "reconcile.stores.tables.sqlite:SqliteEngine",
@@ -40,6 +41,11 @@ _ENGINES: Final = {
 
 _LOAD_ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}")
 """Tokens that can be a part of a name."""
+
+
+def _load_of(body: Body) -> str:
+    """The token of the write, where it can be one."""
+    return body.token if _LOAD_ID.fullmatch(body.token) else token_hex(8)
 
 
 class TableStore:
@@ -133,7 +139,7 @@ class TableStore:
 
     def write(self, key: str, body: Body, *, expect: Version) -> Entry:
         """Loads beside, then swaps; a small file in one transaction, where that keeps the others out anyway."""
-        load = body.token if _LOAD_ID.fullmatch(body.token) else token_hex(8)
+        load = _load_of(body)
         if body.begun is not None:
             body.begun(load)
         if self._engine.exclusive and body.data is not None:
@@ -147,6 +153,23 @@ class TableStore:
         except BaseException:
             self._loader.abandon(load)
             raise
+
+    def write_many(self, items: Sequence[tuple[str, Body]]) -> Sequence[Entry | None]:
+        """New tables of small files in one transaction; None for each that is to be written alone."""
+        loads = {key: _load_of(body) for key, body in items}
+        if not self._engine.traits.together or len(loads) != len(items):
+            return [None] * len(items)
+        fresh = [read_fresh(self._loader, key, body, loads[key]) for key, body in items]
+        try:
+            with self._room(write=True) as room:
+                assert isinstance(room.session, Gathering), "the engine says so"
+                made = write_fresh(room, room.session, self._loader, [table for table in fresh if table is not None])
+        except BusyError:
+            raise
+        except StoreError:
+            with self._room() as room:
+                made = made_before(room, loads)
+        return [made.get(key) for key, _ in items]
 
     def _write_at_once(self, key: str, content: Content, body: Body, plan: tuple[Version, str], *, pin: bool) -> Entry:
         expect, load = plan
@@ -267,7 +290,7 @@ class TableStore:
             with self._engine.session(write=write) as session:
                 if write:
                     session.lock()
-                yield Room(session, self._engine.traits, self._recipe.digest, writes=write)
+                yield Room(session, self._engine.traits, self._loader.recipe, writes=write)
         except EditedError as error:
             with self._engine.session(write=True) as session:
                 Ledger(session).edited(error.name)
