@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,9 +17,6 @@ from reconcile.stores.tables.engine import REJECTED
 from reconcile.stores.tables.ledger import Row
 from reconcile.stores.tables.loading import Loader
 from reconcile.stores.tables.room import Room
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 COUNTED_BYTES: Final = 32 << 20
 """Rows of larger files are not counted for a plan."""
@@ -122,9 +119,9 @@ def _with_rows(inside: Inside, before: _Before | None, data: DataFile, key: Sequ
     """The rows of the file, counted; and compared with those from before, if there are any to compare."""
     now: list[tuple[Any, ...]] = []
     forms = _forms(data)
-    for batch in data.batches():
+    for columns in _columns(data):
         if before is not None and data.row_count <= COMPARED_ROWS:
-            now += (row + (None,) * before.spare for row in _tuples(batch, forms))
+            now += (row + (None,) * before.spare for row in _tuples(columns, forms))
     inside = replace(inside, rows_now=data.row_count, rejected=len(data.rejects))
     if before is None or data.row_count > COMPARED_ROWS:
         return inside
@@ -154,9 +151,17 @@ def _compared_by_key(
     return replace(inside, added=len(now.keys() - was.keys()), changed=changed, removed=len(was.keys() - now.keys()))
 
 
-def _tuples(batch: pa.RecordBatch, forms: Sequence[Form]) -> Iterator[tuple[Any, ...]]:
-    columns = [map(form, column.to_pylist()) for form, column in zip(forms, batch.columns, strict=True)]
-    return zip(*columns, strict=True)
+def _columns(data: DataFile) -> Iterator[Iterator[Sequence[Any]]]:
+    """The values of a file by column, as they are at hand or batch by batch."""
+    if (values := data.values()) is not None:
+        yield iter(values)
+        return
+    for batch in data.batches():
+        yield (column.to_pylist() for column in batch.columns)
+
+
+def _tuples(columns: Iterable[Sequence[Any]], forms: Sequence[Form]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(map(form, column) for form, column in zip(forms, columns, strict=True)), strict=True)
 
 
 def _forms(data: DataFile) -> list[Form]:
