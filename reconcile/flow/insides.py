@@ -28,18 +28,18 @@ class Insides:
 
     def __init__(self, wired: Wired) -> None:
         self._wired = wired
+        self._rows = wired.target if isinstance(wired.target, Tabular) else None
         self._left = LOOKED_INTO
 
     def look(self, change: Change) -> Change | Problem:
         """The change with what was seen; a problem when it cannot be made."""
-        target = self._wired.target
-        if not isinstance(target, Tabular) or not self._left or change.action not in (*_READS, Action.DELETE):
+        if self._rows is None or not self._left or change.action not in (*_READS, Action.DELETE):
             return change
         if change.action in _READS and change.size > LARGEST_BYTES:
             return change
         self._left -= 1
         try:
-            inside = target.inside(change.key, self._body(change) if change.action in _READS else None)
+            inside = self._rows.inside(change.key, self._body(change) if change.action in _READS else None)
         except StoreError as error:
             return Problem(change.key, str(error), hint=error.hint)
         if inside.refused:
