@@ -23,6 +23,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.tables.engine import LEDGER, TRAITS, Limits, Seen, quoted
 from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.tables.postgres_errors import translated
+from reconcile.stores.tables.postgres_memo import Count, Memo, Snapshot
 from reconcile.stores.tables.postgres_swap import swap
 from reconcile.stores.tables.steps import check_carried, commit, rename
 
@@ -76,6 +77,7 @@ class PostgresEngine:
         self._password = password
         self._schema = schema
         self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._memo = Memo()
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -95,11 +97,12 @@ class PostgresEngine:
             connection = self._connected(self._parts.path)
             sound = False
             try:
-                session = PostgresSession(connection, self._schema)
+                session = PostgresSession(connection, self._schema, self._memo)
                 level = "READ COMMITTED" if write else "REPEATABLE READ, READ ONLY"
                 session.run(f"SET TRANSACTION ISOLATION LEVEL {level}")
-                session.enter()
+                session.enter(write=write)
                 yield session
+                session.told()
                 commit(connection.commit)
                 sound = True
             finally:
@@ -176,17 +179,28 @@ class PostgresEngine:
 class PostgresSession:
     """One transaction of PostgreSQL. A statement has a cursor of its own: one that failed stays broken."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: Connection, schema: str, memo: Memo) -> None:
         self._connection = connection
         self._schema = schema
+        self._memo = memo
+        self._xid = 0
+        self._touched: set[str] = set()
+        self._held: dict[str, tuple[str, Count] | None] = {}
 
-    def enter(self) -> None:
+    def enter(self, *, write: bool) -> None:
         """Everything happens in one schema, and waits for nobody for ever."""
         settings = {"search_path": quoted(self._schema), "lock_timeout": f"{LOCK_TIMEOUT_S}s", **KEEPALIVES}
         calls = ", ".join(f"set_config('{word}', ${at}, true)" for at, word in enumerate(settings, start=1))
         self.run(f"SELECT {calls}", *settings.values())
-        if self.run("SELECT current_schema()") != [(self._schema,)]:
+        [(schema, xid)] = self.run(f"SELECT current_schema(), {'txid_current()' if write else '0::bigint'}")
+        self._xid = int(xid)
+        if schema != self._schema:
             raise NotFoundError("there is no such schema", op="open", path=self._schema)
+
+    def told(self) -> None:
+        """Before it is committed: who counts tables may take its doing for ours."""
+        if self._xid:
+            self._memo.ours(self._xid, self._touched)
 
     def lock(self) -> None:
         """A lock with a name, held to the end."""
@@ -195,6 +209,7 @@ class PostgresSession:
     def hold(self, name: str) -> None:
         """Readers go on."""
         self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+        self._held.setdefault(name)
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """As it is."""
@@ -220,30 +235,53 @@ class PostgresSession:
     def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
         """Counted, with the rows that other transactions wrote."""
         now = self._identities(made)
-        there = iter([(name, noted) for name, (noted, _) in made.items() if name in now])
+        loads = {name: noted.split(".")[1] for name, (noted, _) in made.items() if name in now and noted}
+        counts = {name: self._known(name, f"{now[name][0]}.{load}", now[name][2]) for name, load in loads.items()}
+        unknown = iter([(name, load) for name, load in loads.items() if counts[name] is None])
+        while some := list(islice(unknown, AT_ONCE)):
+            sql = " UNION ALL ".join(_counting(at, name, load) for at, (name, load) in enumerate(some))
+            for at, rows, edit, snapshot in self.run(sql):
+                name, load = some[at]
+                counts[name] = self._counted(name, f"{now[name][0]}.{load}", snapshot, Count(int(rows), edit))
         seen = {}
-        while some := list(islice(there, AT_ONCE)):
-            counted = [(name, noted.split(".")[1]) for name, noted in some if noted]
-            sql = " UNION ALL ".join(_counting(at, name, load) for at, (name, load) in enumerate(counted))
-            edits = {counted[at][0]: (rows, edit) for at, rows, edit in self.run(sql)} if sql else {}
-            for name, noted in some:
-                oid, shape = now[name]
-                rows, edit = edits.get(name, (-1, ""))
-                load = noted.split(".")[1] if noted else "-"
-                seen[name] = Seen(int(rows), f"{oid}.{load}.{shape}{edit and '+'}{edit}")
+        for name in (name for name in made if name in now):
+            oid, shape, _ = now[name]
+            rows, edit = counts.get(name) or Count(-1, "")
+            seen[name] = Seen(rows, f"{oid}.{loads.get(name, '-')}.{shape}{edit and '+'}{edit}")
         return seen
 
-    def _identities(self, names: Mapping[str, object]) -> dict[str, tuple[int, str]]:
-        """By table: its identity, and what stands for its columns."""
+    def _known(self, name: str, what: str, snapshot: str) -> Count | None:
+        """Counted before, while this transaction held the table or since when nobody can have changed it."""
+        if name in self._touched:
+            return None
+        held = self._held.get(name)
+        if held is not None and held[0] == what:
+            return held[1]
+        count = self._memo.recall(name, what, Snapshot.of(snapshot))
+        return self._noted(name, what, count) if count is not None else None
+
+    def _counted(self, name: str, what: str, snapshot: str, count: Count) -> Count:
+        if name not in self._touched:
+            self._memo.keep(name, what, Snapshot.of(snapshot), count)
+        return self._noted(name, what, count)
+
+    def _noted(self, name: str, what: str, count: Count) -> Count:
+        if name in self._held:
+            self._held[name] = (what, count)
+        return count
+
+    def _identities(self, names: Mapping[str, object]) -> dict[str, tuple[int, str, str]]:
+        """By table: its identity, what stands for its columns, and the snapshot that shows it so."""
         only = next(iter(names)) if len(names) == 1 else ""
         found = self.run(
             "SELECT c.relname::text, c.oid::bigint, (SELECT substr(md5(string_agg("
             "quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)), 1, 8) "
-            "FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) "
+            "FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
+            "txid_current_snapshot()::text "
             f"FROM {_RELATION} AND c.relkind = 'r' AND ($1 = '' OR c.relname = $1)",
             only,
         )
-        return {name: (oid, shape or "-") for name, oid, shape in found if name in names}
+        return {name: (oid, shape or "-", snapshot) for name, oid, shape, snapshot in found if name in names}
 
     def columns(self, name: str) -> tuple[tuple[str, str], ...]:
         """In their order."""
@@ -257,6 +295,7 @@ class PostgresSession:
 
     def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
         """By COPY."""
+        self._touched.add(name)
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(name, batches, mode="append", db_schema_name=self._schema)
 
@@ -275,8 +314,15 @@ class PostgresSession:
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The rows are those of the transactions that loaded before, and of this one."""
         check_carried(self, name)
-        self.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)}")
-        return self._settled(name, f"{mark.split('.')[1]},")
+        before = self.look({name: (mark, 0)})[name]
+        self._touched.add(name)
+        sql = f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(new)} RETURNING 1"
+        [(added,)] = self.run(f"WITH added AS ({sql}) SELECT count(*) FROM added")
+        [(xid,)] = self.run("SELECT (txid_current() % 4294967296)::text")
+        oid, loads, rest = mark.split(".", 2)
+        if name not in self._held or before.mark != mark:
+            return self._settled(name, f"{loads},")
+        return Seen(before.rows + int(added), f"{oid}.{loads},{xid}.{rest}")
 
     def first(self, name: str, rows: int, mark: str) -> str:  # noqa: ARG002 - who wrote a row tells more
         """By the transactions that wrote them."""
@@ -284,6 +330,7 @@ class PostgresSession:
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """See `table_postgres_swap`."""
+        self._touched |= {new, name, aside}
         exchanged = swap(self, new, name, aside)
         if not exchanged:
             return mark, ""
@@ -292,6 +339,7 @@ class PostgresSession:
 
     def rename(self, name: str, new: str) -> None:
         """Indexes go along by themselves."""
+        self._touched |= {name, new}
         rename(self, name, new)
 
     def hanging(self, name: str) -> list[str]:
@@ -314,7 +362,7 @@ def _xids(load: str) -> str:
 def _counting(at: int, name: str, load: str) -> str:
     """How many rows a table has, and a text for those that the load did not write."""
     edits = f"sum(xmin::text::bigint) FILTER (WHERE xmin NOT IN ({_xids(load)}))"
-    return f"SELECT {at}, count(*), coalesce(({edits})::text, '') FROM {quoted(name)}"
+    return f"SELECT {at}, count(*), coalesce(({edits})::text, ''), txid_current_snapshot()::text FROM {quoted(name)}"
 
 
 def _let_go(connection: Connection) -> None:
