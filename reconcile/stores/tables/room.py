@@ -107,8 +107,7 @@ class Room:
     def _entry(self, key: str, row: Row | None, seen: Seen) -> Entry:
         if row is None or not row.load:
             return Entry(key, 0, Version(f"-.{seen.rows}.{seen.mark}"), mtime_ns=row.made_ns if row else 0)
-        version = f"{row.load}.{row.upto}.first" if row.upto else f"{row.load}.{seen.rows}.{seen.mark}"
-        return Entry(key, row.size, Version(version), row.made_ns, outdated=row.recipe not in ("", self._recipe))
+        return Entry(key, row.size, version_of(row, seen), row.made_ns, outdated=row.recipe not in ("", self._recipe))
 
     def where(self, row: Row) -> str:
         """The condition for the rows that are meant."""
@@ -373,6 +372,11 @@ class Room:
         if hanging := self.session.hanging(name):
             told = f"others hang on it: {', '.join(hanging)}"
             raise RefusedError(told, op=op, path=name, hint="drop them first, or keep the file")
+
+
+def version_of(row: Row, seen: Seen) -> Version:
+    """That of a table which we loaded, as it is seen now."""
+    return Version(f"{row.load}.{row.upto}.first" if row.upto else f"{row.load}.{seen.rows}.{seen.mark}")
 
 
 def _index_name(name: str, column: str) -> str:

@@ -17,7 +17,7 @@ import re
 from secrets import token_hex
 from typing import Final, Self
 
-from reconcile.core.entry import Digest, Entry, Problem, Version
+from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, NotFoundError, StoreError, UsageError
 from reconcile.core.inside import Inside
 from reconcile.core.path import has_control, is_control_area
@@ -26,11 +26,11 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
-from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering
+from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering, Seen
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
-from reconcile.stores.tables.room import EditedError, Room
+from reconcile.stores.tables.room import EditedError, Room, version_of
 from reconcile.stores.tables.together import made_before, read_fresh, write_fresh
 
 _ENGINES: Final = {
@@ -186,7 +186,7 @@ class TableStore:
     def _write_beside(self, key: str, body: Body, plan: tuple[Version, str, Row | None]) -> Entry:
         expect, load, before = plan
         with content_of(body) as content:
-            if before is not None and content.is_large and (grown := self._grown(content, body, load, before)):
+            if before is not None and content.is_large and (grown := self._grown(content, body, plan)):
                 return self._append(key, before, grown, expect)
         with content_of(body) as content:
             staged = self._loader.load(content, body, load, before)
@@ -194,17 +194,24 @@ class TableStore:
             room.expect("write", key, expect)
             return self._put(room, key, staged)
 
-    def _grown(self, content: Content, body: Body, load: str, before: Row) -> Row | None:
+    def _grown(self, content: Content, body: Body, plan: tuple[Version, str, Row | None]) -> Row | None:
         """Only the new rows, loaded beside, of a file that grew; of a table that has those from before."""
-        if not before.digest or not before.size < body.size_bytes:
+        expect, load, before = plan
+        if before is None or not before.digest or not before.size < body.size_bytes:
             return None
         part = self._loader.grown(content, body, before)
         if part is None:
             return None
-        with self._room() as room:
-            if not room.is_untouched(before):
-                return None
+        if not self._may_be_untouched(before, expect):
+            return None
         return self._loader.load_grown(content, body, load, before, part)
+
+    def _may_be_untouched(self, before: Row, expect: Version) -> bool:
+        """By the version it is to have, which `_append` insists on, where that tells of every edit."""
+        if not before.checksum and expect != ANY:
+            return not before.edits and expect == version_of(before, Seen(before.rows, before.mark))
+        with self._room() as room:
+            return room.is_untouched(before)
 
     def _append(self, key: str, before: Row, grown: Row, expect: Version) -> Entry:
         with self._room(write=True) as room:
