@@ -7,7 +7,7 @@ import csv
 import io
 import re
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 import pytest
 
@@ -131,6 +131,8 @@ def test_any_bytes_give_rows_or_our_error(path, data):
 
 
 @given(st.text(st.sampled_from('",\r\nab é'), max_size=40), st.booleans())
+@example(text=' "a"  ,b\n  "a",b\n  "",   "a""b"  ', header=False)
+@example(text='a\n  "a,b"\n "a"\n', header=True)
 def test_the_fast_and_the_exact_reader_see_the_same_rows(path, text, header):
     data = text.encode()
     records = list(Lines(io.BytesIO(data), ","))

@@ -2,8 +2,8 @@
 
 DuckDB reads the rows; this one is asked when something is wrong, for the line, the column and the reason, and when
 DuckDB cannot read a file that is right (its lines end in different ways). Both understand the same language: a cell
-that begins with a quote ends with one, quotes inside it are doubled, spaces around the quotes are dropped; anywhere
-else a quote is a character as any other. Empty lines are no records.
+that begins with a quote ends with one, quotes inside it are doubled, one space before them and all after them are
+dropped; anywhere else a quote is a character as any other. Empty lines are no records.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ MAX_RECORD_CHARS: Final = 1 << 24
 """A quoted cell that goes on for longer was never closed."""
 
 ENDS: Final = "\r\n"
+OPENING: Final = re.compile(' ?"')
+"""How a cell begins that is quoted. To DuckDB, behind two spaces a quote is a character: so it is to us."""
+
 UNDECODED: Final = re.compile("[\udc80-\udcff]")
 
 
@@ -60,7 +63,6 @@ class Lines:
         self._waiting: list[str] = []
         self._last = ""
         mark = re.escape(delimiter)
-        self._opening = re.compile(' *"')
         self._after = re.compile(rf" *({mark}|\r\n|\r|\n|\Z)")
         self._bare = re.compile(rf"([^{mark}\r\n]*)({mark}|\r\n|\r|\n|\Z)")
         self._delimiter = delimiter
@@ -105,7 +107,7 @@ class Lines:
         at, before = 0, 0  # `at` in the last of the lines, which begins at character `before` of the record
         while True:
             starts.append(before + at)
-            opening = self._opening.match(lines[-1], at)
+            opening = OPENING.match(lines[-1], at)
             if opening is None:
                 end = self._bare.match(lines[-1], at)
                 assert end is not None, "the pattern takes anything, and be it nothing"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconcile.stores.data.file import Column, arrow_type
 from reconcile.stores.data.infer import Found, made_decimal
-from reconcile.stores.data.lines import Line
+from reconcile.stores.data.lines import OPENING, Line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +127,7 @@ class SmallTable:
 
 
 def _is_quoted(line: Line, position: int) -> bool:
-    return line.text[line.starts[position] :].lstrip(" ").startswith('"')
+    return OPENING.match(line.text, line.starts[position]) is not None
 
 
 def _read(type_name: str, texts: Sequence[str]) -> Sequence[Any] | None:
