@@ -137,8 +137,8 @@ def _note_commits(book: Book) -> None:
         return got
 
     def given(self: Any) -> None:
+        book.note(gives=self.fence, pid=os.getpid())  # before: who is stopped in between may hold it no more
         release(self)
-        book.note(gave=self.fence, pid=os.getpid())
 
     for kind in advanced:
         kind._advanced = noted_head(kind)  # type: ignore[attr-defined]

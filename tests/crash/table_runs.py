@@ -22,6 +22,10 @@ At = int | Sequence[str]
 """Which moment of the steps in a database: its number, -1 for none; or the last of these, once all came in order."""
 
 
+PATIENCE_S = 600.0
+"""A campaign runs at the lowest priority beside other work: only what hangs takes longer."""
+
+
 class _Fate:
     """Kills at a moment, and counts those before."""
 
@@ -60,6 +64,6 @@ def run(world: World, at: At = -1, *, part_bytes: int = sqlite_bulk.PART_BYTES) 
     home = {name: os.environ[name] for name in os.environ if name.startswith("XDG_") or name == "HOME"}
     process = _PROCESSES.Process(target=_run, args=(words, at, str(told), home, part_bytes))
     process.start()
-    process.join(60)
+    process.join(PATIENCE_S)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return told.read_text(encoding="utf-8").splitlines() if told.exists() else []

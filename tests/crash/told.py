@@ -32,12 +32,12 @@ def never_two_writers(notes: list[dict[str, Any]]) -> None:
 
 
 def owner(notes: Iterable[dict[str, Any]], broken: set[str]) -> int | None:
-    """The process that took the lock last, and neither gave it back nor had it broken."""
+    """The process that took the lock last, and neither began to give it back nor had it broken."""
     pid, fence = None, 0
     for note in notes:
         if "took" in note:
             pid, fence = (None if note["id"] in broken else note["pid"]), note["took"]
-        elif note.get("gave") == fence:
+        elif note.get("gives") == fence:
             pid = None
     return pid
 
