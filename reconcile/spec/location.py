@@ -7,7 +7,7 @@ from difflib import get_close_matches
 import os.path
 from pathlib import Path
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,9 +16,15 @@ from reconcile.core.errors import UsageError
 from reconcile.core.path import volume_path
 from reconcile.spec.model import Spec, StoreSpec
 
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
 OBJECT_SCHEMES: Final = frozenset({"s3", "gs", "az"})
 DATABRICKS_SCHEMES: Final = frozenset({"dbfs", "volume", "workspace"})
 TABLE_SCHEMES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
+_SERVER: Final = frozenset({"host", "hostaddr", "port"})
+"""Words behind the `?` of a PostgreSQL URL that say which server it is."""
+
 WRITTEN_SCHEMES: Final = (
     "s3",
     "gs",
@@ -276,23 +282,42 @@ def _postgresql(rest: str, _root: str) -> Location:
 
     try:
         parts = urlsplit("postgresql:" + rest)
-        port = parts.port
+        _ = parts.port
     except ValueError as error:
         raise UsageError("not a PostgreSQL URL", hint="postgresql://USER@HOST:PORT/DATABASE") from error
-    words = {word.lower() for word, _ in parse_qsl(parts.query)}
-    if parts.password is not None or words & {"password", "sslpassword", "passfile"}:
+    words = {word.lower(): value for word, value in parse_qsl(parts.query)}
+    if parts.password or words.keys() & {"password", "sslpassword", "passfile"}:
         raise UsageError("a password in a URL", hint="name the connection in `stores:` with `password: ${env.…}`")
     database = parts.path.strip("/")
-    if not database or "/" in database:
+    if not database or "/" in database or words.keys() & {"dbname", "service"}:
         raise UsageError("a PostgreSQL URL names one database", hint="postgresql://USER@HOST:PORT/DATABASE")
-    host = (parts.hostname or "localhost") + (f":{port}" if port not in (None, 5432) else "")
+    host, connect = _server(parts, words)
     return Location(
         scheme="postgresql",
         url=f"postgresql://{host}/{database}",
         container=host,
         path=database,
-        connect="postgresql:" + rest,
+        connect=connect,
     )
+
+
+def _server(parts: SplitResult, words: Mapping[str, str]) -> tuple[str, str]:
+    """Which server it is, and the URL with that before its path: two sockets of one machine are two servers."""
+    from urllib.parse import quote  # noqa: PLC0415  as above
+
+    user, _, host = parts.netloc.rpartition("@")
+    named = words.get("hostaddr") or words.get("host")
+    port = words.get("port") or str(parts.port or "")
+    if named:
+        host = f"[{named}]" if ":" in named else quote(named, safe=",")
+    elif "port" in words:
+        host = parts.hostname or "localhost"
+    if _SERVER & words.keys():
+        host += f":{port}" if port else ""
+    query = "&".join(word for word in parts.query.split("&") if word.partition("=")[0].lower() not in _SERVER)
+    connect = parts._replace(netloc=f"{user}@{host}" if user else host, query=query).geturl()
+    host = host.removesuffix(":5432") or "localhost"
+    return host if "%2f" in host.lower() else host.lower(), connect
 
 
 def _plugged(scheme: str, rest: str, stores: Mapping[str, StoreSpec]) -> Location:

@@ -54,6 +54,13 @@ STORES = {
         ("sqlite:////abs.db", "sqlite", "sqlite:////abs.db", "/abs.db"),
         ("duckdb:///d/x.duckdb", "duckdb", "duckdb:////r/d/x.duckdb", "/r/d/x.duckdb"),
         ("postgresql://me@Host:5433/db?sslmode=require", "postgresql", "postgresql://host:5433/db", "db"),
+        ("postgresql://me@/db?host=/run/A", "postgresql", "postgresql://%2Frun%2FA/db", "db"),
+        ("postgresql:///db?HOST=/run/A&port=5433", "postgresql", "postgresql://%2Frun%2FA:5433/db", "db"),
+        ("postgresql://me@%2Frun%2FA/db", "postgresql", "postgresql://%2Frun%2FA/db", "db"),
+        ("postgresql://Host/db?hostaddr=::1&port=5432", "postgresql", "postgresql://[::1]/db", "db"),
+        ("postgresql://Host:5433/db?host=Other", "postgresql", "postgresql://other:5433/db", "db"),
+        ("postgresql:///db?port=5433", "postgresql", "postgresql://localhost:5433/db", "db"),
+        ("postgresql://me:@/db?host=/run/A", "postgresql", "postgresql://%2Frun%2FA/db", "db"),
         ("lake:docs/x/", "s3", "s3://acme/team/docs/x", "team/docs/x"),
         ("lake:/docs", "s3", "s3://acme/team/docs", "team/docs"),
         ("lake:", "s3", "s3://acme/team", "team"),
@@ -134,6 +141,8 @@ def test_a_place_in_a_store_knows_its_connection_and_is_told_apart_by_it():
     assert locate("dbx:x", STORES, "/r").canonical == "dbfs:/x?profile=DEV"
     assert locate("s3://acme/team/docs", STORES, "/r").canonical == "s3://acme/team/docs"
     assert locate("pg:", STORES, "/r").connect == "postgresql://loader@DB:5432/warehouse?sslmode=require"
+    socket = locate("postgresql://me@/db?sslmode=a%20b&host=/run/A&options=-c%20x=y", STORES, "/r")
+    assert socket.connect == "postgresql://me@%2Frun%2FA/db?sslmode=a%20b&options=-c%20x=y"
 
 
 def test_a_plug_in_brings_its_scheme(monkeypatch):

@@ -68,7 +68,8 @@ class PostgresEngine:
 
     def __init__(self, url: str, password: str, schema: str) -> None:
         parts = urlsplit(url)
-        host = (parts.hostname or "localhost") + (f":{parts.port}" if parts.port not in (None, 5432) else "")
+        host = parts.netloc.rpartition("@")[2].removesuffix(":5432") or "localhost"
+        host = host if "%2f" in host.lower() else host.lower()  # a socket is a path
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
         self.traits = structs.replace(TRAITS, waits=True, max_key_bytes=63)
         self.limits = LIMITS
