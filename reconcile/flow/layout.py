@@ -68,12 +68,13 @@ def lay_out(wired: Wired, stream: Iterable[Entry | Problem]) -> Iterator[Entry |
             yield laid
         elif not needs_digest(wired.layout):
             message = f"{seen[laid.key]} and {item.key} would both become {laid.key} (layout {wired.layout})"
-            raise PlanError(message, op="plan", path=wired.name, hint=_apart(wired))
+            raise PlanError(message, op="plan", path=wired.name, hint=_apart(wired, seen[laid.key], item.key))
 
 
-def _apart(wired: Wired) -> str:
+def _apart(wired: Wired, one: str, other: str) -> str:
     if wired.target.traits.rows:
-        return 'give table.name what tells them apart: "{dirs}{stem}"'
+        beside = one.rpartition("/")[0] == other.rpartition("/")[0]
+        return f'give table.name what tells them apart: "{"{stem}_{suffix}" if beside else "{dirs}{stem}"}"'
     return "give the layout what tells them apart: {dir}"
 
 

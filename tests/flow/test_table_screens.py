@@ -69,3 +69,8 @@ def test_two_files_of_one_table_are_told_apart_by_its_name(lite, tmp_path):
     with pytest.raises(PlanError, match="would both become t") as refused:
         world.plan()
     assert refused.value.hint == 'give table.name what tells them apart: "{dirs}{stem}"'
+    world.remove("sub/t.csv")
+    world.put(**{"t.tsv": "a\n1\n"})
+    with pytest.raises(PlanError, match="would both become t") as refused:
+        world.plan()
+    assert refused.value.hint == 'give table.name what tells them apart: "{stem}_{suffix}"'

@@ -70,7 +70,7 @@ def test_a_stranger_who_is_quicker_keeps_what_he_wrote(s3: FakeS3, remote: World
 
 
 class Intruder(Wrapper):
-    """Somebody who writes a file of the target just before we change it."""
+    """Somebody who writes a file of the target just before we change that very file."""
 
     def __init__(self, inner: Any, world: World, verb: str, key: str) -> None:
         super().__init__(inner)
@@ -78,7 +78,7 @@ class Intruder(Wrapper):
         self.fired = 0
 
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:
-        if verb == self._verb and not self.fired:
+        if verb == self._verb and key.rpartition("/")[2] == self._key and not self.fired:
             self.fired += 1
             self._world.write(self._key, STRANGER, base=self._world.out)
         return run()

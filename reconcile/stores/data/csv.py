@@ -153,11 +153,11 @@ class CsvRelation:
     def _fault(self, line: Line) -> DataError | None:
         if line.fault is not None:
             at, reason = line.fault
-            hint = "declare csv.encoding: latin-1, cp1252 …" if "not UTF-8" in reason else ""
+            hint = "declare table.csv.encoding: latin-1, cp1252 …" if "not UTF-8" in reason else ""
         elif len(line.cells) != self.width:
             at, reason = len(line.text) + 1, f"{_count(len(line.cells))}, not {self.width}"
             at = line.where(self.width)[1] if len(line.cells) > self.width else at
-            hint = f"the delimiter was taken for {self._dialect.delimiter!r}: {_BAD_ROW}, or declare csv.delimiter"
+            hint = f"{self._dialect.delimiter!r} was taken for the delimiter: {_BAD_ROW}, or table.csv.delimiter"
         else:
             return None
         path = f"{self.name}:{line.number}:{at}"

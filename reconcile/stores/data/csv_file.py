@@ -86,7 +86,7 @@ def _delimiter(asked: str, found: Format) -> str:
     if asked == "auto":
         return "\t" if found == "tsv" else "auto"
     if len(asked) != 1 or asked in '"\r\n\0':
-        raise DataError(f"csv.delimiter: {asked!r} is not one character that may stand between cells", op="read")
+        raise DataError(f"table.csv.delimiter: {asked!r} is not one character that may stand between cells", op="read")
     return asked
 
 

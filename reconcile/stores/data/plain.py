@@ -106,7 +106,9 @@ def text_encoding(declared: str) -> str:
         "".encode(declared)
     except LookupError as error:
         raise DataError(
-            f"csv.encoding: `{declared}` is no encoding of text", op="read", hint="utf-8, utf-16, latin-1, cp1252 …"
+            f"table.csv.encoding: `{declared}` is no encoding of text",
+            op="read",
+            hint="utf-8, utf-16, latin-1, cp1252 …",
         ) from error
     return found.name
 
@@ -221,7 +223,11 @@ def _decoded(chunks: Iterator[bytes], encoding: str, name: str, at: tuple[int, i
 
 def undecodable(path: str, byte: int, offset: int, encoding: str) -> DataError:
     """A byte that its encoding does not have."""
-    hint = "declare csv.encoding: latin-1, cp1252 … if it is one of them" if encoding == "utf-8" else "is it another?"
+    hint = (
+        "declare table.csv.encoding: latin-1, cp1252 … if it is one of them"
+        if encoding == "utf-8"
+        else "is it another?"
+    )
     return DataError(f"byte 0x{byte:02x} at offset {offset} is not {encoding}", op="read", path=path, hint=hint)
 
 

@@ -205,7 +205,7 @@ def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int
             "the first record may be a header or a row",
             op="read",
             path=f"{opened.relation.name}:1:1",
-            hint="declare csv.header: true or false",
+            hint="declare table.csv.header: true or false",
         )
 
 
