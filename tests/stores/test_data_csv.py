@@ -65,6 +65,12 @@ GOOD = {
     "quoted nothing is a text": (b'a,b\n"",""\nx,1\n', {"a": "text", "b": "integer"}, [("", None), ("x", 1)]),
     "a mark before": (BOM + b"a,b\n1,x\n", {"a": "integer", "b": "text"}, [(1, "x")]),
     "a mark before a quote": (BOM + b'"a",b\n1,x\n', {"a": "integer", "b": "text"}, [(1, "x")]),
+    "a mark before a header of two lines": (
+        BOM + b'"a\nz",b\n1,x\n2,y\n',
+        {"a\nz": "integer", "b": "text"},
+        [(1, "x"), (2, "y")],
+    ),
+    "a mark before a header of two lines, one column": (BOM + b'"a\nz"\n1\n2\n', {"a\nz": "integer"}, [(1,), (2,)]),
     "CRLF in quotes": (b'a,b\r\n"x\r\ny",1\r\n"\n",2\r\n', {"a": "text", "b": "integer"}, [("x\r\ny", 1), ("\n", 2)]),
     "CRLF in quotes, lines end in LF": (b'a,b\n"x\r\ny",1\n', {"a": "text", "b": "integer"}, [("x\r\ny", 1)]),
     "CRLF in the header": (b'"a\r\nz",b\n1,x\n', {"a\r\nz": "integer", "b": "text"}, [(1, "x")]),

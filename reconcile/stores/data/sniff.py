@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 import io
 from itertools import islice, takewhile
 import re
@@ -45,7 +46,9 @@ def sniff(head: bytes, delimiter: str) -> Sniffed:
     sample = records[:1] + list(takewhile(lambda line: line.fault is None, records[1:]))
     first_end = re.search(b"\r\n|\r|\n", head)
     told = first_end is None or (first_end[0].decode() == newline and newline != "\r")
-    readable = told and bool(sample) and sample[0].number == 1
+    marked = head.startswith(BOM_UTF8)
+    split = bool(sample) and "\n" in sample[0].text  # behind a byte order mark DuckDB sees no quote, but a line of it
+    readable = told and bool(sample) and sample[0].number == 1 and not (marked and split)
     whole = len(sample) == len(records) < SAMPLE_RECORDS and not cut
     return Sniffed(chosen, newline, sample, readable, whole)
 
