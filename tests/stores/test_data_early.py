@@ -128,6 +128,18 @@ def test_where_delimiters_prove_nothing_another_pass_does(path, passes):
     assert len(passes) > 1
 
 
+@pytest.mark.hazard("Q02")
+def test_a_header_of_numbers_is_judged_by_the_types_of_all_rows(path):
+    """By those of the first rows alone it could be a row as well, and the file would be refused."""
+    data = b"2020,2021\n1,2\n3,4\nn/a,n/a\n"
+    with as_early():
+        back = read(path, data)
+    assert back == read(path, None)
+    assert back.columns == {"2020": "text", "2021": "text"}
+    with as_early(), pytest.raises(DataError, match="a header or a row"):
+        read(path, b"2020,2021\n1,2\n3,4\n")
+
+
 def test_rows_that_are_put_aside_are_asked_for_their_types_too(path):
     """What stands in them decides on a column as well: it must not depend on whether the file is read early."""
     data = b"a,b\n1,1\n2,2\nx,y\n"

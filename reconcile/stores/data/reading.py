@@ -148,8 +148,11 @@ class _File:
 
 
 def _guess(opened: Opened, reading: Reading) -> SmallTable | None:
-    """The first rows of a file, whose types all others may have. Rows that are put aside would not be asked."""
-    sample = opened.sample() if reading.on_bad_rows == "fail" else None
+    """The first rows of a file, whose types all others may have. Rows that are put aside would not be asked.
+
+    Whether a header that looks like a row is one the types of all rows decide: a guess would refuse the file for good.
+    """
+    sample = opened.sample() if reading.on_bad_rows == "fail" and not _may_be_row(opened.header) else None
     return sample if sample is not None and sample.row_count else None
 
 
@@ -192,9 +195,9 @@ def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int
 
     A cell that is no value of its column, which is no text, proves a header; one that is a value speaks against it.
     """
-    cells = [(cell, column) for cell, column in zip(opened.header, columns, strict=False) if cell]
-    if not any(PERHAPS_A_VALUE.match(cell) for cell, _ in cells):
+    if not _may_be_row(opened.header):
         return
+    cells = [(cell, column) for cell, column in zip(opened.header, columns, strict=False) if cell]
     typed = [(cell, column) for cell, column in cells if column.type != "text"]
     if rows == 0:
         values = [is_value(cell, CANDIDATES) for cell, _ in cells]
@@ -207,6 +210,10 @@ def _refuse_doubtful_header(opened: Opened, columns: Sequence[Column], rows: int
             path=f"{opened.relation.name}:1:1",
             hint="declare table.csv.header: true or false",
         )
+
+
+def _may_be_row(header: Sequence[str]) -> bool:
+    return any(PERHAPS_A_VALUE.match(cell) for cell in header)
 
 
 def _held(opened: Opened, reading: Reading, pinned: Shape, *, early: bool) -> Shape:
