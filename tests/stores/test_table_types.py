@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from reconcile.core.entry import ABSENT
 from reconcile.stores.data.file import Reading
 from reconcile.testing.samples import body_of
-from tests.stores.table_kit import database, load, postgres  # noqa: F401 - fixtures
+from tests.stores.table_kit import database, file, load, made, postgres  # noqa: F401 - fixtures
 
 TYPES = {
     "whole": "integer",
@@ -55,3 +56,15 @@ def test_no_value_is_changed(database):  # noqa: F811
     assert (same.rows_was, same.rows_now, same.added, same.changed, same.removed) == (3, 3, 0, 0, 0)
     load(store, "t", TEXT, expect=entry.version)
     assert len(database.sql("SELECT * FROM t")) == 3
+
+
+@pytest.mark.hazard("Q02")
+def test_a_decimal_that_a_database_keeps_as_text_is_the_text_of_the_file(tmp_path, request, file):  # noqa: F811
+    texts = ["1234567890123456.0000001", "0.0000001", "0.0000000", "-0.0000012", ""]
+    data = "n,m\n" + "".join(f"{text},x\n" for text in texts)
+    with made("sqlite", tmp_path, request) as base:
+        store = base.store()
+        load(store, "small", data)
+        store.write("large", file(data), expect=ABSENT)
+        for name in ("small", "large"):
+            assert base.sql(f"SELECT n FROM {name}") == [(text or None,) for text in texts]

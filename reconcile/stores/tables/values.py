@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +38,7 @@ def plain_values(columns: Sequence[Column], values: Sequence[Sequence[Any]], dig
 def _stored(kind: str, cells: Sequence[Any], digits: int) -> Sequence[Any]:
     form = _FORMS.get(kind)
     if kind.startswith("decimal("):
-        form = float if int(kind[len("decimal(") :].partition(",")[0]) <= digits else str
+        form = float if int(kind[len("decimal(") :].partition(",")[0]) <= digits else "{:f}".format
     return cells if form is None else [None if cell is None else form(cell) for cell in cells]
 
 
@@ -114,6 +115,18 @@ def _texts(column: pa.Array) -> pa.Array:
         with suppress(pa.ArrowInvalid):  # a fraction in one of them
             column = column.cast(pa.timestamp("s", zone))
     texts = column.cast(pa.string())
+    if pa.types.is_decimal(column.type):
+        return _without_exponents(texts)
     if pa.types.is_time(column.type) or (pa.types.is_timestamp(column.type) and column.type.unit != "s"):
         texts = compute.replace_substring(texts, ".000000", "")
     return compute.replace_substring(texts, "Z", "+00:00") if zone is not None else texts
+
+
+def _without_exponents(texts: pa.Array) -> pa.Array:
+    """A small decimal as its file has it: like Python, Arrow writes 1E-7 for 0.0000001."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    from pyarrow import compute  # noqa: PLC0415
+
+    short = compute.fill_null(compute.match_substring(texts, "E"), fill_value=False)
+    long = [f"{Decimal(text):f}" for text in texts.filter(short).to_pylist()]
+    return compute.replace_with_mask(texts, short, pa.array(long, pa.string())) if long else texts
