@@ -214,6 +214,12 @@ def test_bad_rows_are_put_aside_with_line_and_reason(path, size):
     ]
 
 
+@pytest.mark.hazard("Q02")
+def test_a_record_that_is_put_aside_for_its_width_has_no_say_in_the_types(path, size):
+    table = read(path, b"a,b\n1,2\ntotal\n3,4\n", on_bad_rows="quarantine")
+    assert (table.columns, table.rows) == ({"a": "integer", "b": "integer"}, [(1, 2), (3, 4)])
+
+
 @pytest.mark.hazard("Q13")
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\r\n", BOM])
 def test_an_empty_file_is_no_table(path, size, data):

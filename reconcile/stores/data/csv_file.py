@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -28,17 +27,21 @@ class Beginning(NamedTuple):
     rows: Sequence[Line]
     whole: bool
     nulls: Sequence[str]
+    width: int
 
     def candidates(self, column: int) -> Sequence[str]:
-        """The types that these rows leave to a column; none to one of which all is known and nothing is there."""
-        cells = (row.cells[column] for row in self.rows if column < len(row.cells))
+        """The types that these rows leave to a column; none to one of which all is known and nothing is there.
+
+        What is no row is put aside, or read by nobody, and has no say.
+        """
+        cells = (row.cells[column] for row in self.rows if len(row.cells) == self.width)
         filled = [cell for cell in cells if cell not in self.nulls]
         return hinted(filled) if filled or not self.whole else ()
 
-    def table(self, width: int) -> SmallTable | None:
+    def table(self) -> SmallTable | None:
         """All cells of these rows, if there is nothing wrong with one."""
-        clean = all(len(row.cells) == width for row in self.rows)
-        return SmallTable(self.rows, width, self.nulls) if clean else None
+        clean = all(len(row.cells) == self.width for row in self.rows)
+        return SmallTable(self.rows, self.width, self.nulls) if clean else None
 
 
 def open_csv(
@@ -63,12 +66,11 @@ def open_csv(
         plain.close()
         raise
     header = sniffed.sample[:1] if own.header else []
-    start = Beginning(sniffed.sample[len(header) :], sniffed.whole, reading.null_values)
+    start = Beginning(sniffed.sample[len(header) :], sniffed.whole, reading.null_values, len(dialect.names))
     doubtful = tuple(header[0].cells) if header and reading.header == "auto" and not reading.index_column else ()
     notes = (*_notes(dialect, reading), *_renamed(header[0].cells if header else (), dialect.names))
-    table = partial(start.table, len(dialect.names))
-    small = table() if start.whole else None
-    return Opened(relation, dialect, notes, doubtful, start.candidates, small=small, sample=table)
+    small = start.table() if start.whole else None
+    return Opened(relation, dialect, notes, doubtful, start.candidates, small=small, sample=start.table)
 
 
 def _names(first: Sequence[Line], name: str, reading: Reading) -> tuple[str, ...]:
