@@ -88,6 +88,14 @@ def test_why_all_is_read_again(path, old, name, why):
     assert why in said
 
 
+@pytest.mark.hazard("Q12")
+def test_a_mark_between_two_files_that_were_put_together_is_a_character_of_a_cell(path):
+    """Read alone, the second file would begin with it, and its first cell would have lost it."""
+    before, said = append(path, b"a,b\nx,1\n", b"\xef\xbb\xbfy,2\n")
+    assert "mark" in said
+    assert read(path, None, pinned=before.shape).rows == [("x", 1), ("\ufeffy", 2)]
+
+
 @pytest.mark.hazard("Q03")
 def test_what_was_declared_otherwise_is_another_shape(path):
     shape = read(path, b"a,b\n1,x\n").shape

@@ -24,6 +24,8 @@ def grown_part(path: str, name: str, shape: Shape, *, loaded_bytes: int, loaded_
         file.seek(loaded_bytes - 1)
         if file.read(1) != b"\n":
             return "its last line had no end, and may have gone on"
+        if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+            return "what was appended begins with a byte order mark, which is a character in the middle of a file"
         size_bytes = file.seek(0, 2)
     return Grown(loaded_bytes, size_bytes, loaded_rows)
 
