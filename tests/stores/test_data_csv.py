@@ -61,6 +61,7 @@ GOOD = {
         [(moment("2024-01-02 03:04:05"),), (moment("2024-01-02 03:04:05.6"),), (moment("2024-01-02 03:04"),)],
     ),
     "an offset would be lost": (b"t\n2024-01-02T03:04:05+02:00\n", {"t": "text"}, [("2024-01-02T03:04:05+02:00",)]),
+    "midnight of the day before": (b"t\n2024-02-29 24:00:00\n", {"t": "text"}, [("2024-02-29 24:00:00",)]),
     "nothing is text": (b"a,b\n,1\n,2\n", {"a": "text", "b": "integer"}, [(None, 1), (None, 2)]),
     "quoted nothing is a text": (b'a,b\n"",""\nx,1\n', {"a": "text", "b": "integer"}, [("", None), ("x", 1)]),
     "a mark before": (BOM + b"a,b\n1,x\n", {"a": "integer", "b": "text"}, [(1, "x")]),
