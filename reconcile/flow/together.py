@@ -14,12 +14,12 @@ from reconcile.core.errors import StoreError
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.ports import Body, Store
 
-SMALL_BYTES: Final = 1 << 16
+TOGETHER_BYTES: Final = 1 << 16
 """A larger file is worth a call of its own."""
 
 
 @runtime_checkable
-class Gathering(Protocol):
+class WritesMany(Protocol):
     """A store that makes many small things as cheaply as one (`traits.together`)."""
 
     def write_many(self, items: Sequence[tuple[str, Body]]) -> Sequence[Entry | None]:
@@ -38,7 +38,7 @@ def gathered(target: Store, batch: Sequence[Prepared]) -> Iterator[list[Prepared
 def publish_all(step: Step, part: Sequence[Prepared]) -> list[Done]:
     """As `Step.publish` for each: every error becomes an outcome."""
     target = step.wired.target
-    if len(part) == 1 or not isinstance(target, Gathering):
+    if len(part) == 1 or not isinstance(target, WritesMany):
         return [step.publish(prepared) for prepared in part]
     began = time.perf_counter()
     try:
@@ -58,7 +58,7 @@ def publish_all(step: Step, part: Sequence[Prepared]) -> list[Done]:
 def _is_small(prepared: Prepared) -> bool:
     change, body = prepared.change, prepared.body
     is_new = change.action is Action.CREATE and change.expect == ABSENT
-    return is_new and body is not None and body.data is not None and body.size_bytes <= SMALL_BYTES
+    return is_new and body is not None and body.data is not None and body.size_bytes <= TOGETHER_BYTES
 
 
 def _body(prepared: Prepared) -> Body:
