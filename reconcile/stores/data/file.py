@@ -169,3 +169,10 @@ def arrow_type(type_name: str) -> pa.DataType:
         "blob": pa.binary(),
         "json": pa.string(),
     }[type_name]
+
+
+def scalar(kind: pa.DataType, value: bytes) -> pa.Scalar:
+    """One value of a kind of fixed width, by its bytes: what Arrow makes of a Python value loads pandas if it can."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(value)])[0]

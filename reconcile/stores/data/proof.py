@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
+from reconcile.stores.data.file import scalar
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -57,7 +59,7 @@ class Proof:
         import pyarrow as pa  # noqa: PLC0415 - heavy
         from pyarrow import compute  # noqa: PLC0415
 
-        delimiter = pa.scalar(self._delimiter[0], pa.uint8())
+        delimiter = scalar(pa.uint8(), self._delimiter)
         try:
             with Path(self._path).open("rb") as file:
                 while not self._stopped and (chunk := file.read(CHUNK_BYTES)):

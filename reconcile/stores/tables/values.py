@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
+from struct import pack
 from typing import TYPE_CHECKING, Any, Final
 
-from reconcile.stores.data.file import Column
+from reconcile.stores.data.file import Column, scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +74,7 @@ def _doubles(column: pa.Array) -> pa.Array:
 
     digits, scale = column.type.precision, column.type.scale
     whole = pa.Array.from_buffers(pa.decimal128(digits, 0), len(column), column.buffers(), offset=column.offset)
-    return compute.divide(whole.cast(pa.int64()).cast(pa.float64()), 10.0**scale)
+    return compute.divide(whole.cast(pa.int64()).cast(pa.float64()), scalar(pa.float64(), pack("=d", 10.0**scale)))
 
 
 def has_nan(batch: pa.RecordBatch) -> bool:
@@ -127,6 +128,6 @@ def _without_exponents(texts: pa.Array) -> pa.Array:
     import pyarrow as pa  # noqa: PLC0415 - as above
     from pyarrow import compute  # noqa: PLC0415
 
-    short = compute.fill_null(compute.match_substring(texts, "E"), fill_value=False)
+    short = compute.and_kleene(compute.is_valid(texts), compute.match_substring(texts, "E"))
     long = [f"{Decimal(text):f}" for text in texts.filter(short).to_pylist()]
     return compute.replace_with_mask(texts, short, pa.array(long, pa.string())) if long else texts
