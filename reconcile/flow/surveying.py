@@ -96,7 +96,10 @@ class Survey:
         self._house = house
         self._wired = wired
         self._ages = ages
-        self._named: tuple[int, frozenset[str]] = (0, frozenset())
+        self._beside = {other.name for other in house.mappings if other.target.url == wired.target.url} - {wired.name}
+        self._run = 0
+        self._ours: set[str] = set()
+        self._others: set[str] = set()
 
     def run(self) -> Iterator[Due | Left | Problem]:
         """All of ours there: what may go, what stays and why, what could not be looked at."""
@@ -118,26 +121,31 @@ class Survey:
         elif found and found[1] == "park":
             parked.append((int(found[2]), item))
         elif found:
-            yield self._kept(int(found[2]), item)
+            yield from self._kept(int(found[2]), item)
         elif _PROBE.fullmatch(item.key) and self._ages.is_old(item.mtime_ns):
             yield Due("probes", item.key, item.version, item.size)
 
-    def _kept(self, run: int, item: Entry) -> Due | Left:
+    def _kept(self, run: int, item: Entry) -> Iterator[Due | Left]:
+        """What another mapping kept in a target that both have is told where that one is looked at."""
+        self._read(run)
+        if item.key in self._others and item.key not in self._ours:
+            return
         why = self._ages.why_not(run, item.mtime_ns)
-        if not why and item.key not in self._kept_by(run):
+        if not why and item.key not in self._ours:
             why = f"no action of run {run} tells of it"
         needs = run if why == YOUNG else 0
-        return Left("kept", item.key, item.size, why, needs) if why else Due("kept", item.key, item.version, item.size)
+        yield Left("kept", item.key, item.size, why, needs) if why else Due("kept", item.key, item.version, item.size)
 
-    def _kept_by(self, run: int) -> frozenset[str]:
-        """Where a run kept bytes here; a mapping that is no more in the spec may have been renamed to this one."""
-        if self._named[0] != run:
+    def _read(self, run: int) -> None:
+        """Where a run kept bytes; a mapping that is no more in the spec may have been renamed to this one."""
+        if self._run != run:
             mine, names = self._wired.name, self._house.names
-            kept = (
-                one.kept for one in self._house.state.outcomes(run) if one.mapping == mine or one.mapping not in names
-            )
-            self._named = run, frozenset(kept)
-        return self._named[1]
+            self._run, self._ours, self._others = run, set(), set()
+            for one in self._house.state.outcomes(run):
+                if one.mapping == mine or one.mapping not in names:
+                    self._ours.add(one.kept)
+                elif one.mapping in self._beside:
+                    self._others.add(one.kept)
 
     def _unfinished(self, item: Leftover | Problem) -> Due | Left | Problem:
         """Ours is what bears a name that nobody else may use."""

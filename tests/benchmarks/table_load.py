@@ -112,7 +112,7 @@ def stage_postgres(room: Path, mebibytes: int) -> Iterator[Case]:
         contenders = [
             *_ours(room, lambda _: server.url, {"password": PASSWORD}),
             Contender(yardstick, lambda _: load, env, before=fresh),
-            Contender("pandas `to_sql`", lambda _: pandas, env, before=bare),  # it gives days as text, and takes no other
+            Contender("pandas `to_sql`", lambda _: pandas, env, before=bare),  # it makes its own
         ]
         yield Case(f"a CSV of {mebibytes:,} MiB into PostgreSQL", rows, contenders, yardstick, unit="row")
 

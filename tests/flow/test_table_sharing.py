@@ -3,6 +3,7 @@
 import pytest
 
 from reconcile.core.errors import PlanError
+from tests.flow.test_collecting import gc, told, why
 from tests.stores.table_kit import database, made, postgres, world_of  # noqa: F401 - fixtures
 
 
@@ -71,3 +72,17 @@ def test_one_file_by_two_paths_is_one_database(tmp_path, request, engine):
         world.settled()
         world.target, world.more = target, {}
         assert world.told() == []
+
+
+def test_what_both_kept_in_one_database_is_told_once_for_each(pair):
+    pair.options["keep"] = pair.more["others"]["keep"] = "always"
+    pair.put(**{"a.csv": "id\n3\n"})
+    pair.write("z.csv", "id\n8\n", pair.root / "other")
+    pair.settled()
+    young = gc(pair, 1)
+    assert (told(young), [(key[:2], tally.count) for key, tally in young.left.items()]) == (
+        {},
+        [(("tables", "kept"), 1), (("others", "kept"), 1)],
+    )
+    old = gc(pair)
+    assert (told(old), why(old)) == ({"kept": 2}, {})

@@ -246,6 +246,13 @@ def test_null_values_are_what_the_spec_says(path, size):
     assert read(path, b'a,b\n,""\n', null_values=()).rows == [("", "")]
 
 
+def test_a_null_value_holds_no_delimiter(path, size):
+    data = b'a;b\n1;"x,y"\n'
+    assert read(path, data, null_values=("x,y",)).rows == [(1, "x,y")]
+    with pytest.raises(DataError, match="null_values: 'x;y' holds ';', which stands between the cells of this file"):
+        read(path, data, null_values=("x;y",))
+
+
 def test_null_values_may_be_spelled_as_our_own_words(path, size):
     nulls = ("c0", "v0", "c2", "v2", "TRY_CAST(c1 AS BIGINT)")
     data = b"a,b,c\nc0,TRY_CAST(c1 AS BIGINT),c2\n7,2,v2\nv0,1,c2\n"

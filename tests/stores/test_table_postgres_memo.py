@@ -50,6 +50,15 @@ def play(server, memo, deeds):
             server.end(xid, commits=deed == "commit")
 
 
+def test_nothing_is_believed_of_a_standby_which_tells_no_snapshot():
+    memo, then = Memo(), Snapshot.of("3:3:")
+    memo.keep("t", "what", Snapshot.of(""), Count(1, ""))
+    assert memo.recall("t", "what", then) is None
+    memo.keep("t", "what", then, Count(1, ""))
+    assert memo.recall("t", "what", Snapshot.of("")) is None
+    assert memo.recall("t", "what", then) == Count(1, "")
+
+
 @given(before=DEEDS, after=DEEDS)
 def test_no_count_is_believed_after_a_commit_of_others(before, after):
     server, memo = Server(), Memo()

@@ -60,6 +60,7 @@ def open_csv(
             header=reading.header is not False,
             names=_names(sniffed.sample[:1], name, reading),
         )
+        _check_nulls(reading.null_values, dialect.delimiter)
         own = replace(dialect, header=dialect.header and known is None)
         relation = CsvRelation(plain, own, name, reading=reading, sniffed=sniffed)
     except BaseException:
@@ -90,6 +91,14 @@ def _delimiter(asked: str, found: Format) -> str:
     if len(asked) != 1 or asked in '"\r\n\0':
         raise DataError(f"table.csv.delimiter: {asked!r} is not one character that may stand between cells", op="read")
     return asked
+
+
+def _check_nulls(texts: Sequence[str], delimiter: str) -> None:
+    """No cell that is not quoted can be such a text."""
+    for text in texts:
+        if delimiter in text:
+            told = f"table.csv.null_values: {text!r} holds {delimiter!r}, which stands between the cells of this file"
+            raise DataError(told, op="read")
 
 
 def _notes(dialect: Dialect, reading: Reading) -> tuple[str, ...]:

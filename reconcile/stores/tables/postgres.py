@@ -60,6 +60,7 @@ _TYPES: Final = {
     "blob": "bytea",
     "json": "json",
 }
+_SNAPSHOT: Final = "CASE WHEN pg_is_in_recovery() THEN '' ELSE txid_current_snapshot()::text END"
 _RELATION: Final = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()"
 
 
@@ -278,8 +279,7 @@ class PostgresSession:
             "SELECT c.relname::text, c.oid::bigint, (SELECT substr(md5(string_agg("
             "quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)), 1, 8) "
             "FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-            "txid_current_snapshot()::text "
-            f"FROM {_RELATION} AND c.relkind = 'r' AND ($1 = '' OR c.relname = $1)",
+            f"{_SNAPSHOT} FROM {_RELATION} AND c.relkind = 'r' AND ($1 = '' OR c.relname = $1)",
             only,
         )
         return {name: (oid, shape or "-", snapshot) for name, oid, shape, snapshot in found if name in names}
@@ -363,7 +363,7 @@ def _xids(load: str) -> str:
 def _counting(at: int, name: str, load: str) -> str:
     """How many rows a table has, and a text for those that the load did not write."""
     edits = f"sum(xmin::text::bigint) FILTER (WHERE xmin NOT IN ({_xids(load)}))"
-    return f"SELECT {at}, count(*), coalesce(({edits})::text, ''), txid_current_snapshot()::text FROM {quoted(name)}"
+    return f"SELECT {at}, count(*), coalesce(({edits})::text, ''), {_SNAPSHOT} FROM {quoted(name)}"
 
 
 def _let_go(connection: Connection) -> None:

@@ -33,8 +33,10 @@ class Snapshot(NamedTuple):
     under_way: frozenset[int]
 
     @classmethod
-    def of(cls, told: str) -> Snapshot:
-        """As `txid_current_snapshot` writes it."""
+    def of(cls, told: str) -> Snapshot | None:
+        """As `txid_current_snapshot` writes it; None for "", which tells nothing: that of a standby leaves out some."""
+        if not told:
+            return None
         _, end, under_way = told.split(":")
         return cls(int(end), frozenset(map(int, filter(None, under_way.split(",")))))
 
@@ -60,13 +62,16 @@ class Memo:
                 self._own.clear()
             self._own[xid] = frozenset(touched)
 
-    def keep(self, name: str, what: str, snapshot: Snapshot, count: Count) -> None:
+    def keep(self, name: str, what: str, snapshot: Snapshot | None, count: Count) -> None:
         """What was counted by who held that snapshot."""
-        with self._lock:
-            self._counts[name] = (what, snapshot, count)
+        if snapshot is not None:
+            with self._lock:
+                self._counts[name] = (what, snapshot, count)
 
-    def recall(self, name: str, what: str, snapshot: Snapshot) -> Count | None:
+    def recall(self, name: str, what: str, snapshot: Snapshot | None) -> Count | None:
         """What is there by this snapshot, where that is certain without counting."""
+        if snapshot is None:
+            return None
         with self._lock:
             known, before, count = self._counts.get(name, ("", snapshot, Count(0, "")))
             news = before.news(snapshot) if known == what else None
