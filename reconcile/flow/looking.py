@@ -121,7 +121,7 @@ def why(house: House, path: str, sink: Sink) -> list[Why]:
     plan = make_plan(house, PlanOptions(overlay=overlay(house)), sink)
     wired_of = {wired.name: wired for wired in house.mappings}
     told = [_Asked(house, wired_of[part.name], part, path).answer(plan) for part in plan.mappings]
-    found = [one for one in told if one.source or one.record or one.target or one.change or one.problems]
+    found = [one for one in told if one.source or one.record or one.target or one.change or one.problems or one.history]
     if not found:
         hint = "paths count from the root of a mapping, as `reconcile ls` shows them"
         raise UsageError("no mapping knows this path", op="why", path=path, hint=hint)
@@ -174,7 +174,8 @@ class _Asked:
 
     def _notes(self, source: str) -> list[str]:
         notes = []
-        if not self.wired.selection.file(source):
+        named = self.wired.layout == "{path}" or source != self.path  # else it is a name of the target, as far as known
+        if named and not self.wired.selection.file(source):
             notes.append("left out by the mapping's filters or an ignore file: it is not ours, on either side")
         if self.wired.protected(self.path):
             notes.append("protected: never overwritten or deleted")

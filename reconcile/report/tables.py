@@ -152,7 +152,7 @@ def why_lines(why: Why, *, zone: tzinfo | None = None, color: bool = False) -> I
     paint = Paint(color)
     yield paint.bold(shown(f"{why.mapping}: {why.key}"))
     yield f"  source  {_entry_text(why.source, zone)}"
-    yield f"  record  {_record_text(why.record)}"
+    yield f"  record  {_record_text(why.record, why.history)}"
     yield f"  target  {_entry_text(why.target, zone)}"
     yield from (f"  {shown(note)}" for note in why.notes)
     yield f"  plan    {_verdict(why, paint)}"
@@ -171,9 +171,10 @@ def _entry_text(entry: Entry | None, zone: tzinfo | None) -> str:
     return f"{size_text(entry.size)}{kind}{when}{digest}  version {shown(entry.version)}"
 
 
-def _record_text(record: Record | None) -> str:
+def _record_text(record: Record | None, history: Iterable[tuple[Run, Outcome]]) -> str:
     if record is None:
-        return "none: this path was never written or adopted"
+        done = any(outcome.outcome == "done" for _, outcome in history)
+        return "none any more" if done else "none: this path was never written or adopted"
     told = f"{size_text(record.size)}  sha256 {record.digest.hex()[:12]}  version {record.version}, run {record.run}"
     return shown(told) + ", which holds something else, accepted as it was" * record.accepted
 
@@ -181,7 +182,8 @@ def _record_text(record: Record | None) -> str:
 def _verdict(why: Why, paint: Paint) -> str:
     if why.problems:
         problem = why.problems[0]
-        return f"{paint.symbol('?')} nothing: {shown(f'{problem.side}: {problem.reason}. {problem.hint}'.strip())}"
+        told = f"{problem.side}: {problem.reason.rstrip('.')}. {problem.hint}"
+        return f"{paint.symbol('?')} nothing: {shown(told.strip())}"
     if why.conflict is not None:
         return f"{paint.symbol('!')} {shown(conflict_sentence(why.conflict, last_run=why.last_run))}"
     if why.change is None:

@@ -158,6 +158,26 @@ def test_why_knows_what_it_does_not_know(applied):
     assert (said.code, said.err.splitlines()[0]) == (1, "Error: why nowhere.txt: no mapping knows this path")
 
 
+def test_why_tells_of_what_is_gone(applied):
+    (applied.root / "docs/a.txt").unlink()
+    applied.ok("apply", "--auto-approve")
+    told = applied.ok("why", "a.txt").out
+    for words in ("source  nothing", "record  none any more", "target  nothing", "nothing to do", "delete done"):
+        assert words in told
+
+
+def test_why_tells_of_a_table_that_is_gone(bare):
+    bare.write("data/a.csv", "n\n1\n")
+    bare.write("data/b.csv", "n\n1\n")
+    bare.write("reconcile.yaml", "version: 1\nmappings:\n  t: {source: ./data, target: 'sqlite:///w.db'}\n")
+    bare.ok("apply", "--auto-approve")
+    (bare.root / "data/a.csv").unlink()
+    bare.ok("apply", "--auto-approve")
+    told = bare.ok("why", "a").out
+    assert "delete done" in told
+    assert "left out" not in told
+
+
 def test_ls_lists_a_mapping_a_directory_and_a_url(applied):
     by_name = applied.ok("ls", "docs").out
     assert by_name.splitlines()[-1] == "3 files, 25 B"

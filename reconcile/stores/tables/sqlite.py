@@ -35,6 +35,7 @@ from reconcile.stores.tables.sqlite_bulk import Bulk, clear_beside, left_beside
 from reconcile.stores.tables.sqlite_definition import constraints
 from reconcile.stores.tables.sqlite_edits import look, settle
 from reconcile.stores.tables.sqlite_errors import translated
+from reconcile.stores.tables.sqlite_exchange import exchange, may_exchange
 from reconcile.stores.tables.sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.tables.values import plain_values, python_columns, with_doubles
@@ -300,6 +301,9 @@ class SqliteSession:
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
         """Views and foreign keys name their table, so they take the new one by themselves."""
         check_carried(self, name)
+        if may_exchange(self, new, name):
+            exchange(self, new, name, aside)
+            return mark, ""
         hanging = self._hanging(name)
         for kind, own, _ in hanging:
             self.run(f"DROP {kind.upper()} {quoted(own)}")
