@@ -14,13 +14,14 @@ from typing import Final
 
 import msgspec
 
+from reconcile.abilities import Tidy
 from reconcile.core.entry import ANY, Problem, Version
 from reconcile.core.errors import FencedError, StateError, StoreError
 from reconcile.flow.held import Held
 from reconcile.flow.settling import settle
 from reconcile.flow.surveying import Ages, Due, Left, Survey
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Clock, Spill, StateStore, Store, Tidy
+from reconcile.ports import Clock, Spill, StateStore, Store
 from reconcile.state.cache import SqliteCache, remove_cache
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire

@@ -11,10 +11,11 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, TypeVar
 
+from reconcile.abilities import Dated
 from reconcile.core.entry import Problem, Version
 from reconcile.core.errors import StoppedError, StoreError
 from reconcile.flow.wired import Wired
-from reconcile.ports import Clock, Dated, Lease, StateStore, Store
+from reconcile.ports import Clock, Lease, StateStore, Store
 from reconcile.report.words import typed
 
 BATCH: Final = 10_000

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from reconcile.abilities import Naming
 from reconcile.core.change import Action, Change, Conflict, Reason
 from reconcile.core.counts import Counts, size_text
 from reconcile.core.decide import Decision, Source
@@ -21,7 +22,7 @@ from reconcile.flow.facts import Judged, pin
 from reconcile.flow.names import place_of, why_not_portable, why_refused, why_unfit
 from reconcile.flow.rivals import Rivals
 from reconcile.flow.wired import Wired
-from reconcile.ports import Naming, Spill
+from reconcile.ports import Spill
 from reconcile.state.spill import make_spill
 
 _encode = msgspec.msgpack.Encoder().encode

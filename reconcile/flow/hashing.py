@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from reconcile.abilities import Making
 from reconcile.core.entry import Digest, Entry
 from reconcile.core.errors import UnstableError
-from reconcile.ports import Making, Store
+from reconcile.ports import Store
 
 
 def digest_of(store: Store, entry: Entry) -> Digest:

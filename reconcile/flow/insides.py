@@ -6,12 +6,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from reconcile.abilities import Tabular
 from reconcile.core.change import Action, Change
 from reconcile.core.entry import Digest, Problem
 from reconcile.core.errors import StoreError
 from reconcile.flow.bodies import large_body, small_body
 from reconcile.flow.wired import Wired
-from reconcile.ports import Body, Tabular
+from reconcile.ports import Body
 from reconcile.scan.hashing import SMALL_BYTES
 
 LOOKED_INTO: Final = 100

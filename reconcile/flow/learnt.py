@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from reconcile.ports import Cache, Probed, Store
+from reconcile.abilities import Probed
+from reconcile.ports import Cache, Store
 
 _STRENGTH: Final = ("none", "stat", "create", "match")
 

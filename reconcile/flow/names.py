@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 import re
 from typing import Final
 
+from reconcile.abilities import Naming
 from reconcile.core.change import Change
 from reconcile.core.counts import size_text
 from reconcile.core.entry import Entry, Problem
 from reconcile.core.errors import PlanError, StoreError
 from reconcile.core.path import parents, why_not_key
 from reconcile.flow.wired import Wired
-from reconcile.ports import Naming, Store
+from reconcile.ports import Store
 
 HEAD_BYTES: Final = 64
 """So much of a file tells a store how to name it."""

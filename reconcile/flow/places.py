@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol, runtime_checkable
 
+from reconcile.abilities import Rooted
 from reconcile.core.errors import NotFoundError
 from reconcile.flow.tables import recipe_of
 from reconcile.flow.wire import EVERYTHING
@@ -16,14 +16,6 @@ from reconcile.spec.location import locate
 from reconcile.spec.model import Spec
 from reconcile.stores.registry import open_store
 from reconcile.stores.wrap import ReadOnly, Retrying
-
-
-@runtime_checkable
-class Rooted(Protocol):
-    """A store whose listing is empty where its directory is missing, as it is where the first file makes it."""
-
-    def has_root(self) -> bool:
-        """Whether the directory is there."""
 
 
 def check_there(store: Store) -> None:

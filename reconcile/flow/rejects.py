@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
+from reconcile.abilities import Rejecting
 from reconcile.core.errors import StoreError
 from reconcile.flow.wired import House, Wired
-
-
-@runtime_checkable
-class Rejecting(Protocol):
-    """A store that puts rows aside."""
-
-    def put_aside(self) -> dict[str, tuple[str, int]]:
-        """By key: the table of its rows that were put aside, and how many they are."""
 
 
 def put_aside(house: House, wired: Wired) -> list[tuple[str, str, int]]:

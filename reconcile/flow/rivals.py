@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from reconcile.abilities import Naming
 from reconcile.core.change import Change
 from reconcile.core.march import Row
 from reconcile.core.path import parents
 from reconcile.flow.names import name_there
 from reconcile.flow.wired import Wired
-from reconcile.ports import Naming
 
 
 class Rivals:

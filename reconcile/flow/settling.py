@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from reconcile.abilities import Doubling, Tidy
 from reconcile.core.change import Action
 from reconcile.core.entry import ABSENT, Digest, Entry
 from reconcile.core.errors import BusyError, StoreError
@@ -19,7 +20,7 @@ from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.planning import Overlay
 from reconcile.flow.wired import House, Wired, is_file
-from reconcile.ports import Doubling, Fold, Hashes, Intent, Lease, Tidy
+from reconcile.ports import Fold, Hashes, Intent, Lease
 
 _REMOVES = frozenset({Action.DELETE.value})
 _RUNS_ON = frozenset({"apply", "destroy", "watch"})

@@ -10,6 +10,7 @@ import time
 
 from msgspec.structs import replace
 
+from reconcile.abilities import Versioned
 from reconcile.core.change import Action, Change, Reason
 from reconcile.core.entry import ABSENT, Digest, Entry, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
@@ -20,7 +21,7 @@ from reconcile.flow.bodies import large_body, small_body, source_digest
 from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import Wired
-from reconcile.ports import Body, Fold, Intent, Journal, Versioned
+from reconcile.ports import Body, Fold, Intent, Journal
 from reconcile.scan.hashing import SMALL_BYTES
 
 SENDS = frozenset({Action.CREATE, Action.UPDATE})

@@ -11,13 +11,14 @@ from typing import TypeVar
 
 import msgspec
 
+from reconcile.abilities import Naming
 from reconcile.core.entry import Cover, Entry, Problem
 from reconcile.core.errors import NotFoundError, StoreError
 from reconcile.core.record import Record
 from reconcile.flow.layout import lay_out
 from reconcile.flow.names import told_apart
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import Naming, Spill, Store
+from reconcile.ports import Spill, Store
 from reconcile.scan.fingerprints import annotate
 from reconcile.state.spill import make_spill
 from reconcile.stores.objects.ranges import list_ranges

@@ -14,13 +14,14 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from reconcile.abilities import Tidy
 from reconcile.core.entry import Digest, Entry, Leftover, Problem
 from reconcile.core.errors import NotFoundError, StoreError
 from reconcile.core.path import CONTROL_DIR, has_control
 from reconcile.core.record import Record
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.wired import House, Wired
-from reconcile.ports import StateStore, Tidy
+from reconcile.ports import StateStore
 
 Kind = Literal["kept", "parked", "unfinished", "probes", "directories"]
 

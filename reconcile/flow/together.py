@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import time
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from msgspec.structs import replace
 
+from reconcile.abilities import WritesMany
 from reconcile.core.change import Action
-from reconcile.core.entry import ABSENT, Entry
+from reconcile.core.entry import ABSENT
 from reconcile.core.errors import StoreError
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.ports import Body, Store
 
 TOGETHER_BYTES: Final = 1 << 16
 """A larger file is worth a call of its own."""
-
-
-@runtime_checkable
-class WritesMany(Protocol):
-    """A store that makes many small things as cheaply as one (`traits.together`)."""
-
-    def write_many(self, items: Sequence[tuple[str, Body]]) -> Sequence[Entry | None]:
-        """`write` for each, where nothing is; None for each of which nothing happened: it is to be written alone."""
 
 
 def gathered(target: Store, batch: Sequence[Prepared]) -> Iterator[list[Prepared]]:

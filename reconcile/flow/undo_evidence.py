@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from reconcile.abilities import Versioned
 from reconcile.core.change import Action
 from reconcile.core.entry import Entry, Kind
 from reconcile.core.errors import StoreError
@@ -20,7 +21,7 @@ from reconcile.flow.step import VERSION_ID
 from reconcile.flow.streams import recall
 from reconcile.flow.undoing import holds
 from reconcile.flow.wired import House, Wired, is_file
-from reconcile.ports import Past, Versioned
+from reconcile.ports import Past
 
 ALL_RUNS: Final = 1 << 40
 

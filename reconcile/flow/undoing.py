@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconcile.abilities import Versioned
 from reconcile.core.change import Action, Change
 from reconcile.core.entry import Digest, Entry, Version
 from reconcile.core.errors import DamagedError
@@ -20,7 +21,7 @@ from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
 from reconcile.flow.step import QUIET, Done, Prepared, Step
 from reconcile.flow.wired import Wired
-from reconcile.ports import Fold, Hashes, Journal, Versioned
+from reconcile.ports import Fold, Hashes, Journal
 
 
 class Before(Struct, frozen=True, gc=False):

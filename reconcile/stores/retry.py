@@ -7,9 +7,10 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import TypeVar
 
+from reconcile.abilities import Marked
 from reconcile.core.entry import Digest, Entry, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, NotFoundError, StoreError
-from reconcile.ports import Body, Clock, Hashes, Marked, Store
+from reconcile.ports import Body, Clock, Hashes, Store
 from reconcile.stores.patience import Paged, Patience
 from reconcile.stores.wrapper import Wrapper
 

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from reconcile.abilities import Dated, Marked
 from reconcile.core.entry import ABSENT, ANY, Digest, Entry, Version
 from reconcile.core.errors import ChangedError, DamagedError, StoreError, UnstableError
-from reconcile.ports import Body, Dated, Marked, Store
+from reconcile.ports import Body, Store
 from reconcile.testing.base import Contract
 from reconcile.testing.samples import BreakingStream, body_of, content, listed, put, stream_of
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from msgspec.structs import replace as with_
 import pytest
 
+from reconcile.abilities import Marked, Versioned
 from reconcile.core.entry import ABSENT, ANY, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError
-from reconcile.ports import Hashes, Marked, Versioned
+from reconcile.ports import Hashes
 from reconcile.stores.objects import s3_control
 from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 import pytest
 
+from reconcile.abilities import Tidy
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import BusyError, DamagedError, DeniedError
-from reconcile.ports import Body, Tidy
+from reconcile.ports import Body
 from reconcile.stores.objects import s3_multipart
 from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.retry import Retrying

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.abilities import Tidy
 from reconcile.core.entry import Leftover, Problem
-from reconcile.ports import Tidy
 from reconcile.stores.local import LocalStore
 from reconcile.stores.wrap import ReadOnly
 from reconcile.testing.samples import put, stream_of

@@ -2,9 +2,9 @@
 
 import pytest
 
+from reconcile.abilities import Marked, Versioned
 from reconcile.core.entry import ABSENT, ANY
 from reconcile.core.errors import NotFoundError, RefusedError
-from reconcile.ports import Marked, Versioned
 from reconcile.stores.memory import MemoryStore
 from reconcile.stores.wrap import ReadOnly, Throttled, Traced
 from reconcile.testing.samples import body_of, content, put
