@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 import re
 from typing import Final, NamedTuple
 
@@ -170,8 +170,13 @@ class Resolver:
             return self._user()
         if name == "host":
             return _host()
-        hint = did_you_mean(name, _KNOWN) or "known are " + ", ".join(_KNOWN) + "; write $${ for a literal ${"
+        meant = next((f"{kind}.{name}" for kind, known in self._families() if name in known), "")
+        hint = f"did you mean `{meant}`?" if meant else did_you_mean(name, _KNOWN)
+        hint = hint or "known are " + ", ".join(_KNOWN) + "; write $${ for a literal ${"
         raise _UnsetError(f"`${{{shown(name)}}}` means nothing", hint)
+
+    def _families(self) -> tuple[tuple[str, Container[str]], ...]:
+        return ("var", self._variables), ("env", self._environ)
 
     def _variable(self, name: str, at: Steps) -> _Meaning:
         if at[:1] == ("variables",):
