@@ -66,5 +66,7 @@ def _rows(inside: Inside) -> str:
     )
     counted = (("added", inside.added), ("changed", inside.changed), ("removed", inside.removed))
     apart = [f"{count:,} {what}" for what, count in counted if count > 0]
+    if (inside.added, inside.removed) == (0, 0) and inside.changed <= 0 and UNCOUNTED not in (was, now):
+        apart = ["none differs"]
     apart += [f"{inside.rejected:,} put aside"] * bool(inside.rejected)
     return f"{told} ({', '.join(apart)})" if told and apart else told
