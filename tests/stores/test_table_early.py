@@ -80,3 +80,20 @@ def test_a_bad_record_at_the_end_is_put_aside(database, file):  # noqa: F811
     store.write("t", file(f"{SOUND}7,x,\n8,x\n"), expect=ABSENT)
     assert len(rows(database)) == ROWS + 1
     assert database.sql('SELECT line, reason FROM "t__rejected"') == [(ROWS + 2, "3 cells, not 2")]
+
+
+def test_a_plan_reads_only_the_first_rows_of_a_large_file_and_says_so(database, file, monkeypatch):  # noqa: F811
+    store = database.store()
+    surprise = f"{SOUND}007,x\n"
+
+    def foreseen() -> tuple[str, bool]:
+        seen = store.inside("t", file(surprise))
+        return seen.columns[0].now.lower(), "the types are those of its first rows" in seen.notes
+
+    assert foreseen() == ("varchar" if database.engine == "duckdb" else "text", False)
+    for limit in ("READ_BYTES", "COUNTED_BYTES"):
+        monkeypatch.setattr(f"reconcile.stores.tables.inside.{limit}", 0)
+    assert foreseen() == ("bigint", True)
+    store.write("t", file(surprise), expect=ABSENT)
+    surprise = f"{SOUND}8,x\n"
+    assert store.inside("t", file(surprise)).columns == (), "they are known now, and stay while they fit"

@@ -119,6 +119,10 @@ class DataFile(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was detected and not declared and may surprise, in words (an encoding, a delimiter)."""
 
+    @property
+    def guessed(self) -> bool:
+        """Whether the types are those of the first rows, which the stream proves, or takes back."""
+
     def batches(self) -> pa.RecordBatchReader:
         """The good rows from the first, in the order of the file; each call starts anew, and ends the call before.
 

@@ -60,14 +60,15 @@ def read_data(
     except BaseException:
         opened.relation.close()
         raise
-    how = _How(pinned=(pinned or guess) is not None, early=early, first=grown.rows if grown else 0)
+    how = _How(pinned=pinned is not None, guessed=guess is not None, early=early, first=grown.rows if grown else 0)
     return _File(opened, shape, reading, how)
 
 
 class _How(NamedTuple):
-    """How rows are read: with types that were not found in all of them, before all were seen; their first number."""
+    """How rows are read: with types from before, or of the first rows; before all were seen; their first number."""
 
     pinned: bool
+    guessed: bool
     early: bool
     first: int
 
@@ -78,6 +79,7 @@ class _File:
     def __init__(self, opened: Opened, shape: Shape, reading: Reading, how: _How) -> None:
         self.shape = shape
         self.notes = opened.notes
+        self.guessed = how.guessed
         self.failure: DataError | None = None
         self._opened = opened
         self._quarantine = reading.on_bad_rows == "quarantine"
@@ -124,7 +126,7 @@ class _File:
 
     def _new_stream(self) -> RowStream:
         columns = self.shape.columns[1:] if self._indexed else self.shape.columns
-        pinned = frozenset(self.shape.empty) if self._how.pinned else None
+        pinned = frozenset(self.shape.empty) if self._how.pinned or self._how.guessed else None
         early = self._how.early
         return RowStream(self._opened, columns, pinned_empty=pinned, quarantine=self._quarantine, early=early)
 

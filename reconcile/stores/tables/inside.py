@@ -21,6 +21,9 @@ from reconcile.stores.tables.room import Room
 COUNTED_BYTES: Final = 32 << 20
 """Rows of larger files are not counted for a plan."""
 
+READ_BYTES: Final = 64 << 20
+"""A larger file is not read whole where its first rows tell its types: a plan may be of a hundred of them."""
+
 COMPARED_ROWS: Final = 100_000
 """Rows are compared one by one where neither side has more of them."""
 
@@ -47,7 +50,7 @@ def inside_of_write(room: Room | None, loader: Loader, key: str, body: Body) -> 
     with content_of(body) as content:
 
         def looked(*, pin: bool) -> Inside:
-            with loader.opened(content, body, row, pin=pin) as data:
+            with loader.opened(content, body, row, pin=pin, early=body.size_bytes > READ_BYTES) as data:
                 return _looked(room, loader, (key, there, row), body, data)
 
         return loader.trying(looked, row)
@@ -61,7 +64,8 @@ def _looked(
     old = room.session.columns(there.name) if room is not None and there is not None else ()
     differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
     rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
-    inside = Inside(columns=differing, rows_was=rows_was, notes=data.notes)
+    notes = (*data.notes, *["the types are those of its first rows"] * data.guessed)
+    inside = Inside(columns=differing, rows_was=rows_was, notes=notes)
     if room is not None and there is not None and (refused := _refused(room, there.name, differing)):
         return replace(inside, refused=refused)
     if body.size_bytes > COUNTED_BYTES:
