@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
+import signal
 
 from tests.fakes.databricks import Emulator
 
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--volume", action="append", default=[], metavar="CATALOG.SCHEMA.VOLUME", help="made at once")
     parser.add_argument("--keep", type=int, default=None, metavar="BYTES", help="of larger files only size and digest")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts it in the background may have it ignored
     emulator = Emulator(port=given.port, latency_s=given.latency, keep_bytes=given.keep)
     for name in given.volume:
         emulator.catalog.add(*name.split("."))
