@@ -75,7 +75,7 @@ def make_plan(house: House, options: PlanOptions, sink: Sink) -> Plan:
         spills.append(spill)
     narrow = sorted({pattern for wired in house.mappings for pattern in wired.narrow})
     if narrow and not any(_met_anything(part) for part in parts):
-        sink(Warn(f"no path matches --path {' '.join(narrow)}"))
+        sink(Warn(f"no path matches --path {' '.join(narrow)}: paths are those that `reconcile ls` shows"))
     run, done, total = options.open_run
     header = Header(
         lineage=house.state.lineage,
