@@ -114,6 +114,14 @@ def test_two_mappings_fill_two_schemas(tmp_path, request):
         assert world.told() == ["create people", "create People", "create people"]
 
 
+def test_a_date_is_read_as_the_spec_declares_it(lite, tmp_path):
+    types = {"d": "date(%d/%m/%Y)", "at": "timestamp(%d.%m.%Y %H:%M)", "price": "decimal(10, 2)"}
+    world = world_of(lite, tmp_path, table={"types": types})
+    world.put(**{"a.csv": "d,at,price\n31/12/2024,01.02.2024 10:30,5\n"})
+    world.settled()
+    assert lite.sql("SELECT d, at, price FROM a") == [("2024-12-31", "2024-02-01 10:30:00", 5)]
+
+
 def test_a_column_without_a_value_gets_its_type_from_the_first(lite, tmp_path):
     world = world_of(lite, tmp_path)
     world.put(**{"t.csv": "a,b\n1,\n2,\n"})

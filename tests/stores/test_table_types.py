@@ -68,3 +68,14 @@ def test_a_decimal_that_a_database_keeps_as_text_is_the_text_of_the_file(tmp_pat
         store.write("large", file(data), expect=ABSENT)
         for name in ("small", "large"):
             assert base.sql(f"SELECT n FROM {name}") == [(text or None,) for text in texts]
+
+
+def test_a_column_that_is_spelled_otherwise_evolves_and_is_no_second_one(database):  # noqa: F811
+    store = database.store(on_schema_change="evolve")
+    first = load(store, "t", "id,v,w\n1,a,2\n")
+    again = load(store, "t", "ID,W,x\n7,2.5,new\n", expect=first.version)
+    with store._engine.session(write=False) as session:
+        assert [name for name, _ in session.columns("t")] == ["ID", "v", "W", "x"]
+    assert database.sql("SELECT * FROM t") == [(7, None, 2.5, "new")]
+    load(store, "t", "ID,w,W\n1,2,3\n" if database.engine == "postgresql" else "ID,w\n1,2\n", expect=again.version)
+    assert database.sql("SELECT count(*) FROM t") == [(1,)]

@@ -34,10 +34,15 @@ def differing(old: Columns, new: Columns) -> Iterator[Column]:
 
 
 def evolved(old: Columns, new: Columns) -> tuple[Column, ...]:
-    """The old columns in their order, wide enough for both, then the new ones: none is ever lost or narrowed."""
-    now = {column.name: column for column in new}
-    kept = [_wider(column, now[column.name]) if column.name in now else column for column in old]
-    known = {column.name for column in old}
+    """The old columns in their order, wide enough for both, then the new ones: none is ever lost or narrowed.
+
+    A name that is spelled otherwise now is the same one: most databases could not hold both.
+    """
+    named = {column.name: column for column in new}
+    spelled = {name.casefold(): named[name] for name in named.keys() - {column.name for column in old}}
+    pairs = [(column, named.get(column.name) or spelled.pop(column.name.casefold(), column)) for column in old]
+    kept = [_wider(column, other) for column, other in pairs]
+    known = {column.name for column in kept}
     return (*kept, *(column for column in new if column.name not in known))
 
 
@@ -45,7 +50,7 @@ def _wider(one: Column, other: Column) -> Column:
     if one.type == other.type:
         return other
     wide = _WIDER.get((one.type, other.type)) or _WIDER.get((other.type, one.type)) or "text"
-    return Column(one.name, wide)
+    return Column(other.name, wide)
 
 
 def aligned(data: DataFile, columns: Columns) -> pa.RecordBatchReader:
