@@ -139,7 +139,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
         "proves": True,
         "keeps": "link",
         "max_key_bytes": 63,
-        "reserved_prefixes": ("_reconcile_",),
+        "reserved_prefixes": ("_reconcile_", "pg_"),
         "rows": True,
         "abilities": "Making Marked Rejecting Tabular Tidy WritesMany",
     },

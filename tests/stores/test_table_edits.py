@@ -140,3 +140,19 @@ def test_a_definition_is_read_once_whatever_columns_there_are(tmp_path, request,
         read.clear()
         assert [entry.key for entry in store.list()] == ["wide"]
         assert len(read) == 1
+
+
+@pytest.mark.parametrize("rows", [3, 300])
+def test_an_edit_that_is_no_text_is_seen_and_hides_no_other_table(tmp_path, request, rows):
+    """SQLite keeps any bytes as a text."""
+    with made("sqlite", tmp_path, request) as one:
+        store = one.store()
+        text = "id,name\n" + "".join(f"{number},x\n" for number in range(rows))
+        entry, other = load(store, "people", text), load(store, "other", text)
+        one.sql("UPDATE people SET name = CAST(x'ff41' AS TEXT) WHERE id = 1")
+        found = {each.key: each.version for each in store.list()}
+        assert found["other"] == other.version
+        assert found["people"] != entry.version
+        assert b"1,\xffA\n" in b"".join(store.read("people"))
+        load(store, "people", text, expect=found["people"])
+        assert store.made_from(store.stat("people")) == store.made_from(store.stat("other"))

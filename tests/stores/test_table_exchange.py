@@ -86,6 +86,14 @@ def test_what_is_kept_as_the_first_rows_of_a_table_keeps_their_numbers(one, file
     assert store.made_from(store.stat(KEPT)) != loaded
 
 
+def test_what_hangs_on_a_table_that_is_moved_goes_with_it(one):
+    store = one.store()
+    entry, there = load(store, "a", OLD), load(store, "people", NEW)
+    one.sql("CREATE INDEX by_name ON a (name)")
+    store.move(entry, "people", expect=there.version)
+    assert one.sql("SELECT tbl_name FROM sqlite_schema WHERE name = 'by_name'") == [("people",)]
+
+
 def test_a_name_in_another_spelling_becomes_ours(one):
     store = one.store()
     load(store, "people", OLD)

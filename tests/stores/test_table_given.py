@@ -81,3 +81,36 @@ def test_a_database_in_memory_is_filled_through_python(given, tmp_path, monkeypa
     with pytest.raises(UsageError, match="in memory"):
         reconcile.plan(reconcile.Spec(mapping, stores=stores))
     assert not (tmp_path / ":memory:").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("CREATE TEMP TABLE people (id, name)", "a temporary table, `people`"),
+        (
+            "CREATE TEMP TRIGGER heard AFTER INSERT ON people BEGIN DELETE FROM people; END",
+            "a temporary trigger, `heard`",
+        ),
+    ],
+)
+def test_what_is_temporary_would_be_taken_for_a_table_of_the_database(given, store, made, told):
+    load(store, "people", OLD)
+    given.execute(made)
+    given.commit()
+    with pytest.raises(UsageError, match=told):
+        store.stat("people")
+    given.execute(f"DROP {made.split()[2]} temp.{made.split()[3]}")
+    given.commit()
+    assert given.execute("SELECT * FROM people").fetchall() == [(1, "ann"), (2, "bob")]
+    assert store.stat("people") is not None
+
+
+def test_the_ledger_of_a_database_that_is_attached_is_not_ours(given, store, tmp_path):
+    with closing(TableStore.open(f"sqlite:///{tmp_path}/other.db", StoreOptions())) as other:
+        other.ensure()
+        before = load(other, "people", OLD)
+        given.execute("ATTACH ? AS other", (f"{tmp_path}/other.db",))
+        assert store.stat("people") is None
+        load(store, "people", NEW)
+        assert given.execute("SELECT count(*) FROM main._reconcile_tables").fetchone() == (1,)
+        assert other.stat("people") == before

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError, DeniedError, NotFoundError, StoreError
+from reconcile.core.errors import BusyError, DeniedError, NotFoundError, RefusedError, StoreError
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.patience import UnreachableError
 from reconcile.stores.recipe import Recipe
@@ -129,3 +129,13 @@ def test_tables_of_two_schemas_are_two_stores(postgres, opened):  # noqa: F811
     stores[0].write("a", BODY, expect=ABSENT)
     assert stores[1].stat("a") is None
     assert msgspec.json.encode(Recipe(schema=one).digest) == msgspec.json.encode(Recipe(schema=other).digest)
+
+
+@pytest.mark.hazard("Q05")
+@pytest.mark.parametrize("name", ["pg_settings", "pg_description", "PG_x"])
+def test_no_table_has_a_name_as_those_of_the_catalogue(postgres: Postgres, opened, name):  # noqa: F811
+    """PostgreSQL looks for it there first."""
+    store = opened(postgres.url, schema=postgres.made(postgres.schema()))
+    with pytest.raises(RefusedError, match="names that begin with `pg_` are reserved"):
+        store.write(name, BODY, expect=ABSENT)
+    assert list(store.list()) == []

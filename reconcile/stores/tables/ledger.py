@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from reconcile.core.entry import Digest
+from reconcile.core.entry import Digest, Version
 from reconcile.core.path import CONTROL_DIR
 from reconcile.stores.data.file import Shape
-from reconcile.stores.tables.engine import LEDGER, Session
+from reconcile.stores.tables.engine import LEDGER, Seen, Session
 
 LOADING: Final = f"{CONTROL_DIR}/load/"
 """Before the token of a load: the key of a table that is being filled."""
@@ -61,6 +61,10 @@ class Row(Struct, frozen=True):
     def found(self) -> Shape | None:
         """What was found when the file was read."""
         return msgspec.json.decode(self.shape, type=Shape) if self.shape else None
+
+    def version(self, seen: Seen) -> Version:
+        """That of the table, as it is seen now."""
+        return Version(f"{self.load}.{self.upto}.first" if self.upto else f"{self.load}.{seen.rows}.{seen.mark}")
 
 
 _NAMES: Final = Row.__struct_fields__

@@ -175,7 +175,7 @@ class Loader:
             session.run(f"INSERT INTO {quoted(name)} SELECT * FROM {quoted(row.name)} WHERE {where}")
         else:
             session.run(f"CREATE TABLE {quoted(name)} AS SELECT * FROM {quoted(row.name)}")
-        copy = msgspec.structs.replace(row, key=LOADING + load, name=name, load=load, rejected=0, upto=0)
+        copy = msgspec.structs.replace(row, key=LOADING + load, name=name, load=load, rejected=0, edits=0, upto=0)
         Ledger(session).put(copy)
         seen = session.settle(name, load)
         return msgspec.structs.replace(copy, mark=seen.mark, checksum=session.checksum(name), rows=seen.rows)

@@ -20,7 +20,7 @@ from msgspec import structs
 from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import LEDGER, TRAITS, Limits, Seen, quoted
+from reconcile.stores.tables.engine import LEDGER, RESERVED, TRAITS, Limits, Seen, quoted
 from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.tables.postgres_errors import translated
 from reconcile.stores.tables.postgres_memo import Count, Memo, Snapshot
@@ -72,7 +72,7 @@ class PostgresEngine:
         host = parts.netloc.rpartition("@")[2].removesuffix(":5432") or "localhost"
         host = host if "%2f" in host.lower() else host.lower()  # a socket is a path
         self.url = f"postgresql://{host}{parts.path}" + ("" if schema == "public" else f"#{schema}")
-        self.traits = structs.replace(TRAITS, waits=True, max_key_bytes=63)
+        self.traits = structs.replace(TRAITS, waits=True, max_key_bytes=63, reserved_prefixes=(RESERVED, "pg_"))
         self.limits = LIMITS
         self.exclusive = False
         self._parts = parts

@@ -107,7 +107,7 @@ class Room:
     def _entry(self, key: str, row: Row | None, seen: Seen) -> Entry:
         if row is None or not row.load:
             return Entry(key, 0, Version(f"-.{seen.rows}.{seen.mark}"), mtime_ns=row.made_ns if row else 0)
-        return Entry(key, row.size, version_of(row, seen), row.made_ns, outdated=row.recipe not in ("", self._recipe))
+        return Entry(key, row.size, row.version(seen), row.made_ns, outdated=row.recipe not in ("", self._recipe))
 
     def where(self, row: Row) -> str:
         """The condition for the rows that are meant."""
@@ -126,10 +126,14 @@ class Room:
         }
 
     def is_untouched(self, row: Row) -> bool:
-        """Whether the rows are those that were loaded, by all that can be found out."""
+        """Whether the rows are those that were loaded, by all that can be found out.
+
+        The first rows of a table are as they were if the whole of it is: who stands for that hears of every edit.
+        """
         if row.upto:
             [(rows,)] = self.session.run(f"SELECT count(*) FROM {quoted(row.name)} WHERE {self.where(row)}")
-            return bool(rows == row.upto)
+            whole = [each for each in self.ledger.sharing(row.name) if not each.upto]
+            return rows == row.upto and not row.edits and all(map(self.is_untouched, whole[:1]))
         return self._seems_untouched(row) and self._has_sum(row)
 
     def _seems_untouched(self, row: Row) -> bool:
@@ -275,6 +279,7 @@ class Room:
     def _replace(self, row: Row, name: str, old_name: str, old: Row | None) -> str:
         """What stood there is aside while another key stands for it."""
         self.check_content("write", old)
+        self._note_first_rows(old_name)
         kept = [each for each in self.ledger.sharing(old_name) if old is None or each.key != old.key]
         edited = {each.key for each in kept if not each.upto and not self._seems_untouched(each)}
         aside = _free_name() if kept else ""
@@ -294,6 +299,12 @@ class Room:
                 if marks[1] and each.key in edited:
                     self.ledger.edited(aside)
         return marks[0]
+
+    def _note_first_rows(self, name: str) -> None:
+        """Writes down which first rows of a table were edited: who stands for the whole of it, and knows, goes."""
+        for each in self.ledger.sharing(name):
+            if each.upto and not self.is_untouched(each):
+                self.ledger.put(replace(each, edits=each.edits + 1))
 
     def came(self, row: Row) -> Entry:
         """A table that was made under its key, where nothing stood, and settled."""
@@ -358,6 +369,7 @@ class Room:
             if self._has_rejects(row):
                 drop(self.session, row.name + REJECTED)
         elif not has_control(key):
+            self._note_first_rows(row.name)
             self._rename(row, aside := _free_name(), leaves=True)
             self.ledger.renamed(row.name, aside)
         self.ledger.drop(row.key)
@@ -372,11 +384,6 @@ class Room:
         if hanging := self.session.hanging(name):
             told = f"others hang on it: {', '.join(hanging)}"
             raise RefusedError(told, op=op, path=name, hint="drop them first, or keep the file")
-
-
-def version_of(row: Row, seen: Seen) -> Version:
-    """That of a table which we loaded, as it is seen now."""
-    return Version(f"{row.load}.{row.upto}.first" if row.upto else f"{row.load}.{seen.rows}.{seen.mark}")
 
 
 def _index_name(name: str, column: str) -> str:

@@ -37,6 +37,7 @@ from reconcile.stores.tables.sqlite_edits import look, settle
 from reconcile.stores.tables.sqlite_errors import translated
 from reconcile.stores.tables.sqlite_exchange import exchange, may_exchange
 from reconcile.stores.tables.sqlite_given import RENAMES_ALONE, check_threads, given_as_ours
+from reconcile.stores.tables.sqlite_hanging import hanging
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 from reconcile.stores.tables.values import plain_values, python_columns, with_doubles
 
@@ -217,8 +218,14 @@ class SqliteSession:
         """The same."""
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """`$1` is written `?1` here."""
-        return self._connection.execute(_with_places(sql), values).fetchall()
+        """`$1` is written `?1` here. Whoever edits by hand may have put bytes into a text that are none."""
+        try:
+            return self._connection.execute(_with_places(sql), values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise
+            self._connection.text_factory = _tolerant
+            return self._connection.execute(_with_places(sql), values).fetchall()
 
     def names(self, name: str | None = None) -> dict[str, bool]:
         """Without SQLite's own. A name that nothing has is found out without reading the whole catalogue."""
@@ -234,7 +241,7 @@ class SqliteSession:
     def _has_columns(self, name: str) -> bool:
         """Whether a table or view may have the name; a view that is broken says nothing of its columns."""
         try:
-            return bool(self.run("SELECT 1 FROM pragma_table_info($1) LIMIT 1", name))
+            return bool(self.run("SELECT 1 FROM pragma_table_info($1, 'main') LIMIT 1", name))
         except sqlite3.Error:
             return True
 
@@ -244,13 +251,14 @@ class SqliteSession:
 
     def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """By rowid."""
+        self._connection.text_factory = _tolerant
         cursor = self._connection.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
         while rows := cursor.fetchmany(SCAN_ROWS):
             yield rows
 
     def columns(self, name: str) -> tuple[tuple[str, str], ...]:
         """As declared."""
-        return tuple(self.run("SELECT name, type FROM pragma_table_info($1) ORDER BY cid", name))
+        return tuple(self.run("SELECT name, type FROM pragma_table_info($1, 'main') ORDER BY cid", name))
 
     def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
         """Many at once, or bound row by row where they are few or must be."""
@@ -317,12 +325,19 @@ class SqliteSession:
         return mark, ""
 
     def rename(self, name: str, new: str) -> None:
-        """Indexes go along by themselves."""
-        rename(self, name, new)
+        """Views, keys of others and indexes go along; only where a view is broken already they do not."""
+        self._connection.execute("PRAGMA legacy_alter_table=OFF")
+        try:
+            rename(self, name, new)
+        except sqlite3.OperationalError:
+            self._connection.execute("PRAGMA legacy_alter_table=ON")
+            rename(self, name, new)
+        finally:
+            self._connection.execute("PRAGMA legacy_alter_table=ON")  # a swap leaves them to the name
 
-    def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - what names a table here waits until it is back
-        """Nothing: a view, or a key of another table, works again when the table is back."""
-        return []
+    def hanging(self, name: str) -> list[str]:
+        """Views, and foreign keys of others."""
+        return list(hanging(self, name))
 
     def holding(self, name: str) -> list[str]:  # noqa: ARG002 - the new table has the columns it has
         """Nothing."""
@@ -350,6 +365,10 @@ class SqliteSession:
     def settle_all(self, loads: Mapping[str, str]) -> dict[str, Seen]:
         """Each of them."""
         return settle(self, loads)
+
+
+def _tolerant(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
 
 
 @lru_cache(256)

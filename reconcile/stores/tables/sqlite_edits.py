@@ -55,7 +55,7 @@ def _shapes(session: Session, *only: str) -> dict[str, str]:
     told: dict[str, list[str]] = {}
     for name, sql, column, kind in session.run(
         "SELECT t.name, CASE c.cid WHEN 0 THEN t.sql END, c.name, c.type FROM sqlite_schema t, "
-        "pragma_table_info(t.name) c "
+        "pragma_table_info(t.name, 'main') c "
         f"WHERE t.type = 'table' {f'AND t.name IN ({places})' if only else ''} ORDER BY t.name, c.cid",
         *only,
     ):

@@ -19,6 +19,7 @@ def may_exchange(session: Session, new: str, name: str) -> bool:
     """Whether nothing but rows differs between two small tables, and nobody hears of it when rows go and come."""
     named = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1"  # another spelling is renamed
     heard = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 COLLATE NOCASE"
+    hung = "SELECT 1 FROM sqlite_schema WHERE type <> 'table' AND tbl_name = $1 COLLATE NOCASE"  # it would go with it
     numbered = f"SELECT 1 FROM {LEDGER} WHERE name = $1 AND upto > 0"  # a row has another number in another table
     return bool(
         _is_small(session, new)
@@ -26,6 +27,7 @@ def may_exchange(session: Session, new: str, name: str) -> bool:
         and session.columns(new) == session.columns(name)
         and session.run(named, name)
         and not session.run(heard, name)
+        and not session.run(hung, new)
         and not session.run(numbered, name)
     )
 

@@ -17,6 +17,8 @@ import re
 from secrets import token_hex
 from typing import Final, Self
 
+from msgspec.structs import replace
+
 from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
 from reconcile.core.errors import BusyError, ChangedError, NotFoundError, StoreError, UsageError
 from reconcile.core.inside import Inside
@@ -30,7 +32,7 @@ from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering, Seen
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
-from reconcile.stores.tables.room import EditedError, Room, version_of
+from reconcile.stores.tables.room import EditedError, Room
 from reconcile.stores.tables.together import made_before, read_fresh, write_fresh
 
 _ENGINES: Final = {
@@ -209,7 +211,7 @@ class TableStore:
     def _may_be_untouched(self, before: Row, expect: Version) -> bool:
         """By the version it is to have, which `_append` insists on, where that tells of every edit."""
         if not before.checksum and expect != ANY:
-            return not before.edits and expect == version_of(before, Seen(before.rows, before.mark))
+            return not before.edits and expect == before.version(Seen(before.rows, before.mark))
         with self._room() as room:
             return room.is_untouched(before)
 
@@ -232,9 +234,7 @@ class TableStore:
             room.check_name("copy", key)
             row = room.require("copy", entry.key, entry.version)
             room.expect("copy", key, expect)
-            return (
-                room.share(key, row) if has_control(key) else room.put(key, self._loader.duplicate(room.session, row))
-            )
+            return room.share(key, row) if has_control(key) else room.put(key, self._duplicate(room, row))
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """A rename."""
@@ -247,9 +247,14 @@ class TableStore:
                 room.expect("move", key, expect)
             if not row.upto:
                 return self._put(room, key, row)
-            moved = self._put(room, key, self._loader.duplicate(room.session, row))
+            moved = self._put(room, key, self._duplicate(room, row))
             room.ledger.drop(row.key)
             return moved
+
+    def _duplicate(self, room: Room, row: Row) -> Row:
+        """A table of its own with the same rows: those of the file only if nobody edited them."""
+        copy = self._loader.duplicate(room.session, row)
+        return copy if room.is_untouched(row) else replace(copy, digest="")
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Each in a transaction of its own."""
