@@ -65,6 +65,7 @@ class Step:
         self.run = run
         self._journal = journal
         self._pinned = pinned
+        self._kept: dict[int, str] = {}  # by change under way: where its old bytes lie by now
 
     def prepare(self, change: Change) -> Prepared | Done:
         """Reads a small source and draws the intent; a `Done` when that already failed."""
@@ -129,6 +130,8 @@ class Step:
             done = self._act(prepared) if entry is None else self._sent(prepared, "", entry)
         except (StoreError, StalePlanError) as error:
             done = self.failed(change, error)
+            done.outcome = replace(done.outcome, kept=self._kept.get(change.id, ""))  # it lies there all the same
+        self._kept.pop(change.id, None)
         done.outcome = replace(done.outcome, seconds=time.perf_counter() - began)
         return done
 
@@ -276,6 +279,7 @@ class Step:
         if target.traits.keeps == "move":
             return self.put_aside(target.move, there, undo_key).key, ABSENT
         kept = self.put_aside(target.copy, there, undo_key)
+        self._kept[change.id] = kept.key
         return kept.key, kept.version if target.traits.keeps == "link" else change.expect
 
     def _may_keep(self, change: Change) -> bool:

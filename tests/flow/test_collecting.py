@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
-from reconcile.core.errors import DeniedError, LockedError
+from reconcile.core.errors import DeniedError, LockedError, RefusedError
 from reconcile.core.outcome import Run
 from reconcile.flow.clock import RealClock
 from reconcile.flow.collecting import Collected, collect, foresee
@@ -208,6 +208,26 @@ def test_a_target_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert told(gc(world)) == {}
     assert not world.out.exists()
+
+
+def test_what_was_kept_for_a_change_that_failed_goes_too(tmp_path: Path) -> None:
+    world = World(tmp_path, options={"keep": "always"})
+    world.put(a="1")
+    world.settled()
+    world.put(a="22")
+    world.around = _Full
+    failed = world.apply()
+    world.around = None
+    assert [(one.outcome, one.kept) for one in failed.outcomes] == [("failed", ".reconcile/undo/2/a")]
+    assert told(gc(world)) == {"kept": 1}
+    assert ours(world) == []
+
+
+class _Full(Wrapper):
+    """Takes no new bytes."""
+
+    def write(self, key: str, body: Body, *, expect: Version) -> Entry:
+        raise RefusedError("no room", op="write", path=key)
 
 
 def test_a_failure_is_told_and_the_rest_goes_on(world: World) -> None:
