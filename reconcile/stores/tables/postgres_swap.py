@@ -32,11 +32,25 @@ def swap(session: Session, new: str, name: str, aside: str) -> bool:
     else:
         drop(session, name)
     rename(session, new, name)
+    _lay_bare(session, name)
     kept = {column for column, _ in session.columns(name)}
     for column, sql in on_it:
         if not column or column in kept:
             session.run(sql)
     return False
+
+
+def _lay_bare(session: Session, name: str) -> None:
+    """A table that was in this place before, and comes back, has its own of what is made anew."""
+    own = session.run(
+        f"SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = {OID} "
+        "AND contype IN ('p', 'u', 'c', 'x', 'f') ORDER BY contype <> 'f'",
+        name,
+    )
+    for (constraint,) in own:
+        session.run(f"ALTER TABLE {quoted(name)} DROP CONSTRAINT {constraint}")
+    for (index,) in session.run(f"SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = {OID}", name):
+        session.run(f"DROP INDEX {index}")
 
 
 def _exchange(session: Session, new: str, name: str, aside: str, hanging: list[str]) -> None:
