@@ -13,6 +13,7 @@ from reconcile.core.errors import ChangedError, DamagedError, NotFoundError, Ref
 from reconcile.core.path import has_control, is_under, is_utf8, same_name
 from reconcile.core.traits import Traits
 from reconcile.stores.tables.engine import REJECTED, RESERVED, Seen, Session, quoted
+from reconcile.stores.tables.index_column import drop_index
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import drop_with_rejects, has_rejects
 from reconcile.stores.tables.steps import drop, rename
@@ -270,8 +271,7 @@ class Room:
     def _rename(self, row: Row, name: str, *, leaves: bool) -> None:
         if leaves:
             self._check_nothing_hangs("delete", row.name)
-            if row.found is not None:  # its name is free for the next table of this key
-                self.session.run(f"DROP INDEX IF EXISTS {quoted(_index_name(row.key, row.found.columns[0].name))}")
+            drop_index(self.session, row)
         self.session.rename(row.name, name)
         if self._has_rejects(row):
             rename(self.session, row.name + REJECTED, name + REJECTED)
@@ -310,12 +310,6 @@ class Room:
         """A table that was made under its key, where nothing stood, and settled."""
         self.ledger.add(row)
         return self._entry(row.key, row, Seen(row.rows, row.mark))
-
-    def index(self, name: str, column: str) -> None:
-        """An index; where that is too long for a name there is none."""
-        index = _index_name(name, column)
-        if not self._traits.max_key_bytes or len(index.encode()) <= self._traits.max_key_bytes:
-            self.session.run(f"CREATE INDEX IF NOT EXISTS {quoted(index)} ON {quoted(name)} ({quoted(column)})")
 
     def append(self, row: Row, new: Row) -> Entry:
         """The rows of `new` are added to those of `row`; keys that stand for the same table now mean its first rows."""
@@ -384,11 +378,6 @@ class Room:
         if hanging := self.session.hanging(name):
             told = f"others hang on it: {', '.join(hanging)}"
             raise RefusedError(told, op=op, path=name, hint="drop them first, or keep the file")
-
-
-def _index_name(name: str, column: str) -> str:
-    """As pandas calls it."""
-    return f"ix_{name}_{column}"
 
 
 def _free_name() -> str:

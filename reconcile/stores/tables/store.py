@@ -29,6 +29,7 @@ from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
 from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering, Seen
+from reconcile.stores.tables.index_column import drop_index, make_index
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.loading import Loader
@@ -225,7 +226,7 @@ class TableStore:
     def _put(self, room: Room, key: str, row: Row) -> Entry:
         entry = room.put(key, row)
         if self._recipe.reading.index_column and row.found is not None and not has_control(key):
-            room.index(key, row.found.columns[0].name)
+            make_index(room.session, key, row.found.columns[0].name, self.traits.max_key_bytes)
         return entry
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
@@ -246,6 +247,8 @@ class TableStore:
             if not room.is_same(key, entry.key):
                 room.expect("move", key, expect)
             if not row.upto:
+                if self._recipe.reading.index_column and not has_control(entry.key):
+                    drop_index(room.session, row)
                 return self._put(room, key, row)
             moved = self._put(room, key, self._duplicate(room, row))
             room.ledger.drop(row.key)
