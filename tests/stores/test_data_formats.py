@@ -300,3 +300,11 @@ def test_a_type_nobody_knows(path):
         with pytest.raises(DataError, match="is declared as") as caught:
             read(path, b"a\n1\n", types={"a": words})
         assert "decimal(p,s)" in caught.value.hint
+
+
+def test_texts_among_other_values_are_told(path):
+    data = b'[{"zip": "0070", "n": 1, "t": "x"}, {"zip": 1200, "n": 2.5, "t": null}]'
+    table = read(path, data, "x.json")
+    assert table.rows == [('"0070"', 1.0, "x"), ("1200", 2.5, None)]
+    assert table.notes == ("values of several kinds are kept as they stand in the file, texts with their quotes: zip",)
+    assert read(path, None, "x.json", types={"zip": "text"}).notes == ()

@@ -82,6 +82,11 @@ class JsonRelation:
         kinds = self._kinds.get(self._keys[position], set()) - {"null"}
         return "json" if len(kinds) > 1 else next(iter(kinds), "")
 
+    def mixed(self) -> list[str]:
+        """The columns that hold texts and other values."""
+        kinds = [self._kinds.get(key, set()) - {"null"} for key in self._keys]
+        return [name for name, some in zip(self.names, kinds, strict=True) if {"text"} < some]
+
     def source(self, connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:  # noqa: ARG002 - of the port
         """What stands behind FROM; JSON is always read strictly."""
         import pyarrow as pa  # noqa: PLC0415 - heavy
@@ -208,8 +213,12 @@ def open_json(plain: Plain, found: Format, name: str, reading: Reading, pinned: 
     types |= {column: declared(column, words).type for column, words in reading.types.items()}
     relation.arrange(names, [column for column in names if types.get(column) == "json"])
     dialect = Dialect(format=found, compression=plain.compression, encoding=plain.encoding, names=names)
-    notes = (f"the text is {plain.encoding}",) if plain.encoding != "utf-8" else ()
-    return Opened(relation, dialect, notes, candidates=lambda _: NUMBER_TYPES, otherwise="json")
+    notes = [f"the text is {plain.encoding}"] if plain.encoding != "utf-8" else []
+    mixed = [column for column in relation.mixed() if column not in reading.types]
+    if mixed:
+        told = f"{mixed[0]}{f' and {len(mixed) - 1:,} more' * (len(mixed) > 1)}"
+        notes.append(f"values of several kinds are kept as they stand in the file, texts with their quotes: {told}")
+    return Opened(relation, dialect, tuple(notes), candidates=lambda _: NUMBER_TYPES, otherwise="json")
 
 
 def _holds(type_name: str, kind: str) -> bool:
