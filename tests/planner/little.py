@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 import threading
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +26,7 @@ from reconcile.core.record import Record, Scope
 from reconcile.flow import engine
 from reconcile.flow.applying import ApplyOptions, Hooks, _Apply
 from reconcile.flow.clock import RealClock
+from reconcile.flow.crew import Crew
 from reconcile.flow.held import Held
 from reconcile.flow.planning import PlanOptions, make_plan
 from reconcile.flow.wire import EVERYTHING
@@ -35,6 +36,7 @@ from reconcile.state.heartbeat import Heartbeat
 from reconcile.stores.memory import TRAITS, MemoryStore
 from tests.planner.worlds import World
 
+T = TypeVar("T")
 SCOPE = Scope("docs", "src", "memory://out")
 NO_GUARD = GuardLimits(max_delete=Limit(), min_files=1 << 30)
 ALLOWED = ("deletes",)
@@ -220,15 +222,25 @@ class Inline:
         return future
 
 
+class Alone(Crew[T]):
+    """A crew whose one worker is the coordinator."""
+
+    def begin(self, task: Callable[[], T]) -> None:
+        self.at_work += 1
+        self._tasks.put(task)
+        self._tasks.put(None)
+        self._work()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """While entered, the engine's workers work where they are called."""
-    usual = engine.ThreadPoolExecutor
-    engine.ThreadPoolExecutor = Inline  # type: ignore[assignment,misc]
+    usual = engine.ThreadPoolExecutor, engine.Crew
+    engine.ThreadPoolExecutor, engine.Crew = Inline, Alone  # type: ignore[assignment,misc]
     try:
         yield
     finally:
-        engine.ThreadPoolExecutor = usual
+        engine.ThreadPoolExecutor, engine.Crew = usual  # type: ignore[misc]
 
 
 class LittleHouse:
