@@ -158,8 +158,8 @@ class Binding(Protocol):
 class Gathering(Binding, Protocol):
     """A session that makes many small tables as one."""
 
-    def settle_all(self, loads: Mapping[str, str]) -> dict[str, Seen]:
-        """`settle` for each of the tables, which are given with their loads."""
+    def settle_all(self, loads: Mapping[str, str]) -> dict[str, tuple[Seen, str]]:
+        """`settle` and `checksum` for each of the tables, which are given with their loads."""
 
 
 class Engine(Protocol):

@@ -87,26 +87,44 @@ class Ledger:
 
     def rows(self) -> list[Row]:
         """All of it; none where there is no ledger yet."""
-        return self._select("")
+        return self._select("ORDER BY key")
+
+    def with_rejects(self) -> list[Row]:
+        """Those of tables beside which there are rejects."""
+        return self._select("WHERE rejected > 0 ORDER BY key")
 
     def row(self, key: str) -> Row | None:
         """The table under a key."""
         return next(iter(self._select("WHERE key = $1", key)), None)
 
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Those of a few keys that have a row."""
+        asked = tuple(keys)
+        if not asked or not self._found():
+            return set()
+        places = ", ".join(f"${number}" for number in range(1, len(asked) + 1))
+        return {key for (key,) in self._session.run(f"SELECT key FROM {LEDGER} WHERE key IN ({places})", *asked)}
+
     def sharing(self, name: str) -> list[Row]:
         """All rows that stand for one table."""
-        return self._select("WHERE name = $1", name)
+        return self._select("WHERE name = $1 ORDER BY key", name)
 
     def put(self, row: Row) -> None:
         """Sets the row of its key."""
         self.drop(row.key)
         self.add(row)
 
-    def add(self, row: Row) -> None:
-        """The row of a key that has none."""
-        places = ", ".join(f"${number}" for number in range(1, len(_NAMES) + 1))
-        values = (getattr(row, name) for name in _NAMES)
-        self._session.run(f"INSERT INTO {LEDGER} ({', '.join(_NAMES)}) VALUES ({places})", *values)
+    def add(self, *rows: Row) -> None:
+        """The rows of keys that have none."""
+        if not rows:
+            return
+        count = len(_NAMES)
+        places = ", ".join(
+            f"({', '.join(f'${number}' for number in range(start + 1, start + count + 1))})"
+            for start in range(0, len(rows) * count, count)
+        )
+        values = (getattr(row, name) for row in rows for name in _NAMES)
+        self._session.run(f"INSERT INTO {LEDGER} ({', '.join(_NAMES)}) VALUES {places}", *values)
 
     def drop(self, key: str) -> None:
         """Forgets a key."""
@@ -128,7 +146,7 @@ class Ledger:
     def _select(self, where: str, *values: str) -> list[Row]:
         if not self._found():
             return []
-        return _rows(self._session.run(f"SELECT {', '.join(_NAMES)} FROM {LEDGER} {where} ORDER BY key", *values))
+        return _rows(self._session.run(f"SELECT {', '.join(_NAMES)} FROM {LEDGER} {where}", *values))
 
 
 def _rows(found: Iterable[tuple[object, ...]]) -> list[Row]:

@@ -63,7 +63,7 @@ class Loader:
         def staged(*, pin: bool, early: bool = False) -> Row:
             opened = self.opened(content, body, before, pin=pin, early=early)
             with opened as data, self._engine.session(write=True) as session:
-                return self.filled(session, data, before, load)
+                return _noted(session, self.filled(session, data, before, load))
 
         return self.finished(self._trying_early(staged, before), content, body)
 
@@ -87,7 +87,7 @@ class Loader:
                 closing(read_data(content.path, name, self._recipe.reading, pinned=before.found, grown=part)) as data,
                 self._engine.session(write=True) as session,
             ):
-                row = self.filled(session, data, before, load)
+                row = _noted(session, self.filled(session, data, before, load))
         except DataError:  # a full load tells best what is wrong
             return None
         if row.rejected or not content.begins_with(before.source_digest):
@@ -181,13 +181,15 @@ class Loader:
         return msgspec.structs.replace(copy, mark=seen.mark, checksum=session.checksum(name), rows=seen.rows)
 
     def filled(self, session: Session, data: DataFile, before: Row | None, load: str, *, name: str = "") -> Row:
-        """A table with the rows of a file: one that nobody looks at, or at once under its `name`."""
-        columns, ledger = self.columns(data, before), Ledger(session)
-        ledger.make()
+        """A table with the rows of a file: one that nobody looks at, or at once under its `name`.
+
+        The ledger is not told: what the transaction leaves behind may be another row.
+        """
+        columns = self.columns(data, before)
+        Ledger(session).make()
         row = Row(LOADING + load, name or staging(load), load, made_ns=time.time_ns())
         if not name:
             drop_with_rejects(session, row.name)  # of an earlier, killed try of this very load
-            ledger.put(row)
         create(session, row.name, self.typed(columns))
         with _own_error(data):
             _fill(session, row.name, data, columns)
@@ -198,7 +200,7 @@ class Loader:
         if seen.rows != data.row_count:
             message = f"holds {seen.rows:,} rows, not the {data.row_count:,} that were read"
             raise DamagedError(message, op="load", path=row.name)
-        row = msgspec.structs.replace(
+        return msgspec.structs.replace(
             row,
             rows=seen.rows,
             rejected=len(data.rejects),
@@ -207,9 +209,12 @@ class Loader:
             recipe=self.recipe,
             shape=msgspec.json.encode(msgspec.structs.replace(data.shape, columns=columns)).decode(),
         )
-        if not name:
-            ledger.put(row)
-        return row
+
+
+def _noted(session: Session, row: Row) -> Row:
+    """In the ledger, whose table is what the next transaction puts in place, or a cleanup finds."""
+    Ledger(session).put(row)
+    return row
 
 
 def _fill(session: Session, name: str, data: DataFile, columns: tuple[Column, ...]) -> None:

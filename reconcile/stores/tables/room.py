@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from secrets import token_hex
 import time
 
@@ -121,7 +121,7 @@ class Room:
 
     def put_aside(self) -> dict[str, tuple[str, int]]:
         """Of the tables that have rejects: the name of these, and how many."""
-        rows = [row for row in self.ledger.rows() if row.rejected and not has_control(row.key)]
+        rows = [row for row in self.ledger.with_rejects() if not has_control(row.key)]
         return {
             row.key: (row.name + REJECTED, row.rejected) for row in rows if self.session.columns(row.name + REJECTED)
         }
@@ -163,8 +163,8 @@ class Room:
 
     def why_rejects_clash(self, key: str, row: Row | None, *, rejected: bool) -> str:
         """Why a table cannot stand under `key`, or `rejected` rows of it beside it, because of the names; else ""."""
-        for other in self.ledger.rows():
-            if other.rejected and self.is_same(other.name + REJECTED, key):
+        for other in self.ledger.with_rejects():
+            if self.is_same(other.name + REJECTED, key):
                 return f"the rows that were put aside of `{other.name}` have this name"
         most_bytes = self._traits.max_key_bytes
         if rejected and most_bytes and len((key + REJECTED).encode()) > most_bytes:
@@ -306,10 +306,10 @@ class Room:
             if each.upto and not self.is_untouched(each):
                 self.ledger.put(replace(each, edits=each.edits + 1))
 
-    def came(self, row: Row) -> Entry:
-        """A table that was made under its key, where nothing stood, and settled."""
-        self.ledger.add(row)
-        return self._entry(row.key, row, Seen(row.rows, row.mark))
+    def came(self, rows: Sequence[Row]) -> dict[str, Entry]:
+        """Tables that were made under their keys, where nothing stood, and settled."""
+        self.ledger.add(*rows)
+        return {row.key: self._entry(row.key, row, Seen(row.rows, row.mark)) for row in rows}
 
     def append(self, row: Row, new: Row) -> Entry:
         """The rows of `new` are added to those of `row`; keys that stand for the same table now mean its first rows."""
@@ -340,7 +340,7 @@ class Room:
         """Another key for the same table, one of ours."""
         self.ledger.make()
         self.remove(key, ANY)
-        self.ledger.put(replace(row, key=key, made_ns=time.time_ns()))
+        self.ledger.add(replace(row, key=key, made_ns=time.time_ns()))
         entry = self.entry(key)
         assert entry is not None, "the table is there"
         return entry

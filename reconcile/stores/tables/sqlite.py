@@ -362,9 +362,9 @@ class SqliteSession:
         """From here on every edit is noticed."""
         return settle(self, {name: load})[name]
 
-    def settle_all(self, loads: Mapping[str, str]) -> dict[str, Seen]:
-        """Each of them."""
-        return settle(self, loads)
+    def settle_all(self, loads: Mapping[str, str]) -> dict[str, tuple[Seen, str]]:
+        """Each of them; no sum is needed."""
+        return {name: (seen, "") for name, seen in settle(self, loads).items()}
 
 
 def _tolerant(text: bytes) -> str:

@@ -57,13 +57,14 @@ def write_fresh(room: Room, session: Gathering, loader: Loader, tables: Iterable
     for table in free:
         bind(session, table.row.name, table.columns, table.values)
     seen = session.settle_all({table.row.name: table.row.load for table in free})
-    made = {}
-    for row, rows, mark in ((table.row, *msgspec.structs.astuple(seen[table.row.name])) for table in free):
-        if rows != row.rows:
-            message = f"holds {rows:,} rows, not the {row.rows:,} that were read"
+    rows = []
+    for row in (table.row for table in free):
+        told, checksum = seen[row.name]
+        if told.rows != row.rows:
+            message = f"holds {told.rows:,} rows, not the {row.rows:,} that were read"
             raise DamagedError(message, op="load", path=row.name)
-        made[row.key] = room.came(msgspec.structs.replace(row, mark=mark, made_ns=time.time_ns()))
-    return made
+        rows.append(msgspec.structs.replace(row, mark=told.mark, checksum=checksum, made_ns=time.time_ns()))
+    return room.came(rows)
 
 
 def made_before(room: Room, loads: dict[str, str]) -> dict[str, Entry]:
@@ -79,11 +80,13 @@ def made_before(room: Room, loads: dict[str, str]) -> dict[str, Entry]:
 
 def _free(room: Room, tables: Iterable[Fresh]) -> Iterator[Fresh]:
     """Those whose names nothing has, nor had while somebody dropped it: its rejects may be there still."""
+    tables = list(tables)
+    known = room.ledger.known(table.row.key for table in tables)
     for table in tables:
         key = table.row.key
         try:
             room.check_name("write", key)
         except StoreError:  # as above
             continue
-        if not has_control(key) and not room.session.names(key) and room.ledger.row(key) is None:
+        if not has_control(key) and not room.session.names(key) and key not in known:
             yield table
