@@ -125,6 +125,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
         "proves": True,
         "keeps": "link",
         "reserved_prefixes": ("_reconcile_",),
+        "together": 32,
         "rows": True,
         "abilities": "Making Marked Rejecting Tabular Tidy WritesMany",
     },

@@ -4,12 +4,13 @@ from contextlib import closing, contextmanager
 import sqlite3
 import tempfile
 
+import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import BusyError, StoreError
+from reconcile.core.errors import BusyError, ChangedError, StoreError
 from reconcile.flow import insides
 from reconcile.ports import HOOKS
 from reconcile.stores.options import StoreOptions
@@ -24,11 +25,17 @@ CELLS = st.sampled_from(["", "1", "-7", "1.50", "2.5", "true", "2024-01-02", "20
 FILES = st.lists(st.lists(CELLS, min_size=2, max_size=2).map(",".join), max_size=4).map("\n".join)
 
 
-@pytest.fixture
+GATHERING = ("sqlite", "duckdb")
+
+
+@pytest.fixture(params=GATHERING)
 def base(tmp_path, request):
-    """An empty SQLite database."""
-    with made("sqlite", tmp_path, request) as one:
+    """An empty database that makes many at once."""
+    with made(request.param, tmp_path, request) as one:
         yield one
+
+
+only_sqlite = pytest.mark.parametrize("base", ["sqlite"], indirect=True)
 
 
 @contextmanager
@@ -45,15 +52,15 @@ def bodies(**texts):
 
 
 def names(database):  # noqa: F811
-    found = database.sql("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> '_reconcile_tables'")
+    found = database.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_reconcile_tables'")
     return sorted(name for (name,) in found)
 
 
-def everything(path):
+def everything(engine, path):
     """All that is in a file, but when it was made."""
-    with closing(sqlite3.connect(path)) as client:
-        told = client.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
-        ledger = [column for _, column, *_ in client.execute("PRAGMA table_info(_reconcile_tables)")]
+    with closing(sqlite3.connect(path) if engine == "sqlite" else duckdb.connect(path)) as client:
+        told = client.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+        ledger = [column for _, column, *_ in client.execute("PRAGMA table_info(_reconcile_tables)").fetchall()]
         columns = ", ".join(column for column in ledger if column != "made_ns")
         tables = [name for kind, name, _ in told if kind == "table" and name != "_reconcile_tables"]
         rows = [client.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables]
@@ -61,13 +68,14 @@ def everything(path):
         return told, [[[(cell, type(cell)) for cell in row] for row in one] for one in rows], noted
 
 
+@pytest.mark.parametrize("engine", GATHERING)
 @given(texts=st.lists(FILES.map("one,two\n{}".format) | st.sampled_from([MANY, PLAIN]), min_size=1, max_size=4))
-def test_a_table_is_the_same_as_one_that_was_written_alone(texts):
+def test_a_table_is_the_same_as_one_that_was_written_alone(engine, texts):
     items = [(f"t{number}", body_of(text.encode(), token=f"token{number}")) for number, text in enumerate(texts)]
     with tempfile.TemporaryDirectory() as room:
         entries = []
         for way in ("together", "alone"):
-            with closing(TableStore.open(f"sqlite:///{room}/{way}", StoreOptions())) as store:
+            with closing(TableStore.open(f"{engine}:///{room}/{way}", StoreOptions())) as store:
                 store.ensure()
                 made_now = store.write_many(items) if way == "together" else [None] * len(items)
                 assert way == "alone" or None not in made_now
@@ -79,7 +87,7 @@ def test_a_table_is_the_same_as_one_that_was_written_alone(texts):
                 )
                 assert [store.stat(key) for key, _ in items] == entries[-1]
         assert [entry.version for entry in entries[0]] == [entry.version for entry in entries[1]]
-        together, alone = (everything(f"{room}/{way}") for way in ("together", "alone"))
+        together, alone = (everything(engine, f"{room}/{way}") for way in ("together", "alone"))
         assert together == alone
 
 
@@ -157,6 +165,7 @@ def test_what_was_committed_is_known_though_the_reply_was_lost(base):
     assert [store.stat("three"), store.stat("four")] == entries
 
 
+@only_sqlite
 def test_somebody_elses_lock_is_told_once_for_all(base, monkeypatch):
     monkeypatch.setattr(table_sqlite, "BUSY_TIMEOUT_S", 0.1)
     store = base.store()
@@ -167,6 +176,7 @@ def test_somebody_elses_lock_is_told_once_for_all(base, monkeypatch):
     assert names(base) == []
 
 
+@only_sqlite
 def test_an_edit_afterwards_is_noticed(base):
     store = base.store()
     entries = store.write_many(bodies(small=PLAIN, large=MANY))
@@ -174,6 +184,16 @@ def test_an_edit_afterwards_is_noticed(base):
         assert store.stat(key) == entry
         base.sql(f"UPDATE {key} SET v = 'by hand' WHERE id = 1")
         assert store.stat(key).version != entry.version
+
+
+@pytest.mark.parametrize("base", ["duckdb"], indirect=True)
+def test_an_edit_of_values_is_noticed_before_it_is_overwritten(base):
+    store = base.store()
+    [entry, *_] = store.write_many(bodies(one=PLAIN, two=PLAIN))
+    base.sql("UPDATE one SET v = 'by hand' WHERE id = 1")
+    with pytest.raises(ChangedError):
+        load(store, "one", MANY, expect=entry.version)
+    assert sorted(base.sql("SELECT * FROM one")) == [(1, "by hand"), (2, "b")]
 
 
 def test_only_a_database_that_says_so_is_asked(database):  # noqa: F811

@@ -7,8 +7,9 @@ so a sum made by another release says nothing, and only rows and columns are com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from zlib import crc32
@@ -18,9 +19,11 @@ from msgspec import structs
 from reconcile.core.errors import RefusedError
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
+from reconcile.stores.tables.duckdb_catalogue import Catalogue
 from reconcile.stores.tables.duckdb_errors import forgiving, translated
 from reconcile.stores.tables.duckdb_file import DuckdbFile, shared_file
-from reconcile.stores.tables.engine import RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.engine import LEDGER, RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.ledger import Row
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 
 if TYPE_CHECKING:
@@ -39,7 +42,14 @@ _TYPES: Final = {
     "blob": "BLOB",
     "json": "JSON",
 }
-_HERE: Final = "database_name = current_database() AND schema_name = 'main'"
+MOST_TABLES: Final = 32
+"""So many small ones are made in one transaction, as in SQLite."""
+
+_OF_LEDGER: Final = f"SELECT {', '.join(Row.__struct_fields__)} FROM {LEDGER} "
+"""Such questions are asked again and again in one transaction."""
+
+AT_ONCE: Final = 50
+"""So many tables are counted by one statement."""
 
 
 class DuckdbEngine:
@@ -47,7 +57,7 @@ class DuckdbEngine:
 
     def __init__(self, path: str, *, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.url = one_url("duckdb", path)
-        self.traits = structs.replace(TRAITS, key="casefold")
+        self.traits = structs.replace(TRAITS, key="casefold", together=MOST_TABLES)
         self.limits = Limits()
         self.exclusive = True
         self._path = path
@@ -61,18 +71,19 @@ class DuckdbEngine:
 
     def type_of(self, column: Column) -> str:
         """Every type has its like."""
-        return _TYPES.get(column.type, column.type.upper())
+        return type_of(column)
 
     @contextmanager
     def session(self, *, write: bool) -> Iterator[DuckdbSession]:
         """Opened for writing only once somebody writes: until then other processes may read as well."""
         with self._file.lock, translated(self._path):
-            connection = self._file.connected(self, write=write)
+            connection, catalogue = self._file.connected(self, write=write)
             connection.execute("BEGIN")
             try:
-                yield DuckdbSession(connection)
+                yield DuckdbSession(connection, catalogue)
                 commit(lambda: connection.execute("COMMIT"))
             except BaseException:
+                catalogue.forget()
                 with forgiving():
                     connection.execute("ROLLBACK")
                 raise
@@ -97,8 +108,9 @@ class DuckdbEngine:
 class DuckdbSession:
     """One transaction of DuckDB."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
         self._connection = connection
+        self._catalogue = catalogue
 
     def lock(self) -> None:
         """There is no other writer."""
@@ -108,7 +120,14 @@ class DuckdbSession:
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """As it is."""
-        return self._connection.execute(sql, list(values)).fetchall()
+        if not sql.startswith(_OF_LEDGER):
+            found = self._connection.execute(sql, list(values)).fetchall()
+            self._catalogue.ran(sql)
+            return found
+        known = self._catalogue.answers
+        if (sql, values) not in known:
+            known[sql, values] = self._connection.execute(sql, list(values)).fetchall()
+        return list(known[sql, values])
 
     def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """In the order of loading."""
@@ -118,29 +137,17 @@ class DuckdbSession:
 
     def names(self, name: str | None = None) -> dict[str, bool]:
         """Of the schema `main`."""
-        only = "" if name is None else " AND lower({0}) = lower($1)"
-        told = () if name is None else (name,)
-        kinds = (("duckdb_tables", "table_name", "TRUE"), ("duckdb_views", "view_name", "FALSE"))
-        sql = " UNION ALL ".join(
-            f"SELECT {column}, {is_table} FROM {source}() WHERE {_HERE} AND NOT internal{only.format(column)}"
-            for source, column, is_table in kinds
-        )
-        return {str(one): bool(is_table) for one, is_table in self.run(sql, *told)}
+        return self._catalogue.names(name)
 
     def look(self, made: Mapping[str, tuple[str, int]]) -> dict[str, Seen]:
         """Rows and columns; how many rows there are DuckDB knows without counting."""
-        seen = {}
-        for name, (noted, _) in made.items():
-            if columns := self.columns(name):
-                shape = "".join(f"{column} {kind}\0" for column, kind in columns)
-                mark = f"{crc32(shape.encode('utf-8', 'replace')):08x}"
-                seen[name] = Seen(self._count(name) if noted else -1, mark + "+" * noted.count("+"))
-        return seen
+        shapes = {name: columns for name in made if (columns := self.columns(name))}
+        counts = {name: rows for name, rows, _ in self._summed([name for name in shapes if made[name][0]])}
+        return {name: _seen(columns, counts.get(name, -1), made[name][0]) for name, columns in shapes.items()}
 
     def columns(self, name: str) -> tuple[tuple[str, str], ...]:
         """In their order."""
-        sql = f"SELECT column_name, data_type FROM duckdb_columns() WHERE {_HERE} AND table_name = $1"
-        return tuple((str(column), str(kind)) for column, kind in self.run(f"{sql} ORDER BY column_index", name))
+        return self._catalogue.columns(name)
 
     def fill(self, name: str, batches: pa.RecordBatchReader) -> None:
         """As a stream."""
@@ -151,15 +158,40 @@ class DuckdbSession:
             with forgiving():
                 self._connection.unregister(f"{RESERVED}batches")
 
+    def bind(self, name: str, columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> None:
+        """Appends the rows of a small file, column by column as lists: no Arrow need be loaded for them."""
+        if not values or not values[0]:
+            return
+        lists = ", ".join(f"unnest(${at}::{type_of(column)}[])" for at, column in enumerate(columns, start=1))
+        self.run(f"INSERT INTO {quoted(name)} SELECT {lists}", *map(list, values))
+
     def checksum(self, name: str) -> str:
         """Of every row by itself, so that their order does not count."""
-        columns = ", ".join(quoted(column) for column, _ in self.columns(name))
-        [(version, total)] = self.run(f"SELECT version(), sum(hash({columns})::HUGEINT) FROM {quoted(name)}")
-        return f"{version} {total or 0}"
+        [(_, _, total)] = self._summed([name], sums=True)
+        return total
 
     def settle(self, name: str, load: str) -> Seen:  # noqa: ARG002 - the database keeps no note of loads
         """Rows and columns."""
         return self.look({name: ("new", 0)})[name]
+
+    def settle_all(self, loads: Mapping[str, str]) -> dict[str, tuple[Seen, str]]:
+        """All in one statement."""
+        return {
+            name: (_seen(self.columns(name), rows, ""), total) for name, rows, total in self._summed(loads, sums=True)
+        }
+
+    def _summed(self, names: Iterable[str], *, sums: bool = False) -> Iterator[tuple[str, int, str]]:
+        """How many rows each table has, and if asked for a sum over them: a statement takes longer than a table."""
+        left = iter(names)
+        while some := list(islice(left, AT_ONCE)):
+            total = "version(), sum(hash({columns})::HUGEINT)" if sums else "'', 0"
+            parts = (self._summing(at, name, total) for at, name in enumerate(some))
+            for at, rows, version, found in self.run(" UNION ALL ".join(parts)):
+                yield some[at], int(rows), f"{version} {found or 0}"
+
+    def _summing(self, at: int, name: str, total: str) -> str:
+        columns = ", ".join(quoted(column) for column, _ in self.columns(name))
+        return f"SELECT {at}, count(*), {total.replace('{columns}', columns)} FROM {quoted(name)}"
 
     def append(self, name: str, new: str, mark: str, load: str) -> Seen:  # noqa: ARG002 - nothing of it stays
         """The sum over all content is made anew."""
@@ -205,8 +237,7 @@ class DuckdbSession:
 
     def _indexes(self, name: str) -> list[tuple[str, str]]:
         """The indexes of a table, and how each was made."""
-        found = self.run(f"SELECT index_name, sql FROM duckdb_indexes() WHERE {_HERE} AND table_name = $1", name)
-        return [(str(index), str(sql)) for index, sql in found]
+        return self._catalogue.hanging("index", name)
 
     def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - a view waits until its table is back
         """Nothing: a view works again when the table is back, and a foreign key refuses by itself."""
@@ -218,8 +249,7 @@ class DuckdbSession:
 
     def obstacles(self, name: str) -> list[str]:
         """Constraints: no table gets one later."""
-        sql = f"SELECT constraint_text FROM duckdb_constraints() WHERE {_HERE} AND table_name = $1"
-        return [f"the constraint {text}" for (text,) in self.run(sql, name)]
+        return [f"the constraint {text}" for text, _ in self._catalogue.hanging("constraint", name)]
 
     def _indexed(self, name: str, index: str, sql: str) -> None:
         import duckdb  # noqa: PLC0415 - heavy
@@ -232,18 +262,22 @@ class DuckdbSession:
 
     def _comments(self, name: str) -> Iterator[tuple[str, str]]:
         """(column, statement) that makes each comment again; the column is "" for that of the table itself."""
-        table = f"SELECT '', comment FROM duckdb_tables() WHERE {_HERE} AND table_name = $1 AND comment IS NOT NULL"
-        column = table.replace("''", "column_name").replace("duckdb_tables", "duckdb_columns")
-        for own, text in (*self.run(table, name), *self.run(column, name)):
+        for own, text in self._catalogue.hanging("comment", name):
             what = f"COLUMN {quoted(name)}.{quoted(own)}" if own else f"TABLE {quoted(name)}"
             yield own, f"COMMENT ON {what} IS '{text.replace(chr(39), chr(39) * 2)}'"
 
     def _defaults(self, name: str) -> Iterator[tuple[str, str]]:
         """(column, statement) that sets each default again."""
-        sql = f"SELECT column_name, column_default FROM duckdb_columns() WHERE {_HERE} AND table_name = $1"
-        for column, default in self.run(f"{sql} AND column_default IS NOT NULL", name):
+        for column, default in self._catalogue.hanging("default", name):
             yield column, f"ALTER TABLE {quoted(name)} ALTER COLUMN {quoted(column)} SET DEFAULT {default}"
 
-    def _count(self, name: str) -> int:
-        [(rows,)] = self.run(f"SELECT count(*) FROM {quoted(name)}")
-        return int(rows)
+
+def type_of(column: Column) -> str:
+    """The type of a column, as DuckDB names it."""
+    return _TYPES.get(column.type, column.type.upper())
+
+
+def _seen(columns: tuple[tuple[str, str], ...], rows: int, noted: str) -> Seen:
+    """The mark stands for the columns, and for the edits that were written down."""
+    shape = "".join(f"{column} {kind}\0" for column, kind in columns)
+    return Seen(rows, f"{crc32(shape.encode('utf-8', 'replace')):08x}" + "+" * noted.count("+"))

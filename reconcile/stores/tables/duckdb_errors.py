@@ -38,7 +38,7 @@ def translated(path: str) -> Iterator[None]:
 
 def _io_error(path: str, told: str) -> StoreError:
     """DuckDB has one error for all that goes wrong with files, so its words must be read."""
-    if "set lock" in told:
+    if is_busy(told):
         hint = "close what has it open, and run it again"
         return BusyError("is open in another process", op="duckdb", path=path, hint=hint)
     if "No space left" in told:
@@ -48,6 +48,11 @@ def _io_error(path: str, told: str) -> StoreError:
     if "not a valid DuckDB" in told:
         return DamagedError("is no DuckDB file", op="duckdb", path=path)
     return StoreError(told.partition("\n")[0], op="duckdb", path=path)
+
+
+def is_busy(told: str) -> bool:
+    """Whether it is that another process has the file open."""
+    return "set lock" in told
 
 
 def _first_line(error: Exception) -> str:

@@ -10,10 +10,13 @@ from contextlib import suppress
 import os
 from pathlib import Path
 from threading import Lock, RLock
+import time
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from reconcile.core.errors import NotFoundError, RefusedError
+from reconcile.stores.tables.duckdb_catalogue import Catalogue
+from reconcile.stores.tables.duckdb_errors import is_busy
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
 _SQLITE: Final = b"SQLite format 3\0"
 _NO_DOWNLOADS: Final[dict[str, Any]] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """What a file or a query seems to ask for is not fetched from the internet."""
+
+_ALONE: Final[dict[str, Any]] = {**_NO_DOWNLOADS, "custom_user_agent": "reconcile"}
+"""A connection that is not opened with the very same words is refused in this process: no other shares ours."""
+
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long a file is waited for that another process has open."""
+
+BUSY_AGAIN_S: Final = 1.0
+"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
+
+BUSY_ASK_S: Final = 0.2
+"""How often it is asked for: DuckDB itself waits for nobody."""
 
 _FILES: Final[WeakValueDictionary[str, DuckdbFile]] = WeakValueDictionary()
 _FILES_LOCK: Final = Lock()
@@ -34,23 +49,28 @@ class DuckdbFile:
         self._path = path
         self._given = connection is not None
         self._connection = connection
+        self._catalogue: Catalogue | None = None
+        self._waited_in_vain = False
         self._users: WeakSet[object] = WeakSet()
         self._seen: tuple[int, int] | None = None
         self._writes = False
 
-    def connected(self, user: object, *, write: bool) -> duckdb.DuckDBPyConnection:
-        """A connection to the file that has the name now: one that was deleted behind our back is gone."""
+    def connected(self, user: object, *, write: bool) -> tuple[duckdb.DuckDBPyConnection, Catalogue]:
+        """A connection to the file that has the name now: one that was deleted behind our back is gone.
+
+        With what is known of the file: while it is open here nobody else changes it, but who gave us a connection may.
+        """
         if self._given and self._connection is not None:
-            return self._connection
+            return self._connection, Catalogue(self._connection)
         self._users.add(user)
         try:
             found = Path(self._path).stat()
         except FileNotFoundError as error:
             raise NotFoundError("there is no such database", op="open", path=self._path) from error
         stale = self._seen != (found.st_dev, found.st_ino)
-        if self._connection is None or stale or (write and not self._writes):
+        if self._connection is None or self._catalogue is None or stale or (write and not self._writes):
             return self._open(write=write)
-        return self._connection
+        return self._connection, self._catalogue
 
     def make(self, user: object) -> None:
         """The file, where there is none."""
@@ -64,21 +84,38 @@ class DuckdbFile:
             if not self._users:
                 self._close()
 
-    def _open(self, *, write: bool) -> duckdb.DuckDBPyConnection:
-        import duckdb  # noqa: PLC0415 - heavy
-
-        self._close()
+    def _open(self, *, write: bool) -> tuple[duckdb.DuckDBPyConnection, Catalogue]:
+        self._close()  # who waits holds nothing that another waits for
         _check_not_sqlite(self._path)
-        self._connection = duckdb.connect(self._path, read_only=not write, config=_NO_DOWNLOADS)
+        self._connection = self._waited_for(write=write)
+        self._catalogue = Catalogue(self._connection)
         self._writes = write
         seen = Path(self._path).stat()
         self._seen = seen.st_dev, seen.st_ino
-        return self._connection
+        return self._connection, self._catalogue
+
+    def _waited_for(self, *, write: bool) -> duckdb.DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - heavy
+
+        ends = time.monotonic() + (BUSY_AGAIN_S if self._waited_in_vain else BUSY_TIMEOUT_S)
+        while True:
+            try:
+                connection = duckdb.connect(self._path, read_only=not write, config=_ALONE)
+            except duckdb.IOException as error:
+                if not is_busy(str(error)):
+                    raise
+                if time.monotonic() >= ends:
+                    self._waited_in_vain = True
+                    raise
+                time.sleep(BUSY_ASK_S)
+            else:
+                self._waited_in_vain = False
+                return connection
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._catalogue = None
 
 
 def shared_file(path: str) -> DuckdbFile:
