@@ -22,6 +22,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.tables.duckdb_catalogue import Catalogue
 from reconcile.stores.tables.duckdb_errors import forgiving, translated
 from reconcile.stores.tables.duckdb_file import DuckdbFile, shared_file
+from reconcile.stores.tables.duckdb_hanging import views_on
 from reconcile.stores.tables.engine import LEDGER, RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
 from reconcile.stores.tables.ledger import Row
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
@@ -221,7 +222,10 @@ class DuckdbSession:
         return mark, ""
 
     def rename(self, name: str, new: str) -> None:
-        """A table with indexes has no other name: they go, and are made again for the new one."""
+        """A table with indexes has no other name: they go, and are made again for the new one. No view goes along."""
+        if hanging := self.hanging(name):
+            told = f"others hang on it: {', '.join(hanging)}"
+            raise RefusedError(told, op="rename", path=name, hint="drop them first, and make them anew afterwards")
         indexes = self._indexes(name)
         for index, _ in indexes:
             self.run(f"DROP INDEX {quoted(index)}")
@@ -239,9 +243,9 @@ class DuckdbSession:
         """The indexes of a table, and how each was made."""
         return self._catalogue.hanging("index", name)
 
-    def hanging(self, name: str) -> list[str]:  # noqa: ARG002 - a view waits until its table is back
-        """Nothing: a view works again when the table is back, and a foreign key refuses by itself."""
-        return []
+    def hanging(self, name: str) -> list[str]:
+        """Views; a foreign key refuses by itself."""
+        return list(views_on(self._connection, name))
 
     def holding(self, name: str) -> list[str]:  # noqa: ARG002 - the new table has the columns it has
         """Nothing."""

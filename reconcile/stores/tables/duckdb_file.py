@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
-from reconcile.core.errors import NotFoundError, RefusedError
+from reconcile.core.errors import NotFoundError, RefusedError, UsageError
 from reconcile.stores.tables.duckdb_catalogue import Catalogue
 from reconcile.stores.tables.duckdb_errors import is_busy
 
@@ -61,6 +61,7 @@ class DuckdbFile:
         With what is known of the file: while it is open here nobody else changes it, but who gave us a connection may.
         """
         if self._given and self._connection is not None:
+            _check_given(self._connection, self._path)
             return self._connection, Catalogue(self._connection)
         self._users.add(user)
         try:
@@ -133,3 +134,17 @@ def _check_not_sqlite(path: str) -> None:
     with suppress(FileNotFoundError), Path(path).open("rb") as file:
         if file.read(len(_SQLITE)) == _SQLITE:
             raise RefusedError("is a SQLite file", op="duckdb", path=path, hint=f"write sqlite:///{path}")
+
+
+def _check_given(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """What has the name of one of our tables must be that: neither one of another schema nor a temporary one."""
+    temporary = "SELECT table_name FROM duckdb_tables() WHERE temporary UNION ALL SELECT view_name FROM duckdb_views() "
+    [schema], *hidden = connection.execute(
+        f"SELECT current_schema() UNION ALL ({temporary} WHERE temporary AND NOT internal LIMIT 1)"
+    ).fetchall()
+    if schema != "main" or hidden:
+        told = (
+            f"works in the schema {schema}" if schema != "main" else f"has a temporary table or view, `{hidden[0][0]}`"
+        )
+        hint = "it comes before what the database has: drop it, or hand out another connection"
+        raise UsageError(f"the connection that was given {told}", op="duckdb", path=path, hint=hint)
