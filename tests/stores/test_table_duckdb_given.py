@@ -1,4 +1,4 @@
-"""What a DuckDB connection of others shows first is never taken for a table of ours; no view is left without its table."""
+"""What a given DuckDB connection shows first is never taken for a table of ours; no view loses its table."""
 
 from contextlib import closing
 

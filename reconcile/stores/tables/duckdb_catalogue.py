@@ -99,8 +99,8 @@ class Catalogue:
             self._add(_unquoted(made[1]))
         elif gone := _DROP.match(sql):
             self._remove(_unquoted(gone[1]))
-        elif moved := _RENAME.match(sql):
-            old, new = _unquoted(moved[1]), _unquoted(moved[2])
+        elif (moved := _RENAME.match(sql)) and self.names(old := _unquoted(moved[1])).get(old):
+            new = _unquoted(moved[2])
             columns = (self._columns or {}).get(old)
             self._remove(old)
             self._add(new)
