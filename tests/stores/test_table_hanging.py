@@ -332,7 +332,7 @@ def test_rows_that_did_not_all_arrive_are_not_recorded(pg, monkeypatch):
 
 
 def test_a_table_that_somebody_holds_is_not_waited_for_for_ever(pg, monkeypatch):
-    from reconcile.stores.tables import postgres as table_postgres
+    from reconcile.stores.tables import postgres_locks as table_postgres
 
     monkeypatch.setattr(table_postgres, "LOCK_TIMEOUT_S", 1)
     store = pg.store()

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 import os
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
@@ -20,6 +20,8 @@ from reconcile.stores.data.file import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Made = TypeVar("Made")
 
 RESERVED: Final = "_reconcile_"
 """Names of tables, indexes and triggers that are ours alone begin so."""
@@ -162,6 +164,14 @@ class Gathering(Binding, Protocol):
         """`settle` and `checksum` for each of the tables, which are given with their loads."""
 
 
+@runtime_checkable
+class Taking(Protocol):
+    """A session behind which readers wait while it waits for a table that it takes from them."""
+
+    def take(self) -> None:
+        """Said before tables are dropped and renamed: from here on nothing is waited for longer than readers may be."""
+
+
 class Engine(Protocol):
     """One database, whether it exists yet or not."""
 
@@ -195,6 +205,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Gives back connections; idempotent."""
+
+
+@runtime_checkable
+class InTurns(Protocol):
+    """An engine with sessions that wait for a moment only, and then let all pass who came meanwhile."""
+
+    def in_turns(self, work: Callable[[], Made]) -> Made:
+        """What `work` gives, which is one transaction: begun again, after a pause, while others hold its tables."""
 
 
 @runtime_checkable

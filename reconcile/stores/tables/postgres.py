@@ -2,13 +2,14 @@
 
 PostgreSQL notes with every row which transaction wrote it, and a load is one transaction: so each edit by hand is seen
 by counting, whatever it changed. A swap renames; readers wait for the few milliseconds it takes, and see the old table
-or the new one. Only who holds a snapshot from before (REPEATABLE READ) and first asks for the table after it finds none
-of its rows; `table_postgres_swap` says when rows are exchanged inside the table instead.
+or the new one; `table_postgres_locks` says how little they wait where we have to wait ourselves. Only who holds a
+snapshot from before (REPEATABLE READ) and first asks for the table after it finds none of its rows;
+`table_postgres_swap` says when rows are exchanged inside the table instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -20,9 +21,10 @@ from msgspec import structs
 from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import LEDGER, RESERVED, TRAITS, Limits, Seen, quoted
+from reconcile.stores.tables.engine import LEDGER, RESERVED, TRAITS, Limits, Made, Seen, quoted
 from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.tables.postgres_errors import translated
+from reconcile.stores.tables.postgres_locks import Waiting, Waits, Want, in_turns, milliseconds
 from reconcile.stores.tables.postgres_memo import Count, Memo, Snapshot
 from reconcile.stores.tables.postgres_swap import swap
 from reconcile.stores.tables.steps import check_carried, commit, rename
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
 
 _SIGNS_OF_LIFE: Final = {"idle": "60", "interval": "10", "count": "6"}
 """After so many seconds of silence, every so often, so many times: two minutes until an end of a wire is given up."""
-
-LOCK_TIMEOUT_S: Final = 30
-"""How long a statement waits for what another session holds."""
 
 KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_OF_LIFE.items()}
 """How soon the server lets go of what a machine that died held: of its locks, above all."""
@@ -80,6 +79,7 @@ class PostgresEngine:
         self._schema = schema
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._memo = Memo()
+        self._waits = Waits()
 
     @classmethod
     def open(cls, url: str, options: StoreOptions) -> Self:
@@ -95,11 +95,11 @@ class PostgresEngine:
     @contextmanager
     def session(self, *, write: bool) -> Iterator[PostgresSession]:
         """A reader sees one moment; a writer, whatever its user's settings, all that was committed before it held."""
-        with translated(self.url):
+        with self._waits.noted(write=write) as waiting, translated(self.url):
             connection = self._connected(self._parts.path)
             sound = False
             try:
-                session = PostgresSession(connection, self._schema, self._memo)
+                session = PostgresSession(connection, self._schema, self._memo, waiting)
                 level = "READ COMMITTED" if write else "REPEATABLE READ, READ ONLY"
                 session.run(f"SET TRANSACTION ISOLATION LEVEL {level}")
                 session.enter(write=write)
@@ -112,6 +112,10 @@ class PostgresEngine:
                     self._idle.put(connection)
                 else:
                     _let_go(connection)
+
+    def in_turns(self, work: Callable[[], Made]) -> Made:
+        """See `table_postgres_locks`."""
+        return in_turns(self._waits, work)
 
     def ensure(self, *, dry: bool) -> list[str]:
         """The database, and the schema in it."""
@@ -181,17 +185,19 @@ class PostgresEngine:
 class PostgresSession:
     """One transaction of PostgreSQL. A statement has a cursor of its own: one that failed stays broken."""
 
-    def __init__(self, connection: Connection, schema: str, memo: Memo) -> None:
+    def __init__(self, connection: Connection, schema: str, memo: Memo, waiting: Waiting) -> None:
         self._connection = connection
         self._schema = schema
         self._memo = memo
+        self._waiting = waiting
         self._xid = 0
         self._touched: set[str] = set()
         self._held: dict[str, tuple[str, Count] | None] = {}
 
     def enter(self, *, write: bool) -> None:
         """Everything happens in one schema, and waits for nobody for ever."""
-        settings = {"search_path": quoted(self._schema), "lock_timeout": f"{LOCK_TIMEOUT_S}s", **KEEPALIVES}
+        timeout = milliseconds(self._waiting.timeout_s)
+        settings = {"search_path": quoted(self._schema), "lock_timeout": timeout, **KEEPALIVES}
         calls = ", ".join(f"set_config('{word}', ${at}, true)" for at, word in enumerate(settings, start=1))
         self.run(f"SELECT {calls}", *settings.values())
         [(schema, xid)] = self.run(f"SELECT current_schema(), {'txid_current()' if write else '0::bigint'}")
@@ -206,12 +212,26 @@ class PostgresSession:
 
     def lock(self) -> None:
         """A lock with a name, held to the end."""
-        self.run("SELECT pg_advisory_xact_lock(hashtext('reconcile'), hashtext($1))", self._schema)
+        with self._waiting.for_turn():
+            self.run("SELECT pg_advisory_xact_lock(hashtext('reconcile'), hashtext($1))", self._schema)
+        self._wait_at_most(self._waiting.turns.left_s())
 
     def hold(self, name: str) -> None:
         """Readers go on."""
-        self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
+        with self._waiting.for_hold():
+            self.run(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
         self._held.setdefault(name)
+
+    def take(self) -> None:
+        """Whoever comes after us waits behind us."""
+        if (ask_s := self._waiting.take()) is not None:
+            self._wait_at_most(ask_s)
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """For the statements that come."""
+        if seconds != self._waiting.timeout_s:
+            self._waiting.timeout_s = seconds
+            self.run("SELECT set_config('lock_timeout', $1, true)", milliseconds(seconds))
 
     def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """As it is."""
@@ -263,6 +283,8 @@ class PostgresSession:
         return self._noted(name, what, count) if count is not None else None
 
     def _counted(self, name: str, what: str, snapshot: str, count: Count) -> Count:
+        if not self._xid:
+            self._waiting.had.add(Want.READ)
         if name not in self._touched:
             self._memo.keep(name, what, Snapshot.of(snapshot), count)
         return self._noted(name, what, count)

@@ -10,6 +10,11 @@ from typing import Final
 from reconcile.core.errors import BusyError, ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
 from reconcile.stores.patience import UnreachableError
 
+
+class HeldError(BusyError):
+    """Another session holds what is needed, and was waited for."""
+
+
 _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "28": (DeniedError, "the server does not let this user in"),
     "3D000": (NotFoundError, "there is no such database"),
@@ -19,7 +24,7 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "42P01": (ChangedError, "the table is gone"),
     "53100": (StoreError, "the server's disk is full"),
     "53": (BusyError, "the server is at its limits"),
-    "55P03": (BusyError, "another session holds the table"),
+    "55P03": (HeldError, "another session holds the table"),
     "40": (BusyError, "another session was in the way"),
     "57014": (StoreError, "the server ended the statement; this user may need a longer statement_timeout"),
     "57": (BusyError, "the server is stopping, or was interrupted"),

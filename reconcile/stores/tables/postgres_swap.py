@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from reconcile.core.errors import BusyError, DamagedError, RefusedError
 from reconcile.stores.tables.engine import RESERVED, Session, quoted
 from reconcile.stores.tables.postgres_catalogue import OID, dependents, uncarried
-from reconcile.stores.tables.steps import check_carried, drop, rename
+from reconcile.stores.tables.steps import check_carried, drop, rename, take
 
 
 def swap(session: Session, new: str, name: str, aside: str) -> bool:
@@ -23,6 +23,7 @@ def swap(session: Session, new: str, name: str, aside: str) -> bool:
         _exchange(session, new, name, aside, hanging)
         return True
     on_it = list(_what_hangs(session, name, new))
+    take(session)
     session.run(f"LOCK TABLE {quoted(name)} IN ACCESS EXCLUSIVE MODE")
     if dependents(session, name):  # a view may be made of a table that is only held
         raise BusyError("somebody made something that hangs on it meanwhile", op="replace", path=name)

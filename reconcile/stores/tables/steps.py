@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 from reconcile.core.errors import RefusedError
 from reconcile.ports import io_step
 from reconcile.stores.data.file import Column
-from reconcile.stores.tables.engine import RESERVED, Binding, Session, quoted
+from reconcile.stores.tables.engine import RESERVED, Binding, Session, Taking, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def take(session: Session) -> None:
+    """Before a table is taken from its readers, where they would wait behind us."""
+    if isinstance(session, Taking):
+        session.take()
 
 
 @io_step("table.create")
@@ -30,6 +36,7 @@ def fill(session: Session, name: str, batches: pa.RecordBatchReader) -> None:
 @io_step("table.rename")
 def rename(session: Session, name: str, new: str) -> None:
     """Also to another spelling, which takes a name between the two."""
+    take(session)
     between = f"{RESERVED}between" if name.casefold() == new.casefold() else ""
     for old, next_one in ((name, between), (between, new)) if between else ((name, new),):
         session.run(f"ALTER TABLE {quoted(old)} RENAME TO {quoted(next_one)}")
@@ -38,6 +45,7 @@ def rename(session: Session, name: str, new: str) -> None:
 @io_step("table.drop")
 def drop(session: Session, name: str) -> None:
     """With its indexes; absent is done."""
+    take(session)
     session.run(f"DROP TABLE IF EXISTS {quoted(name)}")
 
 

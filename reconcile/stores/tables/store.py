@@ -8,7 +8,7 @@ where it tells too little, a sum over the content is compared before anything is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from hashlib import sha256
@@ -28,7 +28,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.content import Content, content_of
 from reconcile.stores.tables.csv import csv_chunks
-from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering, Seen
+from reconcile.stores.tables.engine import Engine, FillsBeside, Gathering, InTurns, Made, Seen
 from reconcile.stores.tables.index_column import drop_index, make_index
 from reconcile.stores.tables.inside import inside_of_delete, inside_of_write
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
@@ -193,9 +193,12 @@ class TableStore:
                 return self._append(key, before, grown, expect)
         with content_of(body) as content:
             staged = self._loader.load(content, body, load, before)
-        with self._room(write=True) as room:
+
+        def put(room: Room) -> Entry:
             room.expect("write", key, expect)
             return self._put(room, key, staged)
+
+        return self._taken(put)
 
     def _grown(self, content: Content, body: Body, plan: tuple[Version, str, Row | None]) -> Row | None:
         """Only the new rows, loaded beside, of a file that grew; of a table that has those from before."""
@@ -231,15 +234,19 @@ class TableStore:
 
     def copy(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """Into our own directory only a second key for the table, as long as both stand for the same rows."""
-        with self._room(write=True) as room:
+
+        def copied(room: Room) -> Entry:
             room.check_name("copy", key)
             row = room.require("copy", entry.key, entry.version)
             room.expect("copy", key, expect)
             return room.share(key, row) if has_control(key) else room.put(key, self._duplicate(room, row))
 
+        return self._taken(copied)
+
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
         """A rename."""
-        with self._room(write=True) as room:
+
+        def moved(room: Room) -> Entry:
             room.check_name("move", key)
             row = room.require("move", entry.key, entry.version)
             if not has_control(entry.key):
@@ -250,9 +257,11 @@ class TableStore:
                 if self._recipe.reading.index_column and not has_control(entry.key):
                     drop_index(room.session, row)
                 return self._put(room, key, row)
-            moved = self._put(room, key, self._duplicate(room, row))
+            entry_of_copy = self._put(room, key, self._duplicate(room, row))
             room.ledger.drop(row.key)
-            return moved
+            return entry_of_copy
+
+        return self._taken(moved)
 
     def _duplicate(self, room: Room, row: Row) -> Row:
         """A table of its own with the same rows: those of the file only if nobody edited them."""
@@ -264,8 +273,7 @@ class TableStore:
         answers: list[Exception | None] = []
         for key, expect in items:
             try:
-                with self._room(write=True) as room:
-                    room.remove(key, expect)
+                self._taken(partial(Room.remove, key=key, expect=expect))
                 answers.append(None)
             except StoreError as error:
                 answers.append(error)
@@ -297,6 +305,15 @@ class TableStore:
         self._engine.close()
 
     # --- inside
+
+    def _taken(self, change: Callable[[Room], Made]) -> Made:
+        """A transaction that takes tables from their readers."""
+
+        def once() -> Made:
+            with self._room(write=True) as room:
+                return change(room)
+
+        return self._engine.in_turns(once) if isinstance(self._engine, InTurns) else once()
 
     @contextmanager
     def _room(self, *, write: bool = False) -> Iterator[Room]:
