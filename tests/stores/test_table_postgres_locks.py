@@ -256,3 +256,13 @@ def test_a_table_is_asked_for_the_longer_the_more_it_costs_to_ask():
     late.waited(5.0)
     assert late.take(5.0) == first_s
     assert not late.goes_on()
+
+
+def test_the_index_of_a_table_that_is_renamed_is_not_waited_for_before_its_readers(pg):
+    store = pg.store(reading=Reading(index_column=True))
+    entry = load(store, "people", OLD)
+    with idle(pg, "SELECT * FROM people"), reading(pg, "people") as times, pytest.raises(BusyError):
+        renamed(store, entry)
+    assert max(times) < BEHIND_S
+    renamed(store, entry)
+    assert store.stat("people") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconcile.stores.tables.engine import Session, quoted
 from reconcile.stores.tables.ledger import Row
+from reconcile.stores.tables.steps import take
 
 
 def make_index(session: Session, name: str, column: str, most_bytes: int) -> None:
@@ -16,6 +17,7 @@ def make_index(session: Session, name: str, column: str, most_bytes: int) -> Non
 def drop_index(session: Session, row: Row) -> None:
     """Drops it, as its table gets another name: the next table of this key will want its name."""
     if row.found is not None:
+        take(session)
         session.run(f"DROP INDEX IF EXISTS {quoted(_index_name(row.key, row.found.columns[0].name))}")
 
 
