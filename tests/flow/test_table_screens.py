@@ -30,13 +30,6 @@ def test_a_file_that_lost_a_column_leaves_it_empty(database, tmp_path, key):  # 
     assert found == [(1, "a", None), (2, "b", None), (4, "q", None)]
 
 
-def test_a_key_that_is_no_column_is_told(lite, tmp_path):
-    world = world_of(lite, tmp_path, table={"key": ["id", "idd"]})
-    world.put(**{"t.csv": "id,n\n1,5\n"})
-    (change,) = world.plan().changes()
-    assert change.inside.notes == ("table.key names `idd`, which is no column of it",)
-
-
 def test_a_key_that_names_several_rows_counts_nothing(lite, tmp_path):
     world = world_of(lite, tmp_path, table={"key": ["id"]})
     world.put(**{"t.csv": "id,n\n1,5\n1,6\n"})

@@ -64,7 +64,8 @@ def _looked(
     old = room.session.columns(there.name) if room is not None and there is not None else ()
     differing = tuple(_differing(old, loader.typed(loader.columns(data, row))))
     rows_was = room.count(row) if room is not None and row is not None else UNCOUNTED
-    inside = Inside(columns=differing, rows_was=rows_was, notes=tuple(_notes(data, loader.key)))
+    notes = (*data.notes, *["the types are those of its first rows"] * data.guessed)
+    inside = Inside(columns=differing, rows_was=rows_was, notes=notes)
     if room is not None and there is not None and (refused := _refused(room, there.name, differing)):
         return replace(inside, refused=refused)
     if body.size_bytes > COUNTED_BYTES:
@@ -75,14 +76,6 @@ def _looked(
         inside = replace(inside, notes=(*inside.notes, f"rows that are put aside go into `{key}{REJECTED}`"))
     clash = room.why_rejects_clash(key, row, rejected=bool(inside.rejected)) if room is not None else ""
     return replace(inside, refused=clash)
-
-
-def _notes(data: DataFile, key: Sequence[str]) -> Iterator[str]:
-    yield from data.notes
-    columns = {column.name for column in data.shape.columns}
-    yield from (f"table.key names `{name}`, which is no column of it" for name in key if name not in columns)
-    if data.guessed:
-        yield "the types are those of its first rows"
 
 
 def _refused(room: Room, name: str, differing: Sequence[ColumnChange]) -> str:
