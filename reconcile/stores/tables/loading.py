@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from secrets import token_hex
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -19,7 +19,7 @@ from reconcile.stores.data.reading import read_data
 from reconcile.stores.recipe import Recipe
 from reconcile.stores.tables.columns import aligned, differing, evolved, same
 from reconcile.stores.tables.content import Content
-from reconcile.stores.tables.engine import REJECTED, RESERVED, Binding, Engine, Session, quoted
+from reconcile.stores.tables.engine import REJECTED, RESERVED, Binding, Engine, Made, Session, quoted
 from reconcile.stores.tables.ledger import LOADING, Ledger, Row
 from reconcile.stores.tables.steps import bind, create, drop, fill
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MOST_LOADS: Final = 20
 """After so many appends a table is loaded as a whole again, where the database notes each of them."""
-
-Made = TypeVar("Made")
 
 _REJECT_COLUMNS: Final = (
     Column("line", "integer"),
