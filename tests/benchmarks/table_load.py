@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 import json
 import os
@@ -34,6 +34,10 @@ import pandas, sqlalchemy
 engine = sqlalchemy.create_engine(sys.argv[2])
 for part in pandas.read_csv(sys.argv[1], chunksize=50_000):
     part.to_sql("data", engine, if_exists="append", index=False)
+"""
+LEFT_BEHIND = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+AND (tablename LIKE 'first%' OR tablename LIKE '\\_reconcile\\_kept%' OR tablename = 'data')
 """
 BLOCK_ROWS = 50_000
 WORD = "'word' || lpad((hash(i, $seed, {}) % 500)::VARCHAR, 3, '0')"
@@ -96,8 +100,11 @@ def stage_postgres(room: Path, mebibytes: int) -> Iterator[Case]:
     with servers.postgres() as server:
 
         def bare(_: int) -> None:
+            """Nothing lies there of who came before, and nothing of it waits to be written: each has the same disk."""
             with server.connect() as database:
-                database.execute("DROP TABLE IF EXISTS data")
+                for (name,) in database.execute(LEFT_BEHIND).fetchall():
+                    database.execute(f'DROP TABLE "{name}"')
+                database.execute("CHECKPOINT")
 
         def fresh(number: int) -> None:
             bare(number)
@@ -110,7 +117,7 @@ def stage_postgres(room: Path, mebibytes: int) -> Iterator[Case]:
         pandas = [sys.executable, "-c", PANDAS, sources[0], with_driver]
         yardstick = "`psql \\copy`"
         contenders = [
-            *_ours(room, lambda _: server.url, {"password": PASSWORD}),
+            *_ours(room, lambda _: server.url, {"password": PASSWORD}, bare),
             Contender(yardstick, lambda _: load, env, before=fresh),
             Contender("pandas `to_sql`", lambda _: pandas, env, before=bare),  # it makes its own
         ]
@@ -132,7 +139,12 @@ def _sources(room: Path) -> list[Path]:
     return [room / "first.csv", room / "second.csv"]
 
 
-def _ours(room: Path, target, connection: Mapping[str, str]) -> list[Contender]:
+def _ours(
+    room: Path,
+    target: Callable[[str], str],
+    connection: Mapping[str, str],
+    bare: Callable[[int], None] = lambda _: None,
+) -> list[Contender]:
     """A first load, whose types are found in the whole file; and another content of the same file, with those types."""
 
     def spec(folder: Path, name: str, source: Path) -> None:
@@ -141,12 +153,14 @@ def _ours(room: Path, target, connection: Mapping[str, str]) -> list[Contender]:
         os.link(source, folder / "data" / f"{name}.csv")
 
     def first(number: int) -> None:
+        bare(number)
         spec(room / f"first{number}", f"first{number}", _sources(room)[0])
 
     def again(number: int) -> None:
         if number == 0:
             spec(room / "again", "again", _sources(room)[1])
             peers.run_quietly(peers.reconcile(room / "again", "apply", "--auto-approve"))
+        bare(number)
         spec(room / "again", "again", _sources(room)[number % 2])
 
     return [
