@@ -97,8 +97,13 @@ def test_what_is_temporary_would_be_taken_for_a_table_of_the_database(given, sto
     load(store, "people", OLD)
     given.execute(made)
     given.commit()
+    given.row_factory = lambda cursor, row: {
+        column[0]: cell for column, cell in zip(cursor.description, row, strict=True)
+    }
     with pytest.raises(UsageError, match=told):
         store.stat("people")
+    assert given.execute("SELECT 1 AS one").fetchone() == {"one": 1}, "its rows are its owner's"
+    given.row_factory = None
     given.execute(f"DROP {made.split()[2]} temp.{made.split()[3]}")
     given.commit()
     assert given.execute("SELECT * FROM people").fetchall() == [(1, "ann"), (2, "bob")]

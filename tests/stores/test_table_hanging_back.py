@@ -41,3 +41,13 @@ def test_a_table_that_comes_back_has_once_what_hung_on_it(pg, hung):
         store.move(store.stat(kept), "people", expect=store.stat("people").version)
         assert on_it() == then
     assert pg.sql("SELECT * FROM people ORDER BY id") == [(1, "ann"), (2, "bob")]
+
+
+def test_what_hangs_on_a_table_that_is_moved_onto_another_goes_with_it(pg):
+    store = pg.store()
+    entry, there = load(store, "a", OLD), load(store, "people", NEW)
+    pg.sql("CREATE INDEX by_name ON a (name)")
+    store.move(entry, "people", expect=there.version)
+    assert pg.sql(
+        "SELECT tablename::text FROM pg_indexes WHERE schemaname = current_schema() AND indexname = 'by_name'"
+    ) == [("people",)]

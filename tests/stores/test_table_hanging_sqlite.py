@@ -54,3 +54,19 @@ def test_a_view_of_sqlite_goes_with_a_table_that_is_renamed(lite, broken):
     again = load(store, "folk", NEW, expect=moved.version)
     assert store.stat("folk") == again
     assert broken or lite.sql("SELECT count(*) FROM v") == [(3,)]
+
+
+@pytest.mark.parametrize("goes", ["deleted", "renamed"])
+def test_a_trigger_of_another_table_goes_with_a_rename_and_never_to_what_is_kept(lite, goes):
+    store = lite.store()
+    entry = load(store, "people", OLD)
+    store.copy(entry, ".reconcile/undo/1/people", expect=ABSENT)
+    lite.sql("CREATE TABLE pets (name)")
+    lite.sql("CREATE TRIGGER adds AFTER INSERT ON pets BEGIN INSERT INTO people VALUES (9, new.name); END")
+    if goes == "deleted":
+        assert store.delete([("people", store.stat("people").version)]) == [None]
+    else:
+        store.move(store.stat("people"), "folk", expect=ABSENT)
+    [(sql,)] = lite.sql("SELECT sql FROM sqlite_schema WHERE name = 'adds'")
+    assert ("INTO people" in sql) == (goes == "deleted")
+    assert ('"folk"' in sql) == (goes == "renamed")

@@ -33,7 +33,8 @@ def swap(session: Session, new: str, name: str, aside: str) -> bool:
     else:
         drop(session, name)
     rename(session, new, name)
-    _lay_bare(session, name)
+    if new.startswith(RESERVED):
+        _lay_bare(session, name)
     kept = {column for column, _ in session.columns(name)}
     for column, sql in on_it:
         if not column or column in kept:
@@ -42,7 +43,7 @@ def swap(session: Session, new: str, name: str, aside: str) -> bool:
 
 
 def _lay_bare(session: Session, name: str) -> None:
-    """A table that was in this place before, and comes back, has its own of what is made anew."""
+    """A table that was kept, and comes back into its place, has its own of what is made anew."""
     own = session.run(
         f"SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = {OID} "
         "AND contype IN ('p', 'u', 'c', 'x', 'f') ORDER BY contype <> 'f'",

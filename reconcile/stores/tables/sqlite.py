@@ -325,7 +325,10 @@ class SqliteSession:
         return mark, ""
 
     def rename(self, name: str, new: str) -> None:
-        """Views, keys of others and indexes go along; only where a view is broken already they do not."""
+        """What names the table goes along, but where something is broken already; our own names take nothing along."""
+        if RESERVED in (name[: len(RESERVED)], new[: len(RESERVED)]):
+            rename(self, name, new)
+            return
         self._connection.execute("PRAGMA legacy_alter_table=OFF")
         try:
             rename(self, name, new)

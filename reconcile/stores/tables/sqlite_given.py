@@ -34,18 +34,24 @@ def given_as_ours(connection: sqlite3.Connection, path: str) -> Iterator[None]:
     if connection.in_transaction:
         hint = "commit it first"
         raise BusyError("the connection that was given is in a transaction", op="sqlite", path=path, hint=hint)
-    if hidden := connection.execute("SELECT type, name FROM sqlite_temp_master LIMIT 1").fetchone():
-        told = f"the connection that was given has a temporary {hidden[0]}, `{hidden[1]}`"
-        hint = "it comes before what the database has: drop it, or hand out another connection"
-        raise UsageError(told, op="sqlite", path=path, hint=hint)
     factories = connection.row_factory, connection.text_factory
-    connection.row_factory, connection.text_factory = None, str
-    was = {word: connection.execute(f"PRAGMA {word}").fetchone()[0] for word in RENAMES_ALONE}
+    was: dict[str, object] = {}
     try:
+        connection.row_factory, connection.text_factory = None, str
+        _check_nothing_hidden(connection, path)
         for word, value in RENAMES_ALONE.items():
+            [(was[word],)] = connection.execute(f"PRAGMA {word}").fetchall()
             connection.execute(f"PRAGMA {word}={value}")
         yield
     finally:
-        for word, value in was.items():
-            connection.execute(f"PRAGMA {word}={value}")
+        for word, then in was.items():
+            connection.execute(f"PRAGMA {word}={then}")
         connection.row_factory, connection.text_factory = factories
+
+
+def _check_nothing_hidden(connection: sqlite3.Connection, path: str) -> None:
+    """What is temporary comes before what the database has, and would be taken for it."""
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_temp_master LIMIT 1"):
+        told = f"the connection that was given has a temporary {kind}, `{name}`"
+        hint = "it comes before what the database has: drop it, or hand out another connection"
+        raise UsageError(told, op="sqlite", path=path, hint=hint)
