@@ -237,7 +237,7 @@ def volleys(stage: Stage, points: Sequence[Point], size: int) -> Iterator[tuple[
 
 
 def sweep(stage: Stage, count: int, lot: random.Random) -> int:
-    """Runs so many points of a story; returns how many were reached. What fails is told as a line for the seeds."""
+    """Runs so many points of a story; returns how many were reached. What fails is told as a line for `tests/seeds`."""
     points = stage.points()
     size = 1 + len({(point.op, point.key, point.nth) for point in points}) // 6
     reached = 0

@@ -39,6 +39,10 @@ class Failing(Wrapper):
         self._maybe("read", key)
         return self.inner.read(key, **how)
 
+    def write(self, key, body, **how):  # type: ignore[no-untyped-def]
+        self._maybe("write", key)
+        return self.inner.write(key, body, **how)
+
     def delete(self, items):  # type: ignore[no-untyped-def]
         items = list(items)
         self._maybe("delete", items[0][0])

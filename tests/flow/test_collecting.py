@@ -9,13 +9,14 @@ import uuid
 import pytest
 
 from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
-from reconcile.core.errors import DeniedError, LockedError, RefusedError
+from reconcile.core.errors import DeniedError, LockedError
 from reconcile.core.outcome import Run
 from reconcile.flow.clock import RealClock
 from reconcile.flow.collecting import Collected, collect, foresee
 from reconcile.ports import Body
 from reconcile.state.lease import acquire, hold
 from reconcile.stores.wrap import Wrapper
+from tests.flow.failing import failing
 from tests.flow.world import World
 
 DAY_S = 86_400.0
@@ -215,19 +216,13 @@ def test_what_was_kept_for_a_change_that_failed_goes_too(tmp_path: Path) -> None
     world.put(a="1")
     world.settled()
     world.put(a="22")
-    world.around = _Full
+    stores = failing(world, "write")
     failed = world.apply()
     world.around = None
+    assert [store.fired for store in stores] == [1]
     assert [(one.outcome, one.kept) for one in failed.outcomes] == [("failed", ".reconcile/undo/2/a")]
     assert told(gc(world)) == {"kept": 1}
     assert ours(world) == []
-
-
-class _Full(Wrapper):
-    """Takes no new bytes."""
-
-    def write(self, key: str, body: Body, *, expect: Version) -> Entry:
-        raise RefusedError("no room", op="write", path=key)
 
 
 def test_a_failure_is_told_and_the_rest_goes_on(world: World) -> None:

@@ -33,7 +33,7 @@ class Watcher(Wrapper):
         try:
             return run()
         finally:
-            held = {item.data for item in list(self.items.values())}  # others of the crew write meanwhile
+            held = {item.data for item in self.items.values()}
             assert self._precious <= held, f"after {verb} {key}: the last copy of {self._precious - held} is gone"
             assert self._staying <= self.items.keys(), f"after {verb} {key}: {self._staying} should stay"
 

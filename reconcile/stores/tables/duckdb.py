@@ -23,7 +23,18 @@ from reconcile.stores.tables.duckdb_catalogue import Catalogue
 from reconcile.stores.tables.duckdb_errors import forgiving, translated
 from reconcile.stores.tables.duckdb_file import DuckdbFile, shared_file
 from reconcile.stores.tables.duckdb_hanging import views_on
-from reconcile.stores.tables.engine import LEDGER, RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.engine import (
+    AT_ONCE,
+    LEDGER,
+    MOST_TABLES,
+    RESERVED,
+    SCAN_ROWS,
+    TRAITS,
+    Limits,
+    Seen,
+    one_url,
+    quoted,
+)
 from reconcile.stores.tables.ledger import Row
 from reconcile.stores.tables.steps import check_carried, commit, put_in_place, rename
 
@@ -43,14 +54,8 @@ _TYPES: Final = {
     "blob": "BLOB",
     "json": "JSON",
 }
-MOST_TABLES: Final = 32
-"""So many small ones are made in one transaction, as in SQLite."""
-
 _OF_LEDGER: Final = f"SELECT {', '.join(Row.__struct_fields__)} FROM {LEDGER} "
 """Such questions are asked again and again in one transaction."""
-
-AT_ONCE: Final = 50
-"""So many tables are counted by one statement."""
 
 
 class DuckdbEngine:

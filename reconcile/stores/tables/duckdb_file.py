@@ -17,6 +17,7 @@ from weakref import WeakSet, WeakValueDictionary
 from reconcile.core.errors import NotFoundError, RefusedError, UsageError
 from reconcile.stores.tables.duckdb_catalogue import Catalogue
 from reconcile.stores.tables.duckdb_errors import is_busy
+from reconcile.stores.tables.engine import BUSY_AGAIN_S, BUSY_TIMEOUT_S
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,12 +28,6 @@ _NO_DOWNLOADS: Final[dict[str, Any]] = {"autoinstall_known_extensions": "false",
 
 _ALONE: Final[dict[str, Any]] = {**_NO_DOWNLOADS, "custom_user_agent": "reconcile"}
 """A connection that is not opened with the very same words is refused in this process: no other shares ours."""
-
-BUSY_TIMEOUT_S: Final = 30.0
-"""How long a file is waited for that another process has open."""
-
-BUSY_AGAIN_S: Final = 1.0
-"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
 
 BUSY_ASK_S: Final = 0.2
 """How often it is asked for: DuckDB itself waits for nobody."""

@@ -50,6 +50,18 @@ TRAITS: Final = Traits(
 SCAN_ROWS: Final = 1_000
 """So many rows are read at a time."""
 
+AT_ONCE: Final = 50
+"""So many tables are counted by one statement."""
+
+MOST_TABLES: Final = 32
+"""So many small ones are made in one transaction: more save hardly anything, and keep other writers waiting."""
+
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long a database in one file is waited for that another program has for itself."""
+
+BUSY_AGAIN_S: Final = 1.0
+"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
+
 
 class Seen(Struct, frozen=True):
     """A table as the database shows it without much reading.

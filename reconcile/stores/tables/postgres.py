@@ -2,9 +2,9 @@
 
 PostgreSQL notes with every row which transaction wrote it, and a load is one transaction: so each edit by hand is seen
 by counting, whatever it changed. A swap renames; readers wait for the few milliseconds it takes, and see the old table
-or the new one; `table_postgres_locks` says how little they wait where we have to wait ourselves. Only who holds a
+or the new one; `postgres_locks` says how little they wait where we have to wait ourselves. Only who holds a
 snapshot from before (REPEATABLE READ) and first asks for the table after it finds none of its rows;
-`table_postgres_swap` says when rows are exchanged inside the table instead.
+`postgres_swap` says when rows are exchanged inside the table instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec import structs
 from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import LEDGER, RESERVED, TRAITS, Limits, Made, Seen, quoted
+from reconcile.stores.tables.engine import AT_ONCE, LEDGER, RESERVED, TRAITS, Limits, Made, Seen, quoted
 from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
 from reconcile.stores.tables.postgres_errors import translated
 from reconcile.stores.tables.postgres_locks import Waiting, Waits, Want, in_turns, milliseconds
@@ -38,9 +38,6 @@ _SIGNS_OF_LIFE: Final = {"idle": "60", "interval": "10", "count": "6"}
 
 KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_OF_LIFE.items()}
 """How soon the server lets go of what a machine that died held: of its locks, above all."""
-
-AT_ONCE: Final = 50
-"""So many tables are counted by one statement."""
 
 LIMITS: Final = Limits(
     columns=1_600, name_bytes=63, names=frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
@@ -114,7 +111,7 @@ class PostgresEngine:
                     _let_go(connection)
 
     def in_turns(self, work: Callable[[], Made]) -> Made:
-        """See `table_postgres_locks`."""
+        """See `postgres_locks`."""
         return in_turns(self._waits, work)
 
     def ensure(self, *, dry: bool) -> list[str]:
@@ -352,7 +349,7 @@ class PostgresSession:
         return f"xmin IN ({_xids(mark.split('.')[1])})"
 
     def replace(self, new: str, name: str, aside: str, mark: str) -> tuple[str, str]:
-        """See `table_postgres_swap`."""
+        """See `postgres_swap`."""
         self._touched |= {new, name, aside}
         exchanged = swap(self, new, name, aside)
         if not exchanged:

@@ -3,9 +3,9 @@
 There must be one SQLite library to a file in a process: file locks belong to the process, so two libraries do not see
 each other's, and both would write at once. A program that calls `reconcile.apply` may have the file open through
 `sqlite3` itself; so data and ledger go through `sqlite3` too. Another driver, which binds rows faster, only gets a file
-of its own (`table_sqlite_bulk`).
+of its own (`sqlite_bulk`).
 
-Every edit by hand is noticed cheaply (`table_sqlite_edits`). Readers are never kept waiting and see one moment: the
+Every edit by hand is noticed cheaply (`sqlite_edits`). Readers are never kept waiting and see one moment: the
 file is in WAL mode.
 """
 
@@ -30,7 +30,19 @@ from reconcile.core.errors import (
 from reconcile.ports import Leftover
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
-from reconcile.stores.tables.engine import BESIDE, RESERVED, SCAN_ROWS, TRAITS, Limits, Seen, one_url, quoted
+from reconcile.stores.tables.engine import (
+    BESIDE,
+    BUSY_AGAIN_S,
+    BUSY_TIMEOUT_S,
+    MOST_TABLES,
+    RESERVED,
+    SCAN_ROWS,
+    TRAITS,
+    Limits,
+    Seen,
+    one_url,
+    quoted,
+)
 from reconcile.stores.tables.sqlite_bulk import Bulk, clear_beside, left_beside
 from reconcile.stores.tables.sqlite_definition import constraints
 from reconcile.stores.tables.sqlite_edits import look, settle
@@ -43,15 +55,6 @@ from reconcile.stores.tables.values import plain_values, python_columns, with_do
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BUSY_TIMEOUT_S: Final = 30.0
-"""How long another program's write is waited for."""
-
-BUSY_AGAIN_S: Final = 1.0
-"""How long once that was in vain: of a thousand tables not each waits for the whole time."""
-
-MOST_TABLES: Final = 32
-"""So many small ones are made in one transaction: more save hardly anything, and keep other writers waiting."""
 
 _TYPES: Final = {
     "integer": "BIGINT",
