@@ -16,8 +16,8 @@ from reconcile.stores.tables.postgres_locks import Turns
 from tests.stores.table_kit import load, made, postgres  # noqa: F401 - fixtures
 
 OLD, NEW = "id,name\n1,ann\n2,bob\n", "id,name\n3,cy\n"
-WAIT_S, AGAIN_S, ASK_S = 1.5, 0.2, 0.05
-BEHIND_S = 1.0
+WAIT_S, AGAIN_S, ASK_S = 2.5, 0.2, 0.05
+BEHIND_S = 2.0
 """Well over what a reader waits behind one question of ours, well below what we wait in all."""
 
 
@@ -102,7 +102,7 @@ def test_no_reader_waits_behind_us_while_we_wait_for_another(pg, act):
         began = time.monotonic()
         with pytest.raises(BusyError, match="another session holds the table") as caught:
             act(store, entry)
-        assert WAIT_S / 2 < time.monotonic() - began < WAIT_S + 1
+        assert WAIT_S / 2 < time.monotonic() - began < 2 * WAIT_S, "once, and no more"
     assert caught.value.given_up
     assert max(times) < BEHIND_S
     assert len(times) > 5
@@ -196,7 +196,7 @@ def test_what_is_held_is_waited_for_once(pg):
                 act()
             waited.append(time.monotonic() - began)
         load(retrying, "c", NEW, expect=entries["c"].version)
-    assert WAIT_S - 0.1 < waited[0] < WAIT_S + 0.7
+    assert WAIT_S - 0.1 < waited[0] < 2 * WAIT_S
     assert max(waited[1:]) < WAIT_S - 0.2
     for name in ("a", "b"):
         assert retrying.stat(name) == entries[name]
