@@ -20,9 +20,11 @@ from reconcile.state import alive
 from tests.crash.deeds import DEEDS
 from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial
-from tests.crash.kinds import of_kind
+from tests.crash.kinds import KINDS, of_kind, place
 from tests.crash.room import Room
 from tests.crash.seeds import keep
+from tests.crash.stills import Stills
+from tests.crash.sweep import RECOVERY
 from tests.crash.test_disk_faults import due
 from tests.crash.test_histories import played, server_for
 from tests.crash.test_power_loss import STORIES as POWER_STORIES
@@ -80,14 +82,37 @@ def planner(first: int, _around: Around) -> Iterator[Counts]:
             yield {"larger worlds": SEEDS_A_PIECE, "cases": SEEDS_A_PIECE}
 
 
+KINDS_BY_LOT: Final = ("local",) * 16 + ("s3",) * 2 + ("shared", "shared-s3")
+
+
+def moments(first: int, _around: Around) -> Iterator[Counts]:
+    """What is left at each moment of every run; then of recoveries by lot, after one, two or three deaths."""
+    whole = [(kind, scenario) for kind in KINDS for scenario in of_kind(kind)]
+    for piece in count(first):
+        chance = random.Random(piece)
+        kind = chance.choice(KINDS_BY_LOT)
+        kind, scenario = whole[piece] if piece < len(whole) else (kind, chance.choice(of_kind(kind)))
+        with place(kind) as where:
+            stills = Stills(scenario, where)
+            depth = 0 if piece < len(whole) else chance.randrange(1, 4)
+            points = (
+                stills.nested(depth, range(RECOVERY), chance) if depth else [(at,) for at in range(len(stills.steps()))]
+            )
+            try:
+                stills.judge(points)
+            except Exception:
+                keep({"scenario": scenario.name, "place": kind, "moments": stills.failed})
+                raise
+        yield {"points": stills.points, "pictures": stills.looked_at}
+
+
 def kill(first: int, _around: Around) -> Iterator[Counts]:
     """`SIGKILL` at moments by lot, half of them with three more in the recoveries; sixteen of twenty pieces local."""
-    kinds = ["local"] * 16 + ["s3"] * 2 + ["shared", "shared-s3"]
     with Room() as room:
         for piece in count(first):
-            kind = kinds[piece % len(kinds)]
+            kind = KINDS_BY_LOT[piece % len(KINDS_BY_LOT)]
             scenarios = of_kind(kind)
-            scenario = scenarios[piece // len(kinds) % len(scenarios)]
+            scenario = scenarios[piece // len(KINDS_BY_LOT) % len(scenarios)]
             told = room.ask(kind=kind, scenario=scenario.name, lots=20, seed=piece)
             for failed in told["failed"]:
                 keep(failed["seed"])
@@ -199,5 +224,5 @@ def fuzz(first: int, around: Around) -> Iterator[Counts]:
 
 
 CAMPAIGNS: Final[dict[str, Callable[[int, Around], Iterator[Counts]]]] = {
-    one.__name__: one for one in (planner, kill, power, disk, state, http, histories, tables, wire, fuzz)
+    one.__name__: one for one in (planner, moments, kill, power, disk, state, http, histories, tables, wire, fuzz)
 }

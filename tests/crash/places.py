@@ -6,6 +6,7 @@ of ours: what a library started there would not survive a fork.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -16,8 +17,8 @@ from reconcile.core.path import has_control
 from reconcile.stores.seen import version_of
 from tests.crash.blackouts import SOURCE
 from tests.crash.power import Image, copied, put_on_disk
-from tests.crash.writelog import Recorder
-from tests.fakes.s3 import FakeS3
+from tests.crash.writelog import Node, Recorder
+from tests.fakes.s3 import FakeS3, Stored, Upload
 
 PREFIX = "team/"
 Contents = dict[str, bytes]
@@ -113,21 +114,35 @@ def files_below(root: str) -> Contents:
     return found
 
 
-class Template:
-    """A place as it was when it was ready. Only the source stays where it is: no run changes it."""
+@dataclass
+class Picture:
+    """A place as it stood at some moment. Only the source is not in it: no run changes it."""
 
-    def __init__(self, place: Place) -> None:
-        self._files = Recorder(place.root, SOURCE).log.base
-        self._objects = dict(place.s3.objects) if place.s3 is not None else {}
+    nodes: dict[int, Node]
+    objects: dict[str, Stored]
+    uploads: dict[str, Upload]
+    then: dict[Version, Version]
+
+    @classmethod
+    def of(cls, place: Place) -> Picture:
+        """A place as it is."""
+        return cls(Recorder(place.root, SOURCE).log.base, *in_s3(place), dict(place.then))
 
     def restore(self, place: Place) -> None:
         """The place is as it was; who looks at the files of the target must see them as they were `then`."""
-        image = Image({number: copied(node) for number, node in self._files.items()})
-        place.then = put_on_disk(image, place.root, SOURCE)
+        image = Image({number: copied(node) for number, node in self.nodes.items()})
+        now = put_on_disk(image, place.root, SOURCE)
+        place.then = {version: self.then.get(seen, seen) for version, seen in now.items()}
         if place.s3 is not None:
             place.s3.objects.clear()
+            place.s3.objects.update(self.objects)
             place.s3.uploads.clear()
-            place.s3.objects.update(self._objects)
+            place.s3.uploads.update(deepcopy(self.uploads))
+
+
+def in_s3(place: Place) -> tuple[dict[str, Stored], dict[str, Upload]]:
+    """Whatever there is, in the bucket of a place."""
+    return (dict(place.s3.objects), deepcopy(place.s3.uploads)) if place.s3 is not None else ({}, {})
 
 
 def shown(contents: Contents) -> Contents:

@@ -128,6 +128,11 @@ class Loss:
             start = until
 
 
+def all_of(log: Log, at: int) -> Image:
+    """The disk before operation `at`, if nothing is lost: as a process leaves it that dies there."""
+    return Loss(log, [-1] * len(log.operations), at, random.Random()).image
+
+
 def copied(node: Node) -> Node:
     return Node(node.stamp, node.data, None if node.names is None else dict(node.names))
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from hashlib import sha256
 import json
-import os
 from pathlib import Path
 import shutil
+
+import pytest
 
 from reconcile.core.record import Record
 from reconcile.ports import StateStore
 from reconcile.state.store import open_state
-from tests.crash import mortal
+from tests.crash.mortal import Work, lives
 from tests.crash.places import Place
 from tests.flow.world import World
 
@@ -21,14 +22,12 @@ Told = tuple[str, str, str]
 """Key, version and digest (hexadecimal) of a record."""
 
 
-def records(world: World, place: Place) -> list[Told]:
-    """All records; looking changes nothing."""
+def records(world: World, place: Place, told: Callable[[Work], str] = lives) -> list[Told]:
+    """All records; looking changes nothing. `told` does what opens a shared state."""
     copy = place.root / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     if place.shared:
-        return [
-            (key, version, digest) for key, version, digest in json.loads(mortal.lives(lambda: _there(world, copy)))
-        ]
+        return [(key, version, digest) for key, version, digest in json.loads(told(lambda: _there(world, copy)))]
     state = Path(place.state)
     if not state.exists():
         return []
@@ -38,9 +37,10 @@ def records(world: World, place: Place) -> list[Told]:
 
 def _there(world: World, cache: Path) -> str:
     """As a machine without any copy reads the log."""
-    os.environ["RECONCILE_CACHE_DIR"] = str(cache)
-    with world.house(write=False) as house:
-        return json.dumps(_told(house.state))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECONCILE_CACHE_DIR", str(cache))
+        with world.house(write=False) as house:
+            return json.dumps(_told(house.state))
 
 
 def _told(state: StateStore) -> list[Told]:

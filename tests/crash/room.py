@@ -33,7 +33,7 @@ class Room:
         self._process.communicate()
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """A sweep of `kind` and `scenario`: its own choice of `single` and `nested` points, or the `points` given."""
+        """A sweep of `kind` and `scenario`: so many `lots`, or the `points` given."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -43,27 +43,21 @@ class Room:
         return answer
 
 
-def _answered(kind: str, scenario: str, *, seed: int = 0, **how: Any) -> dict[str, Any]:
+def _answered(kind: str, scenario: str, **chosen: Any) -> dict[str, Any]:
     from tests.crash.kinds import place
     from tests.crash.scenarios import named
     from tests.crash.sweep import Sweep
 
     with place(kind) as where:
         sweep = Sweep(named(scenario), where)
-        points = how.get("points") or _chosen(sweep, seed, **how)
         failed = []
-        for moments in points:
+        for moments in chosen.get("points") or sweep.lots(chosen["lots"], chosen.get("seed", 0)):
             try:
                 sweep.point(moments)
             except AssertionError:
                 seen = {"scenario": scenario, "place": kind, "moments": list(moments)}
                 failed.append({"seed": seen, "why": traceback.format_exc(limit=-3)})
-        told = {"points": sweep.points, "depths": sweep.depths, "died_at": sweep.died_at, "failed": failed}
-        return told | {"due": sorted(sweep.due()) if how.get("due") else []}
-
-
-def _chosen(sweep: Any, seed: int, *, lots: int = 0, single: int = 0, nested: int = 0, **_: object) -> list[Any]:
-    return sweep.lots(lots, seed) if lots else sweep.choose(single, nested, seed=seed)
+        return {"points": sweep.points, "depths": sweep.depths, "died_at": sweep.died_at, "failed": failed}
 
 
 def main() -> None:

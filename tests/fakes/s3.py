@@ -50,12 +50,16 @@ class Stored:
     modified: float = 1_700_000_000.0
 
 
+Upload = tuple[str, dict[str, str], dict[int, Stored]]
+"""A key, the headers it will be kept with, and the parts so far, by number."""
+
+
 class FakeS3:
     """The server. `page` keys are listed at once; `conditions` False ignores what requests expect."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
-        self.uploads: dict[str, tuple[str, dict[str, str], dict[int, Stored]]] = {}
+        self.uploads: dict[str, Upload] = {}
         self.log: list[Request] = []
         self.page = 1000
         self.conditions = True

@@ -25,10 +25,10 @@ BY_HAND = "put right by hand"
 @pytest.mark.hazard("T15", "T16")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_does_everything_may_die_anywhere(room: Room, kind: str) -> None:
-    told = room.ask(kind=kind, scenario="everything", single=4, nested=2, seed=1)
+    told = room.ask(kind=kind, scenario="everything", lots=4, seed=1)
     assert told["failed"] == []
-    assert told["points"] == 6
-    assert sum(told["died_at"].values()) >= 8
+    assert told["points"] == 4
+    assert sum(told["died_at"].values()) >= 6
 
 
 def ready(root: Path) -> World:

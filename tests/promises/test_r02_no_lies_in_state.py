@@ -18,7 +18,7 @@ from tests.crash.conftest import room
 from tests.crash.kinds import place
 from tests.crash.room import Room
 from tests.crash.scenarios import named
-from tests.crash.sweep import Sweep
+from tests.crash.stage import Stage
 from tests.fakes.s3_faults import keep
 from tests.flow.world import World
 
@@ -30,9 +30,9 @@ CHANGED_STEPS = ("disk.", "file.", "log.")
 @pytest.mark.parametrize("kind", ["local", "s3", "shared"])
 @pytest.mark.parametrize("name", ["first apply", "everything"])
 def test_no_moment_of_death_leaves_a_record_of_what_is_not_there(room: Room, kind: str, name: str) -> None:
-    told = room.ask(kind=kind, scenario=name, single=6, nested=0, seed=2)
+    told = room.ask(kind=kind, scenario=name, lots=4, seed=2)
     assert told["failed"] == []
-    assert told["points"] == 6
+    assert told["points"] == 4
 
 
 @pytest.mark.parametrize("change", [lambda _: b"", lambda data: data[:-1], lambda data: b"X" + data[1:]])
@@ -86,19 +86,19 @@ def apply_failing(world: World, failing: Failing) -> bool:
 def test_a_fault_at_every_step_is_never_told_as_success(name: str) -> None:
     """Success is said only of what is so, and nothing is lost or half, whatever fails; the next run makes it good."""
     with place("local") as where:
-        sweep = Sweep(named(name), where)
-        steps = [step for step in sweep.steps() if step.startswith(CHANGED_STEPS)]
+        stage = Stage(named(name), where)
+        steps = [step for step in stage.steps() if step.startswith(CHANGED_STEPS)]
         fired = []
         for at in range(0, len(steps), 3):
-            sweep.prepare()
+            stage.prepare()
             failing = Failing(at)
-            well = apply_failing(sweep.world, failing)
+            well = apply_failing(stage.world, failing)
             fired.append(failing.fired)
-            sweep.check()
+            stage.check()
             if well:
-                there = {key: text.encode() for key, text in sweep.scenario.finally_there.items()}
+                there = {key: text.encode() for key, text in stage.scenario.finally_there.items()}
                 assert there.items() <= where.contents().items(), f"success was told, with a fault at {failing.fired}"
-            sweep.recover()
+            stage.recover()
         assert all(fired)
         assert {step.partition(".")[0] for step in fired} == {"disk", "file"}
 
