@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 import json
 
 import jsonschema
@@ -20,6 +21,7 @@ from tests.report.samples import NOW, change, plan_of, rich_plan, rich_result
 CANONICAL = {"sort_keys": True, "separators": (",", ":")}
 
 
+@cache
 def _schema(name, part=""):
     schema = json.loads(schema_text(name))
     jsonschema.Draft202012Validator.check_schema(schema)
