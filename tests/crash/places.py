@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-import os
 from pathlib import Path
 import shutil
 
@@ -19,6 +18,7 @@ from tests.crash.blackouts import SOURCE
 from tests.crash.power import Image, copied, put_on_disk
 from tests.crash.writelog import Node, Recorder
 from tests.fakes.s3 import FakeS3, Stored, Upload
+from tests.flow.small_trees import files_below
 
 PREFIX = "team/"
 Contents = dict[str, bytes]
@@ -101,17 +101,6 @@ class Place:
         if self.s3 is not None:
             self.s3.objects.clear()
             self.s3.uploads.clear()
-
-
-def files_below(root: str) -> Contents:
-    """Every file of a tree with its bytes; no symbolic link is followed, as none is ever made here."""
-    found = {}
-    for at, _, names in os.walk(root):
-        below = at[len(root) + 1 :]
-        for name in names:
-            with open(f"{at}/{name}", "rb") as file:
-                found[f"{below}/{name}" if below else name] = file.read()
-    return found
 
 
 @dataclass

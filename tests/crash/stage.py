@@ -10,10 +10,10 @@ from typing import Any
 from reconcile.core.path import CONTROL_DIR, has_control
 from reconcile.ports import HOOKS
 from tests.crash import remembered
-from tests.crash.places import Contents, Picture, Place, files_below, shown
+from tests.crash.places import Contents, Picture, Place, shown
 from tests.crash.power import Restored
 from tests.crash.scenarios import STEADY, STRANGERS, Scenario
-from tests.flow.small_trees import make
+from tests.flow.small_trees import files_below, make
 from tests.flow.world import World
 
 

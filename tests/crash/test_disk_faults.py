@@ -29,8 +29,7 @@ from reconcile.state import alive
 from reconcile.stores.local import LocalStore
 from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
-from tests.crash.places import files_below
-from tests.flow.small_trees import make
+from tests.flow.small_trees import files_below, make
 from tests.flow.world import World
 
 EVERYWHERE = (errno.EIO, errno.ENOSPC)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+import stat
 from typing import Any
 
 from hypothesis import strategies as st
@@ -43,3 +45,15 @@ def make(root: Path, tree: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text() != content:
             path.write_text(content)
+
+
+def files_below(root: str) -> dict[str, bytes]:
+    """Every file of a tree with its bytes; no link is followed."""
+    found = {}
+    for at, _, names in os.walk(root):
+        below = at[len(root) + 1 :]
+        for name in names:
+            if stat.S_ISREG(os.lstat(path := f"{at}/{name}").st_mode):
+                with open(path, "rb") as file:
+                    found[f"{below}/{name}" if below else name] = file.read()
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from reconcile.core.path import CONTROL_DIR, has_control
 from reconcile.ports import Store
 from reconcile.stores.memory import MemoryStore
 from reconcile.stores.wrapper import Wrapper
+from tests.flow.small_trees import files_below
 
 T = TypeVar("T")
 UNDO = f"{CONTROL_DIR}/undo/"
@@ -45,9 +45,7 @@ def everything(store: Any) -> dict[str, bytes]:
         store = store.inner
     if isinstance(store, MemoryStore):
         return {name: item.data for name, item in store._shelf.items.items()}
-    root = Path(urlsplit(store.url).path)
-    files = (path for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    return files_below(urlsplit(store.url).path)
 
 
 class Keeper(Wrapper):

@@ -14,6 +14,7 @@ from typing import Any
 from reconcile.core.change import Change
 from reconcile.core.entry import Entry, Problem
 from reconcile.core.outcome import Result
+from reconcile.core.path import has_control
 from reconcile.core.plan import Plan
 from reconcile.flow.applying import ApplyOptions, Hooks, apply
 from reconcile.flow.clock import RealClock
@@ -24,6 +25,7 @@ from reconcile.flow.wired import House
 from reconcile.ports import Clock, Store
 from reconcile.spec.load import build
 from reconcile.spec.model import Spec
+from tests.flow.small_trees import files_below
 
 
 @dataclass
@@ -117,22 +119,19 @@ class World:
 
     def there(self) -> dict[str, str]:
         """Every file of the target with its text, control files left out."""
+        if self.target.startswith("/") and self.around is None:
+            found = files_below(self.target)
+            return {key: data.decode() for key, data in found.items() if not has_control(key)}
         with self.house(write=False) as house:
             store = house.mappings[0].target
-            found: dict[str, str] = {}
-            for item in store.list():
-                assert not isinstance(item, Problem)
-                if isinstance(item, Entry) and not item.kind:
-                    found[item.key] = b"".join(store.read(item.key)).decode()
-            return found
+            items = list(store.list())
+            assert not [item for item in items if isinstance(item, Problem)]
+            entries = [item for item in items if isinstance(item, Entry) and not item.kind]
+            return {entry.key: b"".join(store.read(entry.key)).decode() for entry in entries}
 
     def here(self) -> dict[str, str]:
         """Every file of the source with its text."""
-        return {
-            path.relative_to(self.src).as_posix(): path.read_text()
-            for path in sorted(self.src.rglob("*"))
-            if path.is_file() and not path.is_symlink()
-        }
+        return {name: data.decode() for name, data in sorted(files_below(str(self.src)).items())}
 
 
 @lru_cache(maxsize=256)
