@@ -38,9 +38,11 @@ class Reason(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
+    CHANGED_OVER = "changed-over"
     MODE = "mode"
     RENAMED = "renamed"
     GONE = "gone"
+    GONE_OVER = "gone-over"
     LOST = "lost"
     DRIFTED = "drifted"
     EQUAL = "equal"

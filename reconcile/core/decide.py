@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconcile.core.change import Action, Reason
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Version
@@ -206,10 +207,18 @@ def decide(
         word = Verdict.MODE if executable and _mode_changed(row) else Verdict.RESPELL if _respelled(row) else word
     expect = row.target.version if row.target is not None and row.target.kind is Kind.FILE else ABSENT
     if word in _PLAIN:
-        return _plain(policy, _PLAIN[word], expect)
+        return _over_accepted(row, _plain(policy, _PLAIN[word], expect))
     if word in (Verdict.DRIFT, Verdict.LOST):
         return _drift(policy, expect)
     return _exceptional(row, policy, word, expect, facts)
+
+
+def _over_accepted(row: Row, decision: Decision | None) -> Decision | None:
+    """What was accepted is in no source: whatever takes its place must keep it, and says so."""
+    if decision is None or row.record is None or not row.record.accepted:
+        return decision
+    reason = _OVER_ACCEPTED.get(decision.reason)
+    return replace(decision, reason=reason, overwrites_foreign=True) if reason is not None else decision
 
 
 def _exceptional(row: Row, policy: Policy, word: Verdict, expect: Version, facts: Facts) -> Decision | None:
@@ -229,7 +238,9 @@ def _respelled(row: Row) -> bool:
 
 
 def _mode_changed(row: Row) -> bool:
-    return row.source is not None and row.record is not None and row.source.executable != row.record.executable
+    """Whether the source's bit did; what was accepted has a bit of its own."""
+    here, known = row.source, row.record
+    return here is not None and known is not None and not known.accepted and here.executable != known.executable
 
 
 def _modes_differ(row: Row) -> bool:
@@ -247,6 +258,9 @@ _PLAIN: Final = {
     Verdict.RESPELL: (Action.MOVE, Reason.RENAMED),
     Verdict.RECREATE: (Action.CREATE, Reason.RECREATED),
 }
+
+
+_OVER_ACCEPTED: Final = {Reason.CHANGED: Reason.CHANGED_OVER, Reason.GONE: Reason.GONE_OVER}
 
 
 def _plain(policy: Policy, plain: tuple[Action, Reason], expect: Version) -> Decision | None:

@@ -9,9 +9,11 @@ from reconcile.core.change import Change, Conflict, Reason
 SENTENCES: Final[dict[Reason, str]] = {
     Reason.NEW: "new",
     Reason.CHANGED: "content changed",
+    Reason.CHANGED_OVER: "content changed, over what was accepted in the target",
     Reason.MODE: "executable bit changed",
     Reason.RENAMED: "renamed from {old}",
     Reason.GONE: "gone from the source",
+    Reason.GONE_OVER: "gone from the source, and with it what was accepted in the target",
     Reason.LOST: "gone from the target{since}, sent again",
     Reason.DRIFTED: "changed in the target{since}, restored",
     Reason.EQUAL: "equal already, only recorded",

@@ -30,7 +30,7 @@ _decode = msgspec.msgpack.Decoder(Change).decode
 
 _TAKES_AWAY = frozenset({Action.UPDATE, Action.DELETE, Action.MOVE})
 _SENDS = frozenset({Action.CREATE, Action.UPDATE})
-_SEEKS = frozenset({Reason.NEW, Reason.CHANGED, Reason.RECREATED, Reason.LOST})
+_SEEKS = frozenset({Reason.NEW, Reason.CHANGED, Reason.CHANGED_OVER, Reason.RECREATED, Reason.LOST})
 
 
 class _Clash(Struct, frozen=True):

@@ -35,6 +35,7 @@ class Judged(Struct, frozen=True, gc=False):
 
 _DESTROYING = {
     Reason.GONE: Reason.DESTROYED,
+    Reason.GONE_OVER: Reason.DESTROYED,
     Reason.BOTH_GONE: Reason.DESTROYED,
     Reason.DELETED_CHANGED: Reason.DESTROY_HELD,
 }

@@ -10,17 +10,29 @@ from pathlib import Path
 from typing import Any
 import uuid
 
+from msgspec.structs import replace
 import pytest
 
+from reconcile.core.change import Action, Reason
 from reconcile.core.entry import ABSENT, ANY
 from reconcile.core.outcome import Run
 from reconcile.core.record import Record
 from reconcile.flow.clock import RealClock
 from reconcile.flow.verifying import verify
-from reconcile.ports import Intent
+from reconcile.ports import Intent, Traits
 from reconcile.state.lease import acquire
+from reconcile.stores.wrapper import Wrapper
 from tests.flow.undo_kit import became, put_there, undo
 from tests.flow.world import World
+
+
+class KeepsNothing(Wrapper):
+    """A target that can keep nothing of what it overwrites."""
+
+    @property
+    def traits(self) -> Traits:
+        return replace(self.inner.traits, keeps="none")
+
 
 OPTIONS = {"keep": {"drift": "keep"}, "target": {"conflict": "target"}}
 
@@ -199,3 +211,38 @@ def test_a_run_that_died_before_it_brought_such_a_file_back_is_undone_by_nothing
         lease.release()
     result = undo(world, number)
     assert (result.exit_code, became(result)) == (0, {})
+
+
+@pytest.mark.parametrize("how", OPTIONS)
+def test_a_plan_says_what_else_goes_with_an_update_or_a_delete(world: World, how: str) -> None:
+    """Somebody decided for those bytes, and they are in no source."""
+    accept(world, how)
+    world.put(a="next")
+    [change] = world.plan().changes()
+    assert (change.action, change.reason, change.drift) == (Action.UPDATE, Reason.CHANGED_OVER, False)
+    world.remove("a")
+    [change] = world.plan().changes()
+    assert (change.action, change.reason, change.drift) == (Action.DELETE, Reason.GONE_OVER, False)
+
+
+@pytest.mark.parametrize("how", OPTIONS)
+@pytest.mark.parametrize("gone", [False, True])
+def test_where_nothing_is_kept_it_is_held(world: World, how: str, gone: bool) -> None:
+    accept(world, how)
+    world.around = KeepsNothing
+    world.remove("a") if gone else world.put(a="next")
+    plan = world.plan()
+    assert [(conflict.key, conflict.reason) for conflict in plan.conflicts] == [("a", Reason.DRIFT_HELD)]
+    assert world.apply().exit_code == 3
+    world.around = None
+    assert world.there() == {"a": "FORREN", "z": "1"}
+    world.options["keep"] = "never"
+    world.settled()
+
+
+def test_the_bit_of_a_source_says_nothing_of_what_was_accepted(tmp_path: Path) -> None:
+    world = World(tmp_path, options={"guard": {"max_delete": "off"}})
+    accept(world, "keep")
+    (world.src / "a").chmod(0o755)
+    world.settled()
+    assert world.there() == {"a": "FORREN", "z": "1"}
