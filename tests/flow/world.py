@@ -119,7 +119,7 @@ class World:
 
     def there(self) -> dict[str, str]:
         """Every file of the target with its text, control files left out."""
-        if self.target.startswith("/") and self.around is None:
+        if os.path.isdir(self.target) and self.around is None:
             found = files_below(self.target)
             return {key: data.decode() for key, data in found.items() if not has_control(key)}
         with self.house(write=False) as house:
