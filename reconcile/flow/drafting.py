@@ -268,10 +268,9 @@ class Draft:
             return
         keys = {key for clash in self._clashes for key in (clash.above, clash.key)}
         changes = {change.key: change for change in self._drafted() if change.key in keys}
-        for blocked in _blocked(self._clashes, changes, self._everything_goes):
-            if all(conflict.key != blocked for conflict in self.conflicts):
-                self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
-                paired.pop(blocked, None)
+        for blocked in dict.fromkeys(_blocked(self._clashes, changes, self._everything_goes)):
+            self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
+            paired.pop(blocked, None)
 
     def _hold_rivals(self) -> None:
         """Who needs a name that something else keeps in the target waits as a conflict."""

@@ -36,8 +36,7 @@ class Rivals:
 
     def in_the_way(self, change: Change) -> str | None:
         """The key of what has a name that this newcomer needs, if anything has; only then is it looked into."""
-        if self._named is None:
-            return None
+        assert self._named is not None, "only what has a name of its own stays in the way"
         above = [key for spot in parents(change.key) if (key := self._files.get(spot, spot)) != spot]
         if above:
             return above[0]
