@@ -70,7 +70,8 @@ def test_a_database_and_its_schema_are_made(postgres, opened):  # noqa: F811
     assert planned == [f"PostgreSQL database {name}", "schema Mine"]
     assert store.ensure() == planned
     assert store.ensure() == []
-    store.write("a", BODY, expect=ABSENT)
+    entry = store.write("a", BODY, expect=ABSENT)
+    store.write("a", BODY, expect=entry.version)
     store.close()
     with postgres.connect(name, schema='"Mine"') as client:
         assert client.execute("SELECT * FROM a").fetchall() == [(1, "ann")]
@@ -139,3 +140,15 @@ def test_no_table_has_a_name_as_those_of_the_catalogue(postgres: Postgres, opene
     with pytest.raises(RefusedError, match="names that begin with `pg_` are reserved"):
         store.write(name, BODY, expect=ABSENT)
     assert list(store.list()) == []
+
+
+def test_what_is_of_somebodys_own_type_is_read_as_its_text(postgres, opened):  # noqa: F811
+    """Types come and go; the driver knows those of every server."""
+    schema = postgres.made(postgres.schema())
+    store = opened(postgres.url, schema=schema)
+    assert list(store.list()) == []
+    with postgres.connect(schema=schema) as client:
+        client.execute("CREATE TYPE mood AS ENUM ('fine', 'so, so'); CREATE DOMAIN count AS int")
+        client.execute("CREATE TABLE b (x int); CREATE TABLE a (m mood, many mood[], c count, row b, n int[])")
+        client.execute("""INSERT INTO a VALUES ('so, so', '{fine,"so, so"}', 3, ROW(1), '{1,2}')""")
+    assert b"".join(store.read("a")) == b'm,many,c,row,n\n"so, so","{fine,""so, so""}",3,(1),"[1, 2]"\n'

@@ -22,7 +22,7 @@ from reconcile.core.errors import NotFoundError, UsageError
 from reconcile.stores.data.file import Column
 from reconcile.stores.options import StoreOptions
 from reconcile.stores.tables.engine import AT_ONCE, LEDGER, RESERVED, TRAITS, Limits, Made, Seen, quoted
-from reconcile.stores.tables.postgres_catalogue import dependents, obstacles, uncarried
+from reconcile.stores.tables.postgres_catalogue import HERE, OID, dependents, obstacles, readable, uncarried
 from reconcile.stores.tables.postgres_errors import translated
 from reconcile.stores.tables.postgres_locks import Waiting, Waits, Want, in_turns, milliseconds
 from reconcile.stores.tables.postgres_memo import Count, Memo, Snapshot
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _SIGNS_OF_LIFE: Final = {"idle": "60", "interval": "10", "count": "6"}
 """After so many seconds of silence, every so often, so many times: two minutes until an end of a wire is given up."""
+
+_KNOWN_TYPES: Final = {"adbc.postgresql.type_resolver_mode": "builtin"}
+"""The driver knows the types that every server has, and need not read all of this one, where each table is one."""
 
 KEEPALIVES: Final = {f"tcp_keepalives_{word}": value for word, value in _SIGNS_OF_LIFE.items()}
 """How soon the server lets go of what a machine that died held: of its locks, above all."""
@@ -57,7 +60,6 @@ _TYPES: Final = {
     "json": "json",
 }
 _SNAPSHOT: Final = "CASE WHEN pg_is_in_recovery() THEN '' ELSE txid_current_snapshot()::text END"
-_RELATION: Final = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()"
 
 
 class PostgresEngine:
@@ -148,7 +150,7 @@ class PostgresEngine:
         netloc = f"{user}{secret}@{host}" if user or secret else host
         alive = "&".join(f"keepalives_{word}={value}" for word, value in _SIGNS_OF_LIFE.items())
         words = "&".join(filter(None, (alive, self._parts.query)))  # what the URL itself says comes last, and holds
-        made: Connection = connect(urlunsplit(("postgresql", netloc, path, words, "")))
+        made: Connection = connect(urlunsplit(("postgresql", netloc, path, words, "")), _KNOWN_TYPES)
         return made
 
     def _exists(self) -> bool:
@@ -239,14 +241,14 @@ class PostgresSession:
     def scan(self, name: str, where: str = "TRUE") -> Iterator[Sequence[tuple[Any, ...]]]:
         """In the order they lie."""
         with self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {quoted(name)} WHERE {where}")
+            cursor.execute(f"SELECT {readable(self, name)} FROM {quoted(name)} WHERE {where}")
             while rows := cursor.fetchmany(1_000):
                 yield rows
 
     def names(self, name: str | None = None) -> dict[str, bool]:
         """Partitioned and foreign tables count as no tables of ours."""
         kinds = "AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')"
-        sql = f"SELECT c.relname::text, c.relkind = 'r' FROM {_RELATION} {kinds}"
+        sql = f"SELECT c.relname::text, c.relkind = 'r' FROM pg_class c WHERE {HERE} {kinds}"
         if name is None:
             return dict(self.run(sql))
         return dict(self.run(f"{sql} AND c.relname = $1", name))
@@ -293,22 +295,21 @@ class PostgresSession:
 
     def _identities(self, names: Mapping[str, object]) -> dict[str, tuple[int, str, str]]:
         """By table: its identity, what stands for its columns, and the snapshot that shows it so."""
-        only = next(iter(names)) if len(names) == 1 else ""
+        only = tuple(names) if len(names) == 1 else ()
         found = self.run(
             "SELECT c.relname::text, c.oid::bigint, (SELECT substr(md5(string_agg("
             "quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)), 1, 8) "
             "FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-            f"{_SNAPSHOT} FROM {_RELATION} AND c.relkind = 'r' AND ($1 = '' OR c.relname = $1)",
-            only,
+            f"{_SNAPSHOT} FROM pg_class c WHERE {HERE} AND c.relkind = 'r' {'AND c.relname = $1' if only else ''}",
+            *only,
         )
         return {name: (oid, shape or "-", snapshot) for name, oid, shape, snapshot in found if name in names}
 
     def columns(self, name: str) -> tuple[tuple[str, str], ...]:
         """In their order."""
         found = self.run(
-            "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = "
-            f"(SELECT c.oid FROM {_RELATION} AND c.relname = $1) AND a.attnum > 0 AND NOT a.attisdropped "
-            "ORDER BY a.attnum",
+            "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
+            f"WHERE a.attrelid = {OID} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
             name,
         )
         return tuple((str(column), str(kind)) for column, kind in found)

@@ -6,7 +6,10 @@ from typing import Final
 
 from reconcile.stores.tables.engine import Session
 
-OID: Final = "(SELECT c.oid FROM pg_class c WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace)"
+HERE: Final = "c.relnamespace = quote_ident(current_schema())::regnamespace"
+"""A row of `pg_class` in our schema: by number, which an index finds however many schemas have a table of that name."""
+
+OID: Final = f"(SELECT c.oid FROM pg_class c WHERE c.relname = $1 AND {HERE})"
 """The table whose name is the first value of a statement."""
 
 
@@ -41,7 +44,7 @@ def dependents(session: Session, name: str) -> list[str]:
     )
     others = session.run(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend d JOIN pg_class c "
-        "ON c.relname = $1 AND c.relnamespace = current_schema()::regnamespace WHERE d.deptype = 'n' "
+        f"ON c.relname = $1 AND {HERE} WHERE d.deptype = 'n' "
         "AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid "
         "AND d.classid NOT IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass) "
         "OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN "
@@ -52,6 +55,17 @@ def dependents(session: Session, name: str) -> list[str]:
         name,
     )
     return [str(told) for (told,) in (*views, *keys, *others)]
+
+
+def readable(session: Session, name: str) -> str:
+    """The columns as a query names them: what is of a type that somebody made (an enumeration, a record) as text."""
+    [(columns,)] = session.run(
+        "SELECT string_agg(quote_ident(a.attname) || CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace "
+        "THEN '' ELSE '::text' END, ', ' ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+        f"WHERE a.attrelid = {OID} AND a.attnum > 0 AND NOT a.attisdropped",
+        name,
+    )
+    return str(columns or "")
 
 
 def uncarried(session: Session, name: str, fresh: str) -> list[str]:
