@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from reconcile.stores.data.engine import literal
@@ -46,10 +46,8 @@ class CsvRelation:
     def cells(self) -> list[Cell]:
         """All are texts; a quoted null is a text, and nothing in a column of another type."""
         texts = [f"c{i}" for i in range(self.width)]
-        return [
-            Cell(text, reduce(lambda cell, null: f"nullif({cell}, {literal(null)})", self._nulls, text))
-            for text in texts
-        ]
+        nulls = ", ".join(map(literal, self._nulls))
+        return [Cell(text, f"(CASE WHEN {text} NOT IN ({nulls}) THEN {text} END)" if nulls else text) for text in texts]
 
     def source(self, _connection: duckdb.DuckDBPyConnection, *, strict: bool = False) -> str:
         """What stands behind FROM. Only the strict form, which tells no nulls, minds a null too much in a row."""
