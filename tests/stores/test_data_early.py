@@ -8,13 +8,21 @@ import pytest
 
 from reconcile.stores.data import reading as data_reading
 from reconcile.stores.data import relation as data_relation
+from reconcile.stores.data import stream as data_stream
 from reconcile.stores.data.file import DataError, EarlyError, Reading, ShapeError
 from reconcile.stores.data.reading import read_data
 from reconcile.stores.data.stream import RowStream
 from tests.stores.data_kit import as_early, as_large, read
 
-MANY = 300_000
-"""So many rows are given in several batches."""
+MANY = 50_000
+"""So many rows are given in several batches, and are more than the first by which a file is judged."""
+
+
+@pytest.fixture(autouse=True)
+def _in_small_batches(monkeypatch):
+    """The first are given before the last rows are read."""
+    monkeypatch.setattr(data_stream, "BATCH_ROWS", 4_096)
+    monkeypatch.setattr(data_stream, "AHEAD", "16KB")
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ from reconcile.core.errors import StoreError
 from reconcile.stores.tables import sqlite_bulk
 from reconcile.stores.tables.engine import RESERVED
 from reconcile.stores.tables.sqlite import SqliteEngine
-from reconcile.stores.tables.sqlite_bulk import BULK_ROWS, MARK, MOST_PARTS, SUFFIX
+from reconcile.stores.tables.sqlite_bulk import MARK, MOST_PARTS, SUFFIX
+
+BULK_ROWS = 1_000
+"""Here it pays from so few rows on."""
 
 DDL = "i BIGINT, t TEXT, m DECIMAL(15,2), x FLOAT, b BOOLEAN, d DATE, h TIME, s TIMESTAMP, z TIMESTAMPTZ, o BLOB"
 MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59, 120_000)  # noqa: DTZ001 - a column without a zone
@@ -78,6 +81,11 @@ def filled(path, reader, *, encoding="UTF-8"):
         assert not any(name.startswith(RESERVED) for _, name, _ in session.run("PRAGMA database_list"))
     engine.close()
     return rows
+
+
+@pytest.fixture(autouse=True)
+def _with_few_rows(monkeypatch):
+    monkeypatch.setattr(sqlite_bulk, "BULK_ROWS", BULK_ROWS)
 
 
 @pytest.fixture(params=[1, 1 << 40], ids=["in-parts", "at-once"])
