@@ -1,10 +1,8 @@
 """Many small files become tables in one transaction, and each of them just as if it had been written alone."""
 
 from contextlib import closing, contextmanager
-import sqlite3
 import tempfile
 
-import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
@@ -17,7 +15,7 @@ from reconcile.stores.options import StoreOptions
 from reconcile.stores.tables import sqlite as table_sqlite
 from reconcile.stores.tables.store import TableStore
 from reconcile.testing.samples import body_of
-from tests.stores.table_kit import database, load, made, postgres, world_of  # noqa: F401 - fixtures
+from tests.stores.table_kit import connect, database, load, made, postgres, world_of  # noqa: F401 - fixtures
 
 PLAIN = "id,v\n1,a\n2,b\n"
 MANY = "id,v\n" + "".join(f"{number},some\n" for number in range(300))
@@ -58,7 +56,7 @@ def names(database):  # noqa: F811
 
 def everything(engine, path):
     """All that is in a file, but when it was made."""
-    with closing(sqlite3.connect(path) if engine == "sqlite" else duckdb.connect(path)) as client:
+    with closing(connect(engine, path)) as client:
         told = client.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
         ledger = [column for _, column, *_ in client.execute("PRAGMA table_info(_reconcile_tables)").fetchall()]
         columns = ", ".join(column for column in ledger if column != "made_ns")
