@@ -15,9 +15,10 @@ from reconcile.core.outcome import Result
 from tests.crash import sqlite_io
 from tests.crash.alike import left
 from tests.crash.blackouts import SOURCE, Machine, Recorded, read_state
-from tests.crash.places import files_below, shown
+from tests.crash.places import shown
 from tests.crash.power import Image, Restored, copied, put_on_disk
 from tests.crash.writelog import Log, Recorder
+from tests.flow.small_trees import files_below
 from tests.flow.world import World
 
 ERRNOS = (
