@@ -6,8 +6,8 @@ written (a full disk, a read-only home) is done without. A value whose check fai
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 import os
 from pathlib import Path
 import re
@@ -18,20 +18,25 @@ import zlib
 
 from reconcile.core.entry import Digest, Version
 from reconcile.ports import io_step
+from reconcile.state.connection import connect
 from reconcile.state.files import beside, make_directory, make_private
 
 _BATCH: Final = 5_000
+_FEW: Final = 1_000
+"""So many fingerprints are read at once; a reading of more has a connection of its own, so that others may write."""
+
 _BUSY_S: Final = 1.0
-_SCHEMA: Final = """
+_VERSION: Final = 2
+_SCHEMA: Final = f"""
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;
-PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS fingerprints (
     root TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, digest BLOB NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (root, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
 """
+_EVERY: Final = "SELECT key, version, digest, crc FROM fingerprints WHERE root = ? ORDER BY key LIMIT ?"
 
 
 def cache_directory() -> Path:
@@ -139,18 +144,15 @@ class SqliteCache:
                 self._lose(error)
 
     def cursor(self, root: str) -> Iterator[tuple[str, str, bytes]]:
-        """All fingerprints of a root by key, on a connection of its own; ends early where the cache fails."""
-        sql = "SELECT key, version, digest, crc FROM fingerprints WHERE root = ? ORDER BY key"
-        connection = self._open()
-        if connection is None:
-            return
-        try:
-            with suppress(sqlite3.Error):
-                for key, version, digest, crc in connection.execute(sql, (root,)):
-                    if crc == _crc(version, digest):
-                        yield key, version, digest
-        finally:
-            connection.close()
+        """All fingerprints of a root by key, as they stood at the first; ends early where the cache fails."""
+        few = self.ask(_EVERY, (root, _FEW))
+        rows: Iterable[tuple[Any, ...]] = few if len(few) < _FEW else self._every(root)
+        return ((key, version, digest) for key, version, digest, crc in rows if crc == _crc(version, digest))
+
+    def _every(self, root: str) -> Iterator[tuple[Any, ...]]:
+        """The same bare, on a connection of its own."""
+        with suppress(sqlite3.Error), closing(connect(self._path, timeout_s=_BUSY_S)) as connection:
+            yield from connection.execute(_EVERY, (root, -1))
 
     def _open(self) -> sqlite3.Connection | None:
         """A connection; a file that SQLite cannot use is removed once, then the cache is done without."""
@@ -171,7 +173,10 @@ class SqliteCache:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         try:
-            connection.executescript(_SCHEMA)
+            connection.execute("PRAGMA synchronous = OFF")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != _VERSION:
+                connection.executescript(_SCHEMA)
         except BaseException:
             connection.close()
             raise

@@ -15,10 +15,11 @@ IMMUTABLE: Final = "mode=ro&immutable=1"
 """How a file is opened that nobody writes: no side files are looked at or made."""
 
 
-def connect(path: Path, query: str = "mode=rw") -> sqlite3.Connection:
+def connect(path: Path, query: str = "mode=rw", *, timeout_s: float | None = None) -> sqlite3.Connection:
     """A connection in autocommit mode that any thread may use, one at a time; makes no file."""
     uri = f"{path.absolute().as_uri()}?{query}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
+    wait_s = BUSY_S if timeout_s is None else timeout_s
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=wait_s)
 
 
 def connect_memory() -> sqlite3.Connection:

@@ -94,9 +94,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection for a few quick questions."""
+        """The connection for a few quick questions, all answered of one commit."""
         with self.lock, self._watched():
-            yield self._connection
+            within = self._connection.in_transaction
+            if not within:
+                self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if not within and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -99,9 +99,10 @@ class Folded(Struct, frozen=True, tag=True):
         touched = {fold.scope for fold in self.folds}
         past.reach(connection, self.run, [row.number for row in scopes.every(connection) if row.id in touched])
         for scope, changed in wanted.items():
+            row = scopes.known(connection, scope)
             found = {fold.key: fold.there for fold in reversed(self.folds) if fold.scope == scope and fold.key}
-            past.keep(connection, self.run, scopes.known(connection, scope).number, found)
-            scopes.change(connection, scope, changed)
+            past.keep(connection, self.run, row.number, found)
+            scopes.change(connection, row, changed)
         runs.close_intents(connection, self.run, [fold.seq for fold in self.folds])
         runs.add_outcomes(connection, self.run, self.outcomes)
         return sum(map(len, wanted.values()))
@@ -115,13 +116,13 @@ class Confirmed(Struct, frozen=True, tag=True):
 
     def do(self, connection: sqlite3.Connection) -> int:
         """Settles the records that still have the version that was told; no run changed them, so none keeps a past."""
-        number = scopes.known(connection, self.scope).number
+        row = scopes.known(connection, self.scope)
         wanted: dict[str, Record | None] = {}
         for key, told, shown in self.versions:
-            record = records.read_one(connection, number, key)
+            record = records.read_one(connection, row.number, key)
             if record is not None and record.version == told:
                 wanted[key] = replace(record, version=shown, settled=True)
-        scopes.change(connection, self.scope, wanted)
+        scopes.change(connection, row, wanted)
         return len(wanted)
 
 
@@ -169,7 +170,7 @@ class Removed(Struct, frozen=True, tag=True):
 
     def do(self, connection: sqlite3.Connection) -> int:
         """Drops them."""
-        scopes.change(connection, self.scope, dict.fromkeys(self.keys))
+        scopes.change(connection, scopes.known(connection, self.scope), dict.fromkeys(self.keys))
         return len(self.keys)
 
 

@@ -43,6 +43,8 @@ def beside(path: Path, suffix: str) -> Path:
 
 def make_directory(path: Path) -> None:
     """Durably makes a directory, and the missing ones above it, for the user alone."""
+    if path.is_dir():
+        return
     for directory in [*reversed(path.parents), path]:
         if not directory.is_dir():
             with suppress(FileExistsError):

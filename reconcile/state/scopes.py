@@ -83,9 +83,8 @@ def add(connection: sqlite3.Connection, scope: Scope) -> int | None:
     return int(highest) + 1
 
 
-def change(connection: sqlite3.Connection, scope: str, wanted: Mapping[str, Record | None]) -> None:
+def change(connection: sqlite3.Connection, row: ScopeRow, wanted: Mapping[str, Record | None]) -> None:
     """Puts or drops (None) records of a scope by key, with their sum, their count and the scope's serial."""
-    row = known(connection, scope)
     total, count = records.change(connection, row.number, wanted)
     fields = {"serial": row.serial + 1, "total": wrap(row.total + total), "count": row.count + count}
     SCOPES.put(connection, [replace(row, **fields)])

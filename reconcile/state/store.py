@@ -28,6 +28,9 @@ from reconcile.state.outdated import Outdated, outdated_files
 WORTH_CUTTING: Final = 20_000
 """A listing of fewer keys takes too few pages to be cut into ranges."""
 
+FEW: Final = 1_000
+"""So many records are read at once; a reading of more has a connection of its own, and keeps nobody waiting."""
+
 
 def open_state(path: str, *, write: bool = False) -> SqliteState:
     """The state at `path`. Without `write` nothing is made or changed: a missing state is an empty one.
@@ -82,10 +85,16 @@ class SqliteState:
 
     def records(self, scope: str) -> Iterator[Record]:
         """All records by key, as they stood when the reading began; `CorruptStateError` on a bad row or sum."""
+        with self.database.reading() as connection:
+            row = scopes.find(connection, scope)
+            few = list(_records(connection, row)) if row is not None and row.count <= FEW else []
+        if row is None or row.count <= FEW:
+            yield from few
+            return
         with self.database.snapshot() as connection:
             row = scopes.find(connection, scope)
             if row is not None:
-                yield from records.read_all(connection, row.number, total=row.total, count=row.count)
+                yield from _records(connection, row)
 
     def record(self, scope: str, key: str) -> Record | None:
         """One record."""
@@ -216,3 +225,7 @@ class SqliteState:
         meta = replace(meta, serial=meta.serial + 1)
         scopes.METAS.put(connection, [meta])
         return head_of(meta, scopes.every(connection))
+
+
+def _records(connection: sqlite3.Connection, row: scopes.ScopeRow) -> Iterator[Record]:
+    return records.read_all(connection, row.number, total=row.total, count=row.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from reconcile.core.errors import CorruptStateError, LineageError
 from reconcile.state.generations import generations
-from reconcile.state.store import open_state
+from reconcile.state.store import SqliteState, open_state
 from reconcile.state.verify import verify_file
 from reconcile.stores.local import LocalStore
 from tests.crash.children import in_child
@@ -95,21 +96,26 @@ class Machine:
         here = {text.encode() for text in self.world.here().values()}
         assert set(before.values()) - set(now.values()) - here == set(), "a last copy is lost"
         assert {key for key, data in now.items() if data not in {*before.values(), *here}} == set(), "neither nor"
-        if read_state(self.state) not in (None, REFUSED):
-            self._check_records(recorded, now)
+        try:
+            state = open_state(str(self.state))
+        except (CorruptStateError, LineageError):
+            if read_state(self.state) != REFUSED:
+                raise
+            return
+        with closing(state):
+            _check_records(state, recorded, now)
 
-    def _check_records(self, recorded: Recorded, now: dict[str, bytes]) -> None:
-        """What a record names is there, unless the journal says that its key is worked on, or nobody began to."""
-        state = open_state(str(self.state))
-        open_keys = {key for intent in state.journal.open_intents() for key in (intent.key, intent.from_key)}
-        before = _digests(recorded.state)
-        for scope, _, _ in state.scopes():
-            for record in state.records(scope.id):
-                key = record.key
-                holds = key in now and sha256(now[key]).digest() == record.digest
-                untouched = before.get(key) == record.digest and recorded.target.get(key) == now.get(key)
-                assert holds or untouched or key in open_keys, f"{key} is recorded and not there"
-        state.close()
+
+def _check_records(state: SqliteState, recorded: Recorded, now: dict[str, bytes]) -> None:
+    """What a record names is there, unless the journal says that its key is worked on, or nobody began to."""
+    open_keys = {key for intent in state.journal.open_intents() for key in (intent.key, intent.from_key)}
+    before = _digests(recorded.state)
+    for scope, _, _ in state.scopes():
+        for record in state.records(scope.id):
+            key = record.key
+            holds = key in now and sha256(now[key]).digest() == record.digest
+            untouched = before.get(key) == record.digest and recorded.target.get(key) == now.get(key)
+            assert holds or untouched or key in open_keys, f"{key} is recorded and not there"
 
 
 def read_state(path: Path) -> Contents | None:

@@ -29,6 +29,7 @@ from reconcile.stores.local import LocalStore
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, read_state
 from tests.crash.writelog import Contents, contents
+from tests.flow.small_trees import files_below
 from tests.state.state_kit import DATA, DOCS, FakeClock, made, record
 
 OLD = Path(__file__).parents[1] / "golden" / "states" / "0.1.0" / "whole"
@@ -197,8 +198,7 @@ DEEDS = {
 
 def files_of(folder: Path) -> Files:
     """All that lies below a folder, but for SQLite's index of its log: nothing in it counts."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    return {name: data for name, data in files_below(str(folder)).items() if not name.endswith("-shm")}
 
 
 def put(files: Files, folder: Path) -> None:
@@ -206,9 +206,10 @@ def put(files: Files, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if "/" in name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(data)
 
 
 def seen(deed: Deed, folder: Path) -> Contents | None:

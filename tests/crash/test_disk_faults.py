@@ -8,6 +8,7 @@ steps. What every operation of the store does alone is in `test_store_faults`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 import errno
 from functools import partial
 from hashlib import sha256
@@ -15,7 +16,6 @@ from io import BytesIO
 import os
 from pathlib import Path
 import random
-import shutil
 
 import pytest
 
@@ -27,6 +27,8 @@ from reconcile.scan.system import Calls
 from reconcile.scan.walk import walk
 from reconcile.state import alive
 from reconcile.stores.local import LocalStore
+from tests.crash import deeds
+from tests.crash.deeds import Files
 from tests.crash.everything import ready
 from tests.crash.faulty import ERRNOS, Fault, Trial, failing
 from tests.flow.small_trees import files_below, make
@@ -216,18 +218,21 @@ def contents(root: Path) -> dict[str, bytes]:
     return {key: data for key, data in found.items() if ".reconcile-tmp" not in key and key[-4:] != "dirs"}
 
 
-def faulted(root: Path, act: Callable[[LocalStore], None], fault: Fault) -> tuple[str, dict[str, bytes]]:
-    """A fresh store, and the operation with a fault; how it ended, and what stood there then."""
+def first(root: Path) -> Files:
+    """What a store leaves that has written one file."""
     root.mkdir()
-    store = LocalStore(str(root))
-    put(store, "a/b")
-    with failing(fault):
+    with closing(LocalStore(str(root))) as store:
+        put(store, "a/b")
+    return files_below(str(root))
+
+
+def faulted(root: Path, before: Files, act: Callable[[LocalStore], None], fault: Fault) -> tuple[str, Files]:
+    """The operation with a fault; how it ended, and what stood there then."""
+    deeds.put(before, root)
+    with closing(LocalStore(str(root))) as store, failing(fault):
         error = failure(act, store)
-    store.close()
     assert error is None or (error.op and error.path), fault
-    found = contents(root)
-    shutil.rmtree(root)
-    return str(error or ""), found
+    return str(error or ""), contents(root)
 
 
 def failure(act: Callable[[LocalStore], None], store: LocalStore) -> StoreError | None:
@@ -245,8 +250,8 @@ def failure(act: Callable[[LocalStore], None], store: LocalStore) -> StoreError 
 def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None:
     """Every name holds its whole old or its whole new content; without an error all is done."""
     act = OPERATIONS[name]
-    whole = Fault(-1)
-    told, after = faulted(tmp_path / "whole", act, whole)
+    whole, laid = Fault(-1), first(tmp_path / "first")
+    told, after = faulted(tmp_path / "whole", laid, act, whole)
     assert told == ""
     before = {"a/b": b"old"}
     fired = 0
@@ -254,7 +259,7 @@ def test_a_fault_in_an_operation_of_the_store(tmp_path: Path, name: str) -> None
         for at in range(whole.count):
             for code in ERRNOS:
                 fault = Fault(at, code, late=late)
-                told, found = faulted(tmp_path / "faulted", act, fault)
+                told, found = faulted(tmp_path / "faulted", laid, act, fault)
                 assert set(found.values()) <= {b"old", b"new"}, f"{fault}: {found}"
                 assert b"old" in found.values() or found in (before, after), f"{fault}: {found}"
                 absent = code == errno.ENOENT  # what the system says is gone is taken for gone

@@ -15,7 +15,7 @@ import pytest
 from reconcile.core.path import has_control
 from tests.flow.small_trees import CONTENTS, NAMES, fits, make
 
-ROUNDS = int(os.environ.get("RECONCILE_KILLS", "10"))
+ROUNDS = int(os.environ.get("RECONCILE_KILLS", "5"))
 SPEC = """\
 version: 1
 mappings:

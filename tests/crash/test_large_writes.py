@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import count
+from dataclasses import dataclass
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.crash.mortal import dies
+from tests.crash.kinds import place
+from tests.crash.scenarios import Scenario, big
+from tests.crash.stills import Stills
 from tests.flow.world import World
+
+WRITES = Scenario("large writes", "create update", {"a": big("a")}, {"a": big("x"), "b": big("b")})
 
 
 def half_done(world: World) -> list[str]:
@@ -23,18 +26,25 @@ def half_done(world: World) -> list[str]:
     ]
 
 
+@dataclass
+class Writing(Stills):
+    """`left` is how many files were left half."""
+
+    left: int = 0
+
+    def check(self) -> None:
+        super().check()
+        self.left += len(half_done(self.world))
+
+    def check_end(self) -> None:
+        super().check_end()
+        assert half_done(self.world) == []
+
+
 @pytest.mark.hazard("T15")
-def test_the_next_run_takes_away_what_a_dead_one_had_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconcile.flow.step.SMALL_BYTES", 10)
-    left = 0
-    for at in count(0, 3):
-        world = World(tmp_path / str(at))
-        world.put(a="steady")
-        world.apply()
-        world.put(a="more than ten bytes", b="also more than ten")
-        if not dies(world.apply, at):
-            break
-        left += len(half_done(world))
-        world.settled()
-        assert half_done(world) == []
-    assert left >= 2, "some deaths left half a file"
+def test_the_next_run_takes_away_what_a_dead_one_had_written() -> None:
+    with place("local") as where:
+        writing = Writing(WRITES, where)
+        writing.judge(writing.spread(72))
+        assert writing.depths[1] >= 72
+        assert writing.left >= 2, "some deaths left half a file"

@@ -8,6 +8,7 @@ import tempfile
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+import pytest
 
 from reconcile.core.errors import FencedError
 from reconcile.ports import Fold, Run
@@ -27,10 +28,12 @@ changes = st.lists(st.tuples(scopes, keys, st.none() | contents), max_size=6)
 
 
 class Records(RuleBasedStateMachine):
-    """A state beside a dictionary."""
+    """A state beside a dictionary. Of many records is spoken where there are more than two."""
 
     def __init__(self):
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr("reconcile.state.store.FEW", 2)
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "reconcile.db"
         self.model = {DOCS.id: {}, DATA.id: {}}
@@ -130,6 +133,7 @@ class Records(RuleBasedStateMachine):
         self.read_on()
         self.state.close()
         self.folder.cleanup()
+        self.patch.undo()
 
 
 TestRecords = Records.TestCase

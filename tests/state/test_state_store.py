@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 import stat
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 from reconcile.core.entry import Version
 from reconcile.core.errors import FencedError, LockedError, StalePlanError, StateError
 from reconcile.ports import Fold, Intent, Outcome, Run, StateStore
+from reconcile.state import runs
 from reconcile.state.files import alone_in
 from reconcile.state.lease import acquire, break_lease
 from reconcile.state.store import open_state
@@ -131,6 +133,22 @@ def test_a_reading_sees_one_moment_and_stops_nobody(state, lease):
     state.fold(1, [Fold(DOCS.id, 1, drop="01999"), Fold(DOCS.id, 2, put=record("x"))], [], lease)
     assert sum(1 for _ in reading) == 1_999
     assert sum(1 for _ in state.records(DOCS.id)) == 2_000
+
+
+def test_what_is_asked_at_once_is_told_of_one_commit(state, lease, monkeypatch):
+    """Another process commits between two statements of a question."""
+    fold_keys(state, lease, ["a"])
+    whole = runs.numbers
+
+    def numbers(connection):
+        state.begin(Run(0, "apply", 3.0), lease)
+        return whole(connection)
+
+    with closing(open_state(str(state.path))) as reader:
+        monkeypatch.setattr(runs, "numbers", numbers)
+        assert [run.id for run in reader.runs()] == [1]
+        monkeypatch.undo()
+        assert [run.id for run in reader.runs()] == [2, 1]
 
 
 def test_many_threads_share_one_state(state, lease):
