@@ -54,7 +54,7 @@ STORIES: Final[dict[str, Story]] = {
 
 
 def small_limits(change: Callable[[str, int], object]) -> None:
-    """What is large, how long an answer may be, how often is asked: in small numbers; `change` sets a name of a module."""
+    """What is large, how long an answer may be, how often one is asked for, in small numbers; `change` sets a name."""
     change("reconcile.flow.step.SMALL_BYTES", LARGE)
     change("reconcile.stores.objects.store.SMALL_BYTES", LARGE)
     change("reconcile.stores.objects.s3_multipart.PART_BYTES", LARGE)
