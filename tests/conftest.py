@@ -151,6 +151,7 @@ def own_home(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path], request: py
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("SSL_CERT_DIR", str(home))  # no client reads hundreds of certificates that no test asks for
     yield home
     assert holding(CANARY.encode(), places) == [], "a secret was written"
     rmtree(home, ignore_errors=True)

@@ -13,6 +13,9 @@ from reconcile.ports import Clock
 T = TypeVar("T")
 
 
+ATTEMPTS: Final = 8
+"""So often one call is made, the first time included."""
+
 UNHEARD_ATTEMPTS: Final = 4
 """A service that has never answered is most likely none: a wrong address is told in seconds."""
 
@@ -47,7 +50,7 @@ EARNED: Final = 0.2
 class Patience:
     """Tries again after a random part of a growing time, or after the time the store named, whichever is longer.
 
-    attempts  of one call, the first included
+    attempts  of one call, `ATTEMPTS` if None
     first_s, longest_s  what the growing time starts from and ends at; also the longest obedience to a named time
     budget    retries all calls together may use up; successes earn them back. When it is gone nobody tries again.
 
@@ -58,14 +61,14 @@ class Patience:
         self,
         clock: Clock,
         *,
-        attempts: int = 8,
+        attempts: int | None = None,
         first_s: float = 0.25,
         longest_s: float = 30.0,
         budget: float = 100.0,
         between: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._clock = clock
-        self._attempts = attempts
+        self._attempts = attempts or ATTEMPTS
         self._first_s = first_s
         self._longest_s = longest_s
         self._between = between

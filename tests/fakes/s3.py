@@ -12,7 +12,7 @@ One bucket, named `bucket`. `objects` may be filled and read by the test; `log` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -55,7 +55,7 @@ Upload = tuple[str, dict[str, str], dict[int, Stored]]
 
 
 class FakeS3:
-    """The server. `page` keys are listed at once; `conditions` False ignores what requests expect."""
+    """The server. `page` keys are listed at once; `conditions` False ignores what requests expect, `lenient` ops do."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
@@ -63,6 +63,7 @@ class FakeS3:
         self.log: list[Request] = []
         self.page = 1000
         self.conditions = True
+        self.lenient: Collection[str] = ()
         self._faults: list[Fault] = []
         self._lock = threading.RLock()
         self._numbers = count(1)
@@ -99,6 +100,10 @@ class FakeS3:
         """Puts an object there behind everyone's back."""
         self.objects[key] = Stored(data, etag_of(data), headers)
         return self.objects[key]
+
+    def bucket(self) -> str:
+        """The only one."""
+        return "bucket"
 
     def ops(self, *which: str) -> list[Request]:
         """The requests of these ops, in turn."""
@@ -140,7 +145,7 @@ class FakeS3:
         found = self.objects.get(request.key)
         if not found:
             return error(404, "NoSuchKey")
-        if self.conditions and request.headers.get("if-match") not in (None, found.etag):
+        if self._compares(request) and request.headers.get("if-match") not in (None, found.etag):
             return error(412, "PreconditionFailed")
         span = re.match(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
         if not span:
@@ -151,9 +156,12 @@ class FakeS3:
 
     # --- changing
 
+    def _compares(self, request: Request) -> bool:
+        return self.conditions and request.op not in self.lenient
+
     def _broken(self, request: Request) -> Answer | None:
         """The refusal, when what a request expects does not hold."""
-        if not self.conditions:
+        if not self._compares(request):
             return None
         found = self.objects.get(request.key)
         wanted = request.headers.get("if-match")
@@ -178,7 +186,7 @@ class FakeS3:
         if not found:
             return error(404, "NoSuchKey")
         wanted = request.headers.get("x-amz-copy-source-if-match")
-        if self.conditions and wanted not in (None, found.etag):
+        if self._compares(request) and wanted not in (None, found.etag):
             return error(412, "PreconditionFailed")
         return self._store(request, found) or _xml("CopyObjectResult", f"<ETag>{escape(found.etag)}</ETag>")
 
@@ -193,7 +201,7 @@ class FakeS3:
         for item in ET.fromstring(request.body).iterfind("Object"):
             key, etag = item.findtext("Key"), item.findtext("ETag")
             found = self.objects.get(key)
-            if self.conditions and found and etag not in (None, found.etag):
+            if self._compares(request) and found and etag not in (None, found.etag):
                 told.append(f"<Error><Key>{escape(key)}</Key><Code>PreconditionFailed</Code></Error>")
             else:
                 self.objects.pop(key, None)
@@ -222,7 +230,7 @@ class FakeS3:
     def _part_of(self, request: Request) -> bytes | None:
         """What a part takes from another object; None when that is not as expected."""
         found = self.objects.get(unquote(request.headers["x-amz-copy-source"]).partition("/")[2])
-        if not found or (self.conditions and request.headers["x-amz-copy-source-if-match"] != found.etag):
+        if not found or (self._compares(request) and request.headers["x-amz-copy-source-if-match"] != found.etag):
             return None
         start, end = re.match(r"bytes=(\d+)-(\d+)", request.headers["x-amz-copy-source-range"]).groups()
         return found.data[int(start) : int(end) + 1]

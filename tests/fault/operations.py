@@ -135,7 +135,10 @@ OPERATIONS: Final = {
 
 
 class Bench:
-    """One operation, begun as often as wanted from the same objects, on a store that tries again as every one does."""
+    """One operation, begun as often as wanted from the same objects, on a store that tries again as every one does.
+
+    It is the same store all along: what failed it once must not stand in the way of what it is asked next.
+    """
 
     def __init__(self, operation: Operation, server: WatchedS3, trap: str) -> None:
         self._operation, self._server, self._trap = operation, server, trap
@@ -143,7 +146,7 @@ class Bench:
         for key, data in {**{f"{PREFIX}{key}": data for key, data in operation.before.items()}, **FOREIGN}.items():
             server.put(key, data)
         self._objects = server.kept()
-        self._store: Store | None = None
+        self._store = ObjectStore.open(f"s3://bucket/{PREFIX}", server.options())
         self._before = server.shown()
         self._told = self._do()
         self._after = server.shown()
@@ -154,14 +157,10 @@ class Bench:
         return points_at(self._requests)
 
     def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._store.close()
 
     def _do(self) -> Told:
         self._reset()
-        if self._store is None:
-            self._store = ObjectStore.open(f"s3://bucket/{PREFIX}", self._server.options())
         return self._operation.do(Retrying(self._store, clock=OwnClock()))
 
     def _reset(self) -> None:
@@ -175,20 +174,13 @@ class Bench:
         fault = struck(self._server, self._trap, point)
         told, error = None, None
         try:
-            told = self._operation.do(Retrying(self._opened(), clock=OwnClock()))
+            told = self._operation.do(Retrying(self._store, clock=OwnClock()))
         except StoreError as raised:
             error = raised
         self._server.heal()
         assert self._server.wrongs == [], point
         self._judge(point, told, error)
-        if error is not None:
-            self.close()  # what it learnt from a fault is nothing the next may build on
         return fault.fired > 0
-
-    def _opened(self) -> Store:
-        if self._store is None:
-            self._store = ObjectStore.open(f"s3://bucket/{PREFIX}", self._server.options())
-        return self._store
 
     def _watch(self, *, lies: bool) -> None:
         """Every content of before that is there afterwards exists at each moment; each name has the old or the new."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.fault.storm import LARGE, Story
+from tests.fault.storm import ATTEMPTS, LARGE, Story
 
 BEFORE: Final = {
     "same": "stays as it is",
@@ -54,8 +54,9 @@ STORIES: Final[dict[str, Story]] = {
 
 
 def small_limits(change: Callable[[str, int], object]) -> None:
-    """What is large, and how long an answer may be, in small numbers; `change` sets a name of a module."""
+    """What is large, how long an answer may be, how often one is asked for, in small numbers; `change` sets a name."""
     change("reconcile.flow.step.SMALL_BYTES", LARGE)
     change("reconcile.stores.objects.store.SMALL_BYTES", LARGE)
     change("reconcile.stores.objects.s3_multipart.PART_BYTES", LARGE)
     change("reconcile.stores.objects.s3_wire.ANSWER_BYTES", 50_000)
+    change("reconcile.stores.patience.ATTEMPTS", ATTEMPTS)

@@ -28,6 +28,9 @@ from tests.stores.fakes import OwnClock
 LARGE: Final = 64
 """Bodies larger than this go in parts, of so many bytes."""
 
+ATTEMPTS: Final = 3
+"""Of a call that fails: a first, a second, and the last one."""
+
 
 @dataclass(frozen=True)
 class Story:

@@ -20,7 +20,7 @@ from tests.fault.databricks_service import DatabricksService
 from tests.fault.databricks_watched import WatchedDatabricks
 from tests.fault.points import Point
 from tests.fault.stories import STORIES
-from tests.fault.storm import LARGE, Stage, sweep
+from tests.fault.storm import ATTEMPTS, LARGE, Stage, sweep
 
 SEEDS = Path(__file__).parents[1] / "seeds" / "databricks.json"
 ROOTS = {
@@ -33,13 +33,14 @@ Staged = Callable[[str, str], Stage]
 
 
 def small_limits(change: Callable[[str, int], object]) -> None:
-    """What is large, in small numbers."""
+    """What is large, and how often is asked, in small numbers."""
     change("reconcile.flow.step.SMALL_BYTES", LARGE)
     change("reconcile.stores.databricks.volume.WHOLE_BYTES", LARGE // 2)
     change("reconcile.stores.databricks.volume.IN_PARTS_BYTES", LARGE)
     change("reconcile.stores.databricks.volume_parts.PART_BYTES", LARGE)
     change("reconcile.stores.databricks.dbfs.BLOCK_BYTES", LARGE)
     change("reconcile.stores.databricks.dbfs_blocks.BLOCK_BYTES", LARGE)
+    change("reconcile.stores.patience.ATTEMPTS", ATTEMPTS)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The stories of rollbacks on real object stores: copies inside the bucket, or the bucket's own versions."""
+"""The stories of rollbacks on object stores: copies inside the bucket, or the bucket's own versions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.s3 import FakeS3
 from tests.flow import test_rollback
 from tests.flow.small_trees import make
 from tests.flow.undo_kit import became, undo, why
 from tests.flow.world import World
-from tests.servers import KEY_ID, SECRET, Server, moto_s3, seaweed_s3
+from tests.servers import KEY_ID, SECRET, Server, lenient_s3, moto_s3, seaweed_s3
 
-__all__ = ["moto_s3", "seaweed_s3"]
+__all__ = ["lenient_s3", "moto_s3", "seaweed_s3"]
 
 STORIES = {name: story for name, story in vars(test_rollback).items() if name.startswith("test_")}
 ELSEWHERE = {"test_a_kept_copy_that_was_damaged_is_not_brought_back"}
@@ -26,10 +27,10 @@ GONE = {
 class Bucket:
     """A world in a bucket, and what its server says of it."""
 
-    def __init__(self, server: Server, root: Path, *, versions: bool) -> None:
+    def __init__(self, server: Server | FakeS3, root: Path, *, versions: bool) -> None:
         self.name = server.bucket()
-        self.client: Any = server.client
         if versions:
+            self.client: Any = server.client
             self.versioning("Enabled")
         self.world = World(root, f"s3://{self.name}/team", {"guard": {"max_delete": "off"}})
 
@@ -52,12 +53,12 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def bucket(request: pytest.FixtureRequest, kind: str, root: Path, env: pytest.MonkeyPatch) -> Bucket:
     name, _, versions = kind.partition("+")
-    server: Server = request.getfixturevalue(name)
+    server = request.getfixturevalue(name)
     env.setenv("AWS_ENDPOINT_URL", server.endpoint)
     return Bucket(server, root, versions=bool(versions))
 
 
-@pytest.fixture(params=["moto_s3", "moto_s3+versions", "seaweed_s3"])
+@pytest.fixture(params=["lenient_s3", "moto_s3+versions", "seaweed_s3"])
 def world(request: pytest.FixtureRequest, tmp_path: Path, credentials: pytest.MonkeyPatch) -> World:
     return bucket(request, request.param, tmp_path, credentials).world
 

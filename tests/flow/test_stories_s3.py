@@ -1,4 +1,4 @@
-"""The same stories on real object stores: moto, strict about names, and SeaweedFS, strict about conditions."""
+"""The same stories on object stores: our own, lenient about conditions, and SeaweedFS; some on Moto, too."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.abilities import Probed
 from reconcile.flow.clock import RealClock
+from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.wrap import Traced
+from tests.fakes.s3 import FakeS3
 from tests.flow import test_stories
 from tests.flow.world import World
-from tests.servers import KEY_ID, SECRET, Server, moto_s3, seaweed_s3
+from tests.servers import KEY_ID, SECRET, Server, lenient_s3, moto_s3, seaweed_s3
 
-__all__ = ["moto_s3", "seaweed_s3"]
+__all__ = ["lenient_s3", "moto_s3", "seaweed_s3"]
 
 STORIES = {name: story for name, story in vars(test_stories).items() if name.startswith("test_")}
 
 
-@pytest.fixture(params=["moto_s3", "seaweed_s3"])
+def test_our_own_is_as_lenient_as_moto(lenient_s3: FakeS3, moto_s3: Server) -> None:
+    found = []
+    for server in (lenient_s3, moto_s3):
+        store = ObjectStore.open(f"s3://{server.bucket()}/team", server.options())
+        assert isinstance(store, Probed)
+        found.append(store.probe())
+        store.close()
+    assert found[0] == found[1]
+
+
+@pytest.fixture(params=["lenient_s3", "moto_s3", "seaweed_s3"])
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    server: Server = request.getfixturevalue(request.param)
+    server = request.getfixturevalue(request.param)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -28,6 +41,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return World(tmp_path, f"s3://{server.bucket()}/team")
 
 
+@pytest.mark.parametrize("world", ["lenient_s3", "seaweed_s3"], indirect=True)
 @pytest.mark.parametrize("name", [name for name in STORIES if "circle" not in name])
 def test_story(world: World, name: str) -> None:
     STORIES[name](world)

@@ -13,9 +13,11 @@ from tests.fakes.s3 import FakeS3
 from tests.fakes.s3_faults import Act, Answer, answer, html, lose_before, refuse, rewrite
 from tests.flow.watchers import MUTATING
 from tests.flow.world import World
-from tests.promises.worlds import changes, local, remote, s3
+from tests.promises.worlds import changes, impatient, local, remote, s3
 
-__all__ = ["local", "remote", "s3"]
+__all__ = ["impatient", "local", "remote", "s3"]
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 T = TypeVar("T")
 FOREVER = 1_000

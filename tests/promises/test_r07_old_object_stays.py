@@ -11,9 +11,11 @@ from tests.fakes.s3 import FakeS3
 from tests.fakes.s3_faults import Act, Answer, answer, html, keep, lose_before, refuse
 from tests.flow.test_faults import Faulty
 from tests.flow.world import World
-from tests.promises.worlds import local, remote, s3
+from tests.promises.worlds import impatient, local, remote, s3
 
-__all__ = ["local", "remote", "s3"]
+__all__ = ["impatient", "local", "remote", "s3"]
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 FOREVER = 1_000
 OLD, NEW = {"small": "old", "large": "old " * 50}, {"small": "new", "large": "new " * 50}

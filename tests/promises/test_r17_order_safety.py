@@ -48,7 +48,7 @@ def begun(root: Path, kind: str, before: Tree, after: Tree) -> World:
     url = "" if kind == "local" else f"memory://{uuid.uuid4().hex}"
     world = World(root, url, {"guard": {"max_delete": "off"}, "concurrency": 1})
     make(world.src, before)
-    world.settled()
+    assert world.apply().exit_code == 0
     make(world.src, after)
     return world
 

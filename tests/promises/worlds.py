@@ -23,9 +23,15 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails for ever is asked three times."""
+    monkeypatch.setattr("reconcile.stores.patience.ATTEMPTS", 3)
+
+
+@pytest.fixture
 def remote(s3: FakeS3, tmp_path: Path) -> World:
     """A world whose target is that S3."""
-    return World(tmp_path, "s3://bucket/team", {"guard": {"max_delete": "off"}}, clock=OwnClock())
+    return World(tmp_path, "s3://bucket/team", {"guard": {"max_delete": "off"}, "concurrency": 2}, clock=OwnClock())
 
 
 @pytest.fixture

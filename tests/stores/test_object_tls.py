@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from reconcile.core.entry import ABSENT
-from reconcile.core.errors import DeniedError, StoreError, UsageError
+from reconcile.core.errors import DamagedError, DeniedError, StoreError, UsageError
 from reconcile.stores.objects.store import ObjectStore
 from reconcile.stores.options import StoreOptions
 from reconcile.testing.samples import body_of
@@ -75,6 +75,15 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         store.write("a", body_of(b"1"), expect=ABSENT)
     store.close()
     assert Quiet.reached == [], "not even a signed request was seen"
+
+
+def test_one_that_is_vouched_for_is_taken(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.httpsession.where", lambda: str(tmp_path / "cert.pem"))
+    store = ObjectStore.open("s3://bucket/p", StoreOptions(endpoint=endpoint, region="us-east-1", extra=KEYS))
+    with pytest.raises(DamagedError, match="not one of an object store"):
+        store.stat("a")
+    store.close()
+    assert Quiet.reached == ["/bucket/p/a"]
 
 
 @pytest.mark.hazard("S12")

@@ -314,7 +314,7 @@ class ObjectStore:
                 return error
             return None
 
-        return [*self._threads.map(tried, items)]
+        return [*(self._threads.map if len(items) > 1 else map)(tried, items)]
 
     def prove(self, entry: Entry, hashes: Hashes) -> bool | None:
         """By the ETag, where it is the MD5; else by the digest the object was marked with when it was written."""
