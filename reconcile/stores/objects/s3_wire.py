@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 import re
+import socket
 import time
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -24,15 +24,18 @@ from reconcile.core.errors import BusyError, DeniedError, StoreError
 from reconcile.ports import io_step
 from reconcile.stores.answers import garbled, seconds
 from reconcile.stores.objects.errors import Refusal, translate
-from reconcile.stores.objects.s3_pool import make_pool
-from reconcile.stores.objects.s3_sign import Request, signed
 from reconcile.stores.patience import UnreachableError
 
+CONNECT_S: Final = 10
+STALL_S: Final = 120
 ANSWER_S: Final = 300
 ANSWER_BYTES: Final = 32 << 20
 CHUNK_BYTES: Final = 1 << 20
 
 Headers = Mapping[str, str]
+
+_AT_ONCE: Final[Any] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""Else a body waits until its headers were received."""
 
 _NAMESPACE: Final = re.compile(rb'\sxmlns="[^"]*"')
 
@@ -107,8 +110,16 @@ class Wire:
         self._connections = connections
 
     @cached_property
-    def _pool(self) -> Any:
-        return make_pool(self.bucket.base, self._connections)
+    def _session(self) -> Any:
+        from botocore.httpsession import URLLib3Session  # noqa: PLC0415 - 60 ms, only for those who talk to S3
+        from botocore.utils import get_environ_proxies  # noqa: PLC0415
+
+        return URLLib3Session(
+            timeout=(CONNECT_S, STALL_S),  # type: ignore[arg-type]  # the stubs know one number only
+            max_pool_connections=self._connections,
+            proxies=get_environ_proxies(self.bucket.base),
+            socket_options=_AT_ONCE,
+        )
 
     def call(
         self,
@@ -121,34 +132,34 @@ class Wire:
         data: bytes | bytearray = b"",
     ) -> Reply:
         """Sends one request for `key` (None: for the bucket itself) and reads the whole answer."""
-        answer = self._send(method, key, op, query or {}, headers or {}, data=data)
-        told = _told(answer)
+        answer = self._send(method, key, op, query or {}, dict(headers or {}), data=data)
+        told = {name.lower(): value for name, value in answer.headers.items()}
         promised = 0 if method == "HEAD" else told.get("content-length")
         content = self._content(answer, promised, op, key or "")
-        if answer.status < 300:
-            return Reply(answer.status, told, content)
-        raise translate(_refusal(answer.status, told, content), op, key or "")
+        if answer.status_code < 300:
+            return Reply(answer.status_code, told, content)
+        raise translate(_refusal(answer.status_code, told, content), op, key or "")
 
     @contextmanager
     def stream(self, key: str, *, headers: Headers) -> Iterator[tuple[Headers, Iterator[bytes]]]:
         """Sends a GET; the headers of the answer, and its content in chunks. Who leaves early ends the connection."""
-        answer = self._send("GET", key, "read", {}, headers)
-        told = _told(answer)
-        if answer.status >= 300:
+        answer = self._send("GET", key, "read", {}, dict(headers))
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        if answer.status_code >= 300:
             raise translate(
-                _refusal(answer.status, told, self._content(answer, told.get("content-length"), "read", key)),
+                _refusal(answer.status_code, told, self._content(answer, told.get("content-length"), "read", key)),
                 "read",
                 key,
             )
         try:
-            yield told, _chunks(answer, "read", key)
+            yield told, _chunks(answer.raw, "read", key)
         finally:
-            answer.close()
+            answer.raw.close()
 
     def close(self) -> None:
         """Closes the connections."""
-        if "_pool" in self.__dict__:
-            self.__dict__.pop("_pool").close()
+        if "_session" in self.__dict__:
+            self._session.close()
 
     def _send(
         self,
@@ -156,61 +167,57 @@ class Wire:
         key: str | None,
         op: str,
         query: Headers,
-        headers: Headers,
+        headers: dict[str, str],
         *,
         data: bytes | bytearray = b"",
     ) -> Any:
-        from botocore import exceptions as b  # noqa: PLC0415 - who renews credentials talks to a service, too
-        from urllib3 import exceptions as e  # noqa: PLC0415 - 60 ms, only for those who talk to S3
+        from botocore.auth import S3SigV4Auth  # noqa: PLC0415
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.exceptions import (  # noqa: PLC0415
+            BotoCoreError,
+            ConnectionError,  # noqa: A004
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            HTTPClientError,
+            SSLError,
+        )
 
         path = key or ""
         url = f"{self.bucket.base}/" + ("" if key is None else quote(self.root + key, safe="/~"))
         if query:
             url = f"{url}?{urlencode(query, quote_via=quote)}"
+        request = AWSRequest(method=method, url=url, data=data, headers=headers)
         try:
-            identity = self._credentials.get_frozen_credentials()
-            request = signed(Request(method, url, headers, data), identity, self.bucket.region, datetime.now(UTC))
-            return _EXCHANGES[method](self._pool, request)
-        except (e.SSLError, b.SSLError) as error:
+            S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self.bucket.region).add_auth(request)
+            prepared = request.prepare()
+            prepared.stream_output = True
+            return _EXCHANGES[method](self._session, prepared)
+        except SSLError as error:
             raise DeniedError("the TLS certificate does not hold", op=op, path=path) from error
-        except (e.HTTPError, b.HTTPClientError, b.ConnectionError, OSError, ValueError) as error:
-            unheard = e.NewConnectionError, e.ConnectTimeoutError, b.EndpointConnectionError, b.ConnectTimeoutError
-            kind = UnreachableError if isinstance(error, unheard) else BusyError
+        except (ConnectionError, HTTPClientError) as error:
+            kind = UnreachableError if isinstance(error, (ConnectTimeoutError, EndpointConnectionError)) else BusyError
             message = f"no answer from {self.bucket.base}: {type(error).__name__}"
-            hint = "is the endpoint right, and the network up?"
-            raise kind(message, op=op, path=path, hint=hint) from error
-        except b.BotoCoreError as error:
+            raise kind(message, op=op, path=path, hint="is the endpoint right, and the network up?") from error
+        except BotoCoreError as error:
             raise DeniedError(f"no credentials: {error}", op=op, path=path) from error
 
     def _content(self, answer: Any, promised: str | int | None, op: str, path: str) -> bytes:
         """All of an answer, no longer and no slower than any honest one is, and exactly as long as promised."""
         chunks, size, ends = [], 0, time.monotonic() + ANSWER_S
-        for chunk in _chunks(answer, op, path):
+        for chunk in _chunks(answer.raw, op, path):
             chunks.append(chunk)
             size += len(chunk)
             if size > ANSWER_BYTES or time.monotonic() > ends:
-                answer.close()
+                answer.raw.close()
                 raise garbled("the answer does not end", op, path)
         if promised is not None and str(promised) != str(size):
             raise BusyError("the answer was cut off", op=op, path=path)
         return b"".join(chunks)
 
 
-def _exchange(pool: Any, request: Request) -> Any:
-    """Sends a signed request; the headers of its answer have arrived. A proxy is told the whole URL, unless of TLS."""
-    whole = pool.proxy is not None and request.url.startswith("http:")
-    return pool.urlopen(
-        request.method,
-        request.url if whole else request.url[request.url.index("/", len("https://")) :],
-        body=request.data or None,
-        headers=request.headers,
-        retries=False,
-        redirect=False,
-        assert_same_host=False,
-        preload_content=False,
-        decode_content=False,
-        enforce_content_length=False,
-    )
+def _exchange(session: Any, request: Any) -> Any:
+    """Sends a prepared request; the headers of its answer have arrived."""
+    return session.send(request)
 
 
 _EXCHANGES: Final = {
@@ -218,20 +225,16 @@ _EXCHANGES: Final = {
 }
 
 
-def _told(answer: Any) -> dict[str, str]:
-    return {name.lower(): value for name, value in answer.headers.itermerged()}
-
-
-def _chunks(answer: Any, op: str, path: str) -> Iterator[bytes]:
+def _chunks(raw: Any, op: str, path: str) -> Iterator[bytes]:
     """What arrives, as it arrives: a drop at a time is seen too."""
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
-        while chunk := answer.read1(CHUNK_BYTES):
+        while chunk := raw.read1(CHUNK_BYTES):
             yield chunk
     except (HTTPError, OSError) as error:
         raise BusyError("the answer was cut off", op=op, path=path) from error
-    answer.release_conn()
+    raw.release_conn()
 
 
 def _refusal(status: int, told: Headers, content: bytes) -> Refusal:
