@@ -198,7 +198,8 @@ DEEDS = {
 
 def files_of(folder: Path) -> Files:
     """All that lies below a folder, but for SQLite's index of its log: nothing in it counts."""
-    return {name: data for name, data in files_below(str(folder)).items() if not name.endswith("-shm")}
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 def put(files: Files, folder: Path) -> None:
@@ -206,10 +207,9 @@ def put(files: Files, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, data in files.items():
-        if "/" in name:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with open(f"{folder}/{name}", "wb") as file:
-            file.write(data)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def seen(deed: Deed, folder: Path) -> Contents | None:

@@ -90,15 +90,13 @@ def steps(sweep: Sweep) -> list[str]:
 def chosen(steps: list[str]) -> list[Fault]:
     """Each step before and after; with every second error, in turn.
 
-    Of a step of SQLite with those that its own methods tell apart: all others are the same error of SQLite. A write
-    that was interrupted they begin again, and the deed goes on to its end: every eighth.
+    Of a step of SQLite with those that its own methods tell apart: all others are the same error of SQLite.
     """
     return [
         Fault(at, code, late=late)
         for at, step in enumerate(steps)
         for late in (False, True)
         for code in (TOLD_APART.get(step, (errno.EIO,)) if step.startswith("sqlite.") else ERRNOS[(at + late) % 2 :: 2])
-        if code != errno.EINTR or step != "sqlite.write" or at % 8 == 0
     ]
 
 
