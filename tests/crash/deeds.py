@@ -29,7 +29,6 @@ from reconcile.stores.local import LocalStore
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, read_state
 from tests.crash.writelog import Contents, contents
-from tests.flow.small_trees import files_below
 from tests.state.state_kit import DATA, DOCS, FakeClock, made, record
 
 OLD = Path(__file__).parents[1] / "golden" / "states" / "0.1.0" / "whole"
