@@ -75,7 +75,7 @@ class Fault:
             elif self.fired or not self._doomed or _key(step, told) not in self._doomed:
                 return
             self.fired = f"{step} {told[0] if told else ''}"
-            if self._code == errno.EEXIST and ".sync" in step:
+            if self._code == errno.EEXIST and ".sync" in step:  # it names nothing that could be there already
                 self._code = errno.EIO
         raise OSError(self._code, os.strerror(self._code))
 
