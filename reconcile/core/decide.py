@@ -194,11 +194,19 @@ class Decision(Struct, frozen=True, gc=False):
 
 
 def decide(
-    row: Row, policy: Policy, source: Source, target: Target, facts: Facts = NO_FACTS, *, executable: bool = False
+    row: Row,
+    policy: Policy,
+    source: Source,
+    target: Target,
+    facts: Facts = NO_FACTS,
+    *,
+    executable: bool = False,
+    accepted_waits: bool = False,
 ) -> Decision | None:
     """The table's verdict after the policies; None when nothing is to be done.
 
-    `executable`: both stores know the bit, so equal contents with different bits are not the same.
+    `executable`: both stores know the bit, so equal contents with different bits are not the same. `accepted_waits`:
+    what was accepted could not be kept, so what would take its place is a conflict.
     """
     word = verdict(source, target, recorded=row.record is not None)
     if word is Verdict.ADOPT and executable and _modes_differ(row):
@@ -206,19 +214,21 @@ def decide(
     if (source, target) == (Source.SAME, Target.SAME):
         word = Verdict.MODE if executable and _mode_changed(row) else Verdict.RESPELL if _respelled(row) else word
     expect = row.target.version if row.target is not None and row.target.kind is Kind.FILE else ABSENT
+    over_accepted = row.record is not None and row.record.accepted and expect != ABSENT
+    if over_accepted and accepted_waits:
+        word = _CLASHES.get(word, word)
     if word in _PLAIN:
-        return _over_accepted(row, _plain(policy, _PLAIN[word], expect))
+        decision = _plain(policy, _PLAIN[word], expect)
+        return _over_accepted(decision) if over_accepted and decision is not None else decision
     if word in (Verdict.DRIFT, Verdict.LOST):
         return _drift(policy, expect)
     return _exceptional(row, policy, word, expect, facts)
 
 
-def _over_accepted(row: Row, decision: Decision | None) -> Decision | None:
-    """What was accepted is in no source: whatever takes its place must keep it, and says so."""
-    if decision is None or row.record is None or not row.record.accepted:
-        return decision
-    reason = _OVER_ACCEPTED.get(decision.reason)
-    return replace(decision, reason=reason, overwrites_foreign=True) if reason is not None else decision
+def _over_accepted(decision: Decision) -> Decision:
+    """What was accepted is in no source: whatever takes its place keeps it, and says so."""
+    reason = _OVER_ACCEPTED.get(decision.reason, decision.reason)
+    return replace(decision, reason=reason, overwrites_foreign=decision.action in (Action.UPDATE, Action.DELETE))
 
 
 def _exceptional(row: Row, policy: Policy, word: Verdict, expect: Version, facts: Facts) -> Decision | None:
@@ -260,6 +270,7 @@ _PLAIN: Final = {
 }
 
 
+_CLASHES: Final = {Verdict.UPDATE: Verdict.BOTH_CHANGED, Verdict.DELETE: Verdict.DELETED_CHANGED}
 _OVER_ACCEPTED: Final = {Reason.CHANGED: Reason.CHANGED_OVER, Reason.GONE: Reason.GONE_OVER}
 
 

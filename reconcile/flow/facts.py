@@ -90,7 +90,9 @@ class Judge:
         target = target_state(row, source, facts)
         if isinstance(target, Ask):
             return target
-        decision = decide(row, self._wired.policy, source, target, facts, executable=self._wired.executable)
+        wired = self._wired
+        known = {"executable": wired.executable, "accepted_waits": wired.accepted_waits}
+        decision = decide(row, wired.policy, source, target, facts, **known)
         accepted = row.record is not None and row.record.accepted
         if self._resend and not accepted and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)

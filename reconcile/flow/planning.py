@@ -117,7 +117,7 @@ def _as_asked(wired: Wired, options: PlanOptions) -> Wired:
         policy = msgspec.structs.replace(wired.policy, delete=True, unmanaged="keep", drift="keep", conflict="fail")
         return replace(wired, policy=policy)
     if options.winner:
-        return replace(wired, policy=_settling(wired, options.winner))
+        return replace(wired, policy=_settling(wired, options.winner), settles_accepted=wired.accepted_waits)
     if options.checksum or options.resend:
         return replace(wired, memory=None)
     return wired

@@ -29,7 +29,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """A mapping with its stores open. `narrow`: the globs of `--path`; what they leave out is not looked at."""
+    """A mapping with its stores open. `narrow`: the globs of `--path`; what they leave out is not looked at.
+
+    `settles_accepted`: a person says who wins over what was accepted and cannot be kept: that is a conflict still.
+    """
 
     name: str
     scope: Scope
@@ -40,6 +43,7 @@ class Wired:
     policy: Policy
     protected: Callable[[str], bool]
     sending: Sending = field(default_factory=Sending)
+    settles_accepted: bool = False
     narrow: tuple[str, ...] = ()
     create_target: bool = True
     concurrency: int = 16
@@ -69,6 +73,11 @@ class Wired:
         """Whether what only the target changed is a conflict: the policy says so, or the bytes could not be kept."""
         policy = self.policy
         return policy.drift == "fail" or (policy.drift == "restore" and policy.keep != "never" and not self.keeps)
+
+    @property
+    def accepted_waits(self) -> bool:
+        """Whether a change over what was accepted is a conflict, as those bytes could not be kept."""
+        return self.settles_accepted or (self.policy.keep != "never" and not self.keeps)
 
     @property
     def conditions(self) -> str:

@@ -18,6 +18,7 @@ from reconcile.core.entry import ABSENT, ANY
 from reconcile.core.outcome import Run
 from reconcile.core.record import Record
 from reconcile.flow.clock import RealClock
+from reconcile.flow.planning import settled_conflicts
 from reconcile.flow.verifying import verify
 from reconcile.ports import Intent, Traits
 from reconcile.state.lease import acquire
@@ -225,19 +226,48 @@ def test_a_plan_says_what_else_goes_with_an_update_or_a_delete(world: World, how
     assert (change.action, change.reason, change.drift) == (Action.DELETE, Reason.GONE_OVER, False)
 
 
-@pytest.mark.parametrize("how", OPTIONS)
-@pytest.mark.parametrize("gone", [False, True])
-def test_where_nothing_is_kept_it_is_held(world: World, how: str, gone: bool) -> None:
-    accept(world, how)
+@pytest.fixture
+def bare(world: World) -> World:
+    """A world whose target can keep nothing of what it overwrites."""
     world.around = KeepsNothing
-    world.remove("a") if gone else world.put(a="next")
-    plan = world.plan()
-    assert [(conflict.key, conflict.reason) for conflict in plan.conflicts] == [("a", Reason.DRIFT_HELD)]
-    assert world.apply().exit_code == 3
-    world.around = None
-    assert world.there() == {"a": "FORREN", "z": "1"}
-    world.options["keep"] = "never"
-    world.settled()
+    return world
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_where_nothing_is_kept_it_is_held(bare: World, gone: bool) -> None:
+    accept(bare, "keep")
+    bare.remove("a") if gone else bare.put(a="next")
+    reason = Reason.DELETED_CHANGED if gone else Reason.BOTH_CHANGED
+    assert [(conflict.key, conflict.reason) for conflict in bare.plan().conflicts] == [("a", reason)]
+    assert bare.apply().exit_code == 3
+    bare.options["keep"] = "never"
+    bare.settled()
+    bare.around = None
+    assert bare.there() == ({"z": "1"} if gone else {"a": "next", "z": "1"})
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_where_nothing_is_kept_and_the_target_wins_it_stays(bare: World, gone: bool) -> None:
+    accept(bare, "target")
+    bare.remove("a") if gone else bare.put(a="next")
+    assert bare.told() == [f"{'forget' if gone else 'accept'} a"]
+    bare.settled()
+    bare.around = None
+    assert bare.there() == {"a": "FORREN", "z": "1"}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize(("winner", "left"), [("source", "next"), ("target", "FORREN")])
+def test_a_person_settles_what_is_held(bare: World, gone: bool, winner: str, left: str) -> None:
+    accept(bare, "keep")
+    bare.remove("a") if gone else bare.put(a="next")
+    assert bare.apply().exit_code == 3
+    with bare.house(write=True) as house:
+        settles = settled_conflicts(house)
+    assert bare.apply(winner=winner, approve=settles).exit_code == 0
+    bare.settled()
+    bare.around = None
+    assert bare.there() == ({"z": "1"} if gone and winner == "source" else {"a": left, "z": "1"})
 
 
 def test_the_bit_of_a_source_says_nothing_of_what_was_accepted(tmp_path: Path) -> None:
