@@ -99,7 +99,8 @@ def test_a_disk_that_is_full_for_the_state_stops_the_run_and_harms_nothing(tmp_p
 
 @pytest.mark.hazard("T18")
 def test_a_target_of_one_mebibyte_takes_what_fits_and_keeps_what_it_has(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    """One after the other: side by side, the small one may come while half of the large one is in its way."""
+    world = World(tmp_path, options={"concurrency": 1})
     with mounted(tmp_path / "out", "size=1m"):
         world.put(small="1", large="x" * (MIB // 2))
         world.settled()
