@@ -19,6 +19,8 @@ from reconcile.flow.wired import House, Wired
 Table = tuple[str, str]
 """The URL of a database, and a name as it takes it."""
 
+_GONE = frozenset({Reason.GONE, Reason.GONE_OVER})
+
 
 class Claims:
     """Of one plan. Names come from files, so what the spec alone cannot tell is found out here.
@@ -58,12 +60,7 @@ class Claims:
         A file of another size is another file: its mapping meets a table that is not its own, and this one is dropped.
         """
         decision, record = judged.decision, judged.row.record
-        if (
-            decision is None
-            or decision.reason not in (Reason.GONE, Reason.GONE_OVER)
-            or record is None
-            or not self._wanted
-        ):
+        if decision is None or decision.reason not in _GONE or record is None or not self._wanted:
             return judged
         mapping, size_bytes = self._wanted.get(_table(wired, record.key), (wired.name, 0))
         if mapping == wired.name or size_bytes != record.size:

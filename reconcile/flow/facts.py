@@ -91,8 +91,15 @@ class Judge:
         if isinstance(target, Ask):
             return target
         wired = self._wired
-        known = {"executable": wired.executable, "accepted_waits": wired.accepted_waits}
-        decision = decide(row, wired.policy, source, target, facts, **known)
+        decision = decide(
+            row,
+            wired.policy,
+            source,
+            target,
+            facts,
+            executable=wired.executable,
+            accepted_waits=wired.accepted_waits,
+        )
         accepted = row.record is not None and row.record.accepted
         if self._resend and not accepted and decision is None and (source, target) == (Source.SAME, Target.SAME):
             decision = Decision(Action.UPDATE, Reason.RESENT, row.target.version if row.target else ABSENT)

@@ -39,6 +39,8 @@ class Cell(Struct, frozen=True):
     hashed: bool = True
     proves: bool = True
     settled: bool = True
+    accepted: bool = False
+    accepted_waits: bool = False
     version: str = ""
     source_mtime: int = 0
     target_mtime: int = 0
@@ -73,9 +75,8 @@ class Cell(Struct, frozen=True):
             raise CorruptStateError("damaged")
         if word in CONTENTS:
             version = Version(word)
-            yield Record(
-                KEY, self.size(word), digest(word), version, settled=self.settled, executable=self.record_executable
-            )
+            bits = {"settled": self.settled, "executable": self.record_executable, "accepted": self.accepted}
+            yield Record(KEY, self.size(word), digest(word), version, **bits)
 
     def target_stream(self) -> Iterator[Entry | Problem]:
         word = self.target
@@ -110,7 +111,8 @@ class Cell(Struct, frozen=True):
             if isinstance(target, Ask):
                 facts = self._answer(facts, target)
                 continue
-            return decide(row, policy, source, target, facts, executable=self.executable)
+            given = {"executable": self.executable, "accepted_waits": self.accepted_waits}
+            return decide(row, policy, source, target, facts, **given)
         raise AssertionError("the core keeps asking")
 
     def _given(self) -> Facts:

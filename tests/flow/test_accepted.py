@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 import uuid
 
-from msgspec.structs import replace
 import pytest
 
 from reconcile.core.change import Action, Reason
@@ -20,20 +19,11 @@ from reconcile.core.record import Record
 from reconcile.flow.clock import RealClock
 from reconcile.flow.planning import settled_conflicts
 from reconcile.flow.verifying import verify
-from reconcile.ports import Intent, Traits
+from reconcile.ports import Intent
 from reconcile.state.lease import acquire
-from reconcile.stores.wrapper import Wrapper
+from tests.flow.failing import failing
 from tests.flow.undo_kit import became, put_there, undo
 from tests.flow.world import World
-
-
-class KeepsNothing(Wrapper):
-    """A target that can keep nothing of what it overwrites."""
-
-    @property
-    def traits(self) -> Traits:
-        return replace(self.inner.traits, keeps="none")
-
 
 OPTIONS = {"keep": {"drift": "keep"}, "target": {"conflict": "target"}}
 
@@ -229,7 +219,7 @@ def test_a_plan_says_what_else_goes_with_an_update_or_a_delete(world: World, how
 @pytest.fixture
 def bare(world: World) -> World:
     """A world whose target can keep nothing of what it overwrites."""
-    world.around = KeepsNothing
+    failing(world, "", keeps="none")
     return world
 
 
