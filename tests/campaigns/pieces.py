@@ -83,6 +83,7 @@ def planner(first: int, _around: Around) -> Iterator[Counts]:
 
 
 KINDS_BY_LOT: Final = ("local",) * 16 + ("s3",) * 2 + ("shared", "shared-s3")
+"""Where there is no network a point costs a third."""
 
 
 def moments(first: int, _around: Around) -> Iterator[Counts]:
@@ -94,14 +95,15 @@ def moments(first: int, _around: Around) -> Iterator[Counts]:
         kind, scenario = whole[piece] if piece < len(whole) else (kind, chance.choice(of_kind(kind)))
         with place(kind) as where:
             stills = Stills(scenario, where)
-            depth = 0 if piece < len(whole) else chance.randrange(1, 4)
-            points = (
-                stills.nested(depth, range(RECOVERY), chance) if depth else [(at,) for at in range(len(stills.steps()))]
-            )
+            if piece < len(whole):
+                points = stills.spread(len(stills.steps()))
+            else:
+                points = stills.nested(chance.randrange(1, 4), range(RECOVERY), chance)
             try:
                 stills.judge(points)
             except Exception:
-                keep({"scenario": scenario.name, "place": kind, "moments": stills.failed})
+                if stills.failed:
+                    keep({"scenario": scenario.name, "place": kind, "moments": stills.failed})
                 raise
         yield {"points": stills.points, "pictures": stills.looked_at}
 

@@ -15,6 +15,8 @@ from tests.campaigns.ledger import Part, add, goes_on_at, parts, sums, today
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from tests.servers import seaweed_s3  # noqa: F401 - a fixture
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.campaign
 def test_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
@@ -35,7 +37,7 @@ def test_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest
             if asked_to_end.is_set() or time.monotonic() - began > budget_s:
                 break
     except BaseException as error:
-        failed = f"piece {after}: {error}"[:2_000]
+        failed = f"piece {after}: {error}".replace(f"{ROOT}/", "").replace(f"{tmp_path}/", "")[:2_000]
         raise
     finally:
         add(Part(name, today(), first, after, round(time.monotonic() - began), dict(counts), failed))

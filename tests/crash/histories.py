@@ -4,7 +4,8 @@
 
     python -m tests.crash.histories KIND FIRST COUNT [ENDPOINT]
 
-plays the seeds `FIRST … FIRST + COUNT - 1` and prints one JSON line for each that went wrong, and one with the counts.
+plays the histories numbered `FIRST … FIRST + COUNT - 1` and prints one JSON line for each that went wrong, and one with
+the counts.
 KIND says where state and target are: `local` (both on disk), `shared` (state in S3), `s3` (state and target in S3).
 """
 

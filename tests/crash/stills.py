@@ -30,6 +30,7 @@ from tests.crash.writelog import Mark, Recorder
 Died = tuple[int, ...]
 
 IN_A_ROW = 6
+"""So many moments one after the other leave two or three pictures."""
 
 
 @dataclass

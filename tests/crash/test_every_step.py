@@ -44,8 +44,9 @@ def test_death_at_a_step(kind: str, scenario: Scenario) -> None:
     chance = random.Random(scenario.name)
     with place(kind) as where:
         stills = Stills(scenario, where)
-        single, at = stills.spread(SINGLE[kind]), chance.randrange(RECOVERY)
-        stills.judge([*single, *stills.nested(chance.choice((1, 3)), range(at, at + NESTED[kind]), chance)])
+        single, at, deaths = stills.spread(SINGLE[kind]), chance.randrange(RECOVERY), chance.choice((1, 3))
+        stills.judge([*single, *stills.nested(deaths, range(at, at + NESTED[kind]), chance)])
+        assert stills.depths[deaths + 1] >= 1, "somebody died in the recovery, too"
         assert stills.depths[1] >= len(single) >= (FEWEST if scenario.short else SINGLE[kind])
         assert kind != "local" or stills.due() == {*scenario.due.split()}
 
