@@ -192,7 +192,7 @@ class StateStore(Protocol):
         """Keys that cut the records into about equal parts; none when there are too few for it to pay."""
 
     def open_scope(self, scope: Scope, lease: Lease) -> None:
-        """Makes a scope known."""
+        """Makes a scope known; one that is costs no commit."""
 
     def begin(self, run: Run, lease: Lease) -> int:
         """Starts a run and returns its number; a saved plan's id is consumed with it (`StalePlanError` if it was)."""

@@ -143,7 +143,6 @@ class _Apply:
         return self._held.begin(self._house.state, run)
 
     def _mappings(self, live: Sequence[MappingPlan], run: int, ledger: Ledger, chosen: Collection[int] | None) -> None:
-        engine = Engine(self._house.state.journal, ledger, self._hooks.sink, self._stop, self._held.heartbeat)
         for part in live:
             wired = self._wired(part)
             if any(ledger.failed.get(name) for name in wired.depends_on):
@@ -157,7 +156,8 @@ class _Apply:
             self._stop.also = partial(self._has_failed, wired, ledger)
             reader = Stoppable(wired.reader, self._hooks.stop)
             step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
-            self._one(engine, step, part, chosen)
+            with Engine(step, ledger, self._hooks.sink, self._stop, self._held.heartbeat) as engine:
+                self._one(engine, part, chosen)
             self._wrong += confirm(wired, self._house.state, self._held.lease, self._hooks.clock)
 
     def _has_failed(self, wired: Wired, ledger: Ledger) -> bool:
@@ -181,17 +181,17 @@ class _Apply:
             result.left += result.rollback.success_count
             result.exit_code = 7
 
-    def _one(self, engine: Engine, step: Step, part: MappingPlan, chosen: Collection[int] | None) -> None:
+    def _one(self, engine: Engine, part: MappingPlan, chosen: Collection[int] | None) -> None:
         """The independent first, then the entangled in their order; deletes last, and only if all else went well."""
         ledger = engine.ledger
-        run_early(engine, step, self._changes(part, chosen))
+        run_early(engine, self._changes(part, chosen))
         late = filter(is_late, self._changes(part, chosen))
         if ledger.failed.get(part.name):
             for change in late:
-                ledger.take(step.held(change, "held back: not everything before it went well"))
+                ledger.take(engine.step.held(change, "held back: not everything before it went well"))
             ledger.commit()
         elif not engine.stopped:
-            engine.delete(step, late)
+            engine.delete(late)
 
     def _changes(self, part: MappingPlan, chosen: Collection[int] | None) -> Iterator[Change]:
         changes = self._plan.changes(part.name)

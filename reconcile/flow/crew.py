@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Crew(Generic[T]):
-    """Up to `size` threads, each begun when there is a task for it.
+    """Up to `size` threads, each begun when there is a task that no other is free for.
 
     A task that is still waiting when `may_not_begin` says so, or when the coordinator fails, is not begun: it is heard
     of as None.
@@ -46,7 +46,7 @@ class Crew(Generic[T]):
         """Hands a task to whoever is free first."""
         self._tasks.put(task)
         self.at_work += 1
-        if len(self._threads) < self._size:
+        if len(self._threads) < min(self.at_work, self._size):
             thread = threading.Thread(target=self._work, name=f"{self._name}_{len(self._threads)}")
             self._threads.append(thread)
             thread.start()

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 import time
-from typing import Final, Protocol
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 from reconcile.core.change import Change
 from reconcile.core.errors import FencedError
@@ -22,7 +23,7 @@ from reconcile.flow.crew import Crew
 from reconcile.flow.step import Done, Prepared, Step
 from reconcile.flow.together import gathered, publish_all
 from reconcile.flow.unit import run_unit
-from reconcile.ports import Fold, Journal, Lease, Sink, StateStore
+from reconcile.ports import Fold, Lease, Sink, StateStore
 from reconcile.scan.hashing import SMALL_BYTES
 
 BATCH_CHANGES: Final = 64
@@ -118,73 +119,85 @@ class Stop(Protocol):
 
 
 class Engine:
-    """Runs the changes of one mapping after another. `stop` ends it cleanly: nothing new begins, all begun is kept."""
+    """Runs the changes of one mapping. `stop` ends it cleanly: nothing new begins, all begun is kept.
 
-    def __init__(self, journal: Journal, ledger: Ledger, sink: Sink, stop: Stop, lost: Stop) -> None:
-        self._journal = journal
+    While it is entered its threads are at hand: whoever is free goes on with the next changes, of whatever kind.
+    """
+
+    def __init__(self, step: Step, ledger: Ledger, sink: Sink, stop: Stop, lost: Stop) -> None:
+        target, concurrency = step.wired.target.traits, step.wired.concurrency
+        workers = concurrency if target.waits else min(concurrency, DISK_WORKERS)
+        self.step = step
         self.ledger = ledger
         self._sink = sink
         self._stop = stop
         self._lost = lost
+        self._crew = Crew[list[Done]](workers, f"apply-{step.wired.name}", lambda: self.stopped)
+        self._most = max(workers, 2 * BATCH_CHANGES // max(1, target.together))
+
+    def __enter__(self) -> Self:
+        self._crew.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._crew.__exit__(kind, error, at)
 
     @property
     def stopped(self) -> bool:
         """Whether nothing new may begin."""
         return self._stop.is_set() or self._lost.is_set()
 
-    def run(self, step: Step, changes: Iterable[Change]) -> None:
+    def run(self, changes: Iterable[Change]) -> None:
         """Runs independent changes side by side."""
-        self._drive(step, self._tasks(step, changes))
+        self._drive(self._tasks(changes))
 
-    def run_units(self, step: Step, units: Iterable[list[Change]]) -> None:
+    def run_units(self, units: Iterable[list[Change]]) -> None:
         """Runs units side by side: a lone change as ever, a group as one."""
-        self._drive(step, (self._unit_task(step, unit) for unit in units))
+        self._drive(self._unit_task(unit) for unit in units)
 
-    def delete(self, step: Step, changes: Iterable[Change]) -> None:
+    def delete(self, changes: Iterable[Change]) -> None:
         """Deletes in bulk, unless the old bytes must be kept one by one."""
-        if step.keeps or step.wired.policy.keep == "always":
-            self.run(step, changes)
+        if self.step.keeps or self.step.wired.policy.keep == "always":
+            self.run(changes)
         else:
-            self._drive(step, self._bulk(step, changes))
+            self._drive(self._bulk(changes))
 
-    def _drive(self, step: Step, tasks: Iterator[Task]) -> None:
-        waits = step.wired.target.traits.waits
-        workers = step.wired.concurrency if waits else min(step.wired.concurrency, DISK_WORKERS)
-        most = max(workers, 2 * BATCH_CHANGES // max(1, step.wired.target.traits.together))
-        with Crew[list[Done]](workers, f"apply-{step.wired.name}", lambda: self.stopped) as crew:
-            for task in tasks:
-                if self.stopped:
-                    break
-                crew.begin(task)
-                self._hear(crew, wait=crew.at_work >= most)
-            while crew.at_work:
-                self._hear(crew, wait=True)
+    def _drive(self, tasks: Iterator[Task]) -> None:
+        crew = self._crew
+        for task in tasks:
+            if self.stopped:
+                break
+            crew.begin(task)
+            self._hear(wait=crew.at_work >= self._most)
+        while crew.at_work:
+            self._hear(wait=True)
         self.ledger.commit()
         if self._lost.is_set():
             message = "the lease was lost while applying; nothing more was written"
             raise FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
 
-    def _hear(self, crew: Crew[list[Done]], *, wait: bool) -> None:
-        for ended in crew.hear(wait=wait):
+    def _hear(self, *, wait: bool) -> None:
+        for ended in self._crew.hear(wait=wait):
             for done in ended:
                 self.ledger.take(done)
 
-    def _tasks(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
+    def _tasks(self, changes: Iterable[Change]) -> Iterator[Task]:
         batch: list[Prepared] = []
         size_bytes = 0
-        for prepared in self._prepared(step, changes):
+        for prepared in self._prepared(changes):
             if isinstance(prepared, Done):
                 self.ledger.take(prepared)
                 continue
             batch.append(prepared)
             size_bytes += prepared.body.size_bytes if prepared.body is not None and prepared.body.data else 0
             if len(batch) >= BATCH_CHANGES or size_bytes >= BATCH_BYTES:
-                yield from self._intended(step, batch)
+                yield from self._intended(batch)
                 batch, size_bytes = [], 0
-        yield from self._intended(step, batch)
+        yield from self._intended(batch)
 
-    def _prepared(self, step: Step, changes: Iterable[Change]) -> Iterator[Prepared | Done]:
+    def _prepared(self, changes: Iterable[Change]) -> Iterator[Prepared | Done]:
         """The changes, prepared in their order; read ahead by a few threads where a network is waited for anyway."""
+        step = self.step
         if not step.wired.target.traits.waits:
             yield from (step.prepare(change) for change in self._begun(changes))
             return
@@ -208,36 +221,36 @@ class Engine:
             self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
             yield change
 
-    def _bulk(self, step: Step, changes: Iterable[Change]) -> Iterator[Task]:
-        remaining = iter(changes)
+    def _bulk(self, changes: Iterable[Change]) -> Iterator[Task]:
+        step, remaining = self.step, iter(changes)
         while chunk := list(islice(remaining, BULK_DELETES)):
             for change in chunk:
                 self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
-            self._journal.intend([step.intent(change) for change in chunk])
+            self.step.journal.intend([step.intent(change) for change in chunk])
             yield lambda chunk=chunk: step.delete_many(chunk)  # type: ignore[misc]
 
-    def _intended(self, step: Step, batch: list[Prepared]) -> Iterator[Task]:
+    def _intended(self, batch: list[Prepared]) -> Iterator[Task]:
         """Journal, then do: the intents of a batch are durable before any of it begins."""
         intents = [prepared.intent for prepared in batch if prepared.intent is not None]
         if intents and not self.stopped:
-            self._journal.intend(intents)
-        for part in gathered(step.wired.target, batch):
-            yield lambda part=part: publish_all(step, part)  # type: ignore[misc]
+            self.step.journal.intend(intents)
+        for part in gathered(self.step.wired.target, batch):
+            yield lambda part=part: publish_all(self.step, part)  # type: ignore[misc]
 
-    def _unit_task(self, step: Step, unit: list[Change]) -> Task:
+    def _unit_task(self, unit: list[Change]) -> Task:
         for change in unit:
             self._sink(ActionStart(change.id, change.mapping, change.action.value, change.key, change.size))
         if len(unit) > 1:
-            return lambda: run_unit(step, self._journal, unit)
-        return lambda: [self._alone(step, unit[0])]
+            return lambda: run_unit(self.step, unit)
+        return lambda: [self._alone(unit[0])]
 
-    def _alone(self, step: Step, change: Change) -> Done:
-        prepared = step.prepare(change)
+    def _alone(self, change: Change) -> Done:
+        prepared = self.step.prepare(change)
         if isinstance(prepared, Done):
             return prepared
         if prepared.intent is not None:
-            self._journal.intend([prepared.intent])
-        return step.publish(prepared)
+            self.step.journal.intend([prepared.intent])
+        return self.step.publish(prepared)
 
 
 def _portions(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -10,7 +10,7 @@ from reconcile.flow.engine import Engine, Ledger
 from reconcile.flow.step import Step
 
 
-def run_early(engine: Engine, step: Step, changes: Iterable[Change]) -> None:
+def run_early(engine: Engine, changes: Iterable[Change]) -> None:
     """Runs everything but the plain deletes, which come last: the independent first, then the entangled in waves."""
     entangled: list[Change] = []
 
@@ -21,9 +21,9 @@ def run_early(engine: Engine, step: Step, changes: Iterable[Change]) -> None:
             elif not is_late(change):
                 yield change
 
-    engine.run(step, independent())
+    engine.run(independent())
     for wave in waves(entangled) if entangled else []:
-        engine.run_units(step, list(_ready(wave, step, engine.ledger)))
+        engine.run_units(list(_ready(wave, engine.step, engine.ledger)))
 
 
 def is_late(change: Change) -> bool:

@@ -143,16 +143,15 @@ class _Undo:
         run = self._held.begin(house.state, run)
         hooks.sink(Start(run.id, OPERATION, changes, 0))
         ledger = Ledger(house.state, run.id, self._held.lease, hooks.sink)
-        engine = Engine(house.state.journal, ledger, hooks.sink, hooks.stop, self._held.heartbeat)
         for part in self._plan.parts:
-            self._one(part, run.id, engine)
+            self._one(part, run.id, ledger)
         result.left = changes - ledger.finished
         for number, one in enumerate(left, changes + 1):
             ledger.take(Done(_NOTHING, _outcome(number, one)))
         ledger.commit()
         self._end(run, ledger, result)
 
-    def _one(self, part: Part, run: int, engine: Engine) -> None:
+    def _one(self, part: Part, run: int, ledger: Ledger) -> None:
         """Each path on its own: what cannot come back does not keep back the rest."""
         wired = part.wired
         step = UndoStep(wired, run, self._house.state.journal, part.befores)
@@ -164,11 +163,12 @@ class _Undo:
                 wired.learnt.probe()
         except StoreError as error:
             for change in part.changes:
-                engine.ledger.take(step.held(change, f"held back: {error}"))
+                ledger.take(step.held(change, f"held back: {error}"))
             return
-        run_early(engine, step, part.changes)
-        if not engine.stopped:
-            engine.delete(step, filter(is_late, part.changes))
+        with Engine(step, ledger, self._hooks.sink, self._hooks.stop, self._held.heartbeat) as engine:
+            run_early(engine, part.changes)
+            if not engine.stopped:
+                engine.delete(filter(is_late, part.changes))
 
     def _end(self, run: Run, ledger: Ledger, result: Result) -> None:
         result.run, result.outcomes, result.counts = run.id, ledger.outcomes, ledger.counts

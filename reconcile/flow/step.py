@@ -63,7 +63,7 @@ class Step:
     def __init__(self, wired: Wired, run: int, journal: Journal, *, pinned: bool) -> None:
         self.wired = wired
         self.run = run
-        self._journal = journal
+        self.journal = journal
         self._pinned = pinned
         self._kept: dict[int, str] = {}  # by change under way: where its old bytes lie by now
 
@@ -94,11 +94,11 @@ class Step:
         def begun(mark: str) -> None:
             nonlocal intent
             intent = replace(intent, temp=mark)
-            self._journal.intend([intent])
+            self.journal.intend([intent])
 
         def sealed(digest: Digest) -> None:
             prepared.digest = digest
-            self._journal.intend([replace(intent, digest=digest, size=change.size)])
+            self.journal.intend([replace(intent, digest=digest, size=change.size)])
 
         body = large_body(self.wired, change, token, sealed, pinned=self._pinned)
         prepared.body = replace(body, begun=begun)

@@ -15,10 +15,9 @@ from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.path import park_key, undo_key
 from reconcile.flow.step import Done, Prepared, Step
-from reconcile.ports import Journal
 
 
-def run_unit(step: Step, journal: Journal, members: Sequence[Change]) -> list[Done]:
+def run_unit(step: Step, members: Sequence[Change]) -> list[Done]:
     """The outcomes of all members; either all are done, or what was there is there again."""
     prepared: list[Prepared] = []
     for member in members:
@@ -26,7 +25,7 @@ def run_unit(step: Step, journal: Journal, members: Sequence[Change]) -> list[Do
         if isinstance(one, Done):
             return _all_failed(step, members, one)
         prepared.append(one)
-    journal.intend([one.intent for one in prepared if one.intent is not None])
+    step.journal.intend([one.intent for one in prepared if one.intent is not None])
     return _Unit(step).run(prepared)
 
 

@@ -111,8 +111,11 @@ class SqliteState:
             return records.bounds(connection, row.number, count=row.count, parts=parts)
 
     def open_scope(self, scope: Scope, lease: Lease) -> None:
-        """Makes a scope known."""
-        self.commit(Opened(scope), lease)
+        """Makes a scope known; one that is costs no commit."""
+        with self.database.reading() as connection:
+            known = scopes.find(connection, scope.id) is not None
+        if not known:
+            self.commit(Opened(scope), lease)
 
     def begin(self, run: Run, lease: Lease) -> int:
         """Starts a run and returns its number; an unfinished run of the same plan goes on under its old one."""

@@ -38,6 +38,15 @@ def test_no_more_threads_than_tasks_and_none_afterwards() -> None:
     assert threading.active_count() == before
 
 
+def test_who_is_free_takes_the_next_task() -> None:
+    before = threading.active_count()
+    with Crew[int](16, "crew", _never) as crew:
+        for number in range(5):
+            crew.begin(lambda number=number: number)  # type: ignore[misc]
+            assert _heard(crew) == [number]
+        assert threading.active_count() == before + 1
+
+
 def test_at_most_so_many_at_once() -> None:
     busy, most, lock = 0, 0, threading.Lock()
 

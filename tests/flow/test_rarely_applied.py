@@ -19,6 +19,7 @@ from reconcile.flow.engine import Engine
 from reconcile.flow.standing import Standing, standing
 from reconcile.flow.step import Done, Prepared
 from reconcile.ports import Intent, Traits
+from reconcile.stores.memory import TRAITS
 from reconcile.stores.wrapper import Wrapper
 from tests.flow.failing import Failing, failing
 from tests.flow.undo_kit import became, undo, why
@@ -88,18 +89,23 @@ def test_a_lone_change_that_cannot_be_prepared_or_announces_nothing() -> None:
     intended: list[Any] = []
     journal: Any = SimpleNamespace(intend=intended.append)
     nothing: Any = SimpleNamespace(is_set=lambda: False)
-    driver = Engine(journal, None, None, nothing, nothing)  # type: ignore[arg-type]
     change = Change(1, "docs", Action.ADOPT, "a", Reason.EQUAL)
     failed = Done(change, Outcome(1, "docs", "adopt", "a", "failed"))
     done = Done(change, Outcome(1, "docs", "adopt", "a", "done"))
-    step: Any = SimpleNamespace(prepare=lambda _change: failed, publish=lambda _prepared: done)
-    assert driver._alone(step, change) is failed
+    step: Any = SimpleNamespace(
+        prepare=lambda _change: failed,
+        publish=lambda _prepared: done,
+        journal=journal,
+        wired=SimpleNamespace(name="docs", concurrency=1, target=SimpleNamespace(traits=TRAITS)),
+    )
+    driver = Engine(step, None, None, nothing, nothing)  # type: ignore[arg-type]
+    assert driver._alone(change) is failed
     step.prepare = Prepared
-    assert driver._alone(step, change) is done
+    assert driver._alone(change) is done
     assert intended == []
     intent = Intent(1, 1, "s", "a", "adopt", ABSENT)
     step.prepare = lambda _change: Prepared(change, intent)
-    assert driver._alone(step, change) is done
+    assert driver._alone(change) is done
     assert intended == [[intent]]
 
 

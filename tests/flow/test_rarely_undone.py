@@ -145,7 +145,7 @@ def test_a_unit_of_which_one_cannot_be_prepared_fails_as_one(world: World) -> No
         ours = Step(house.mappings[0], 1, house.state.journal, pinned=False)
         why_done = Done(changes[1], Outcome(2, "docs", "delete", "b", "failed", error="may not"))
         ours.prepare = lambda change: why_done if change.key == "b" else Done  # type: ignore[method-assign,assignment,return-value]
-        ended = unit.run_unit(ours, house.state.journal, changes)
+        ended = unit.run_unit(ours, changes)
     assert [one.outcome.error for one in ended] == ["b, which shares its fate, failed: may not", "may not"]
 
 

@@ -58,7 +58,9 @@ def test_the_later_fold_of_a_key_counts(state, lease):
 def test_a_scope_has_its_own_records_serial_and_completion(state, lease):
     fold_keys(state, lease, ["a", "b"])
     state.open_scope(DATA, lease)
+    commits = state.head().serial
     state.open_scope(DATA, lease)
+    assert state.head().serial == commits, "what is known costs no commit"
     assert state.scopes() == [(DOCS, 1, 2), (DATA, 0, 0)]
     assert (state.serial(DOCS.id), state.serial(DATA.id), state.serial("unknown")) == (1, 0, 0)
     assert (state.completed(DOCS.id), state.completed(DATA.id), state.completed("unknown")) == (True, False, False)
