@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from reconcile.stores.patience import UnreachableError
@@ -28,7 +28,11 @@ def make_pool(base: str, connections: int, *, verify: bool) -> Any:
         "ca_certs": _bundle() if verify else None,
     }
     proxy = _proxy(base)
-    return urllib3.ProxyManager(proxy, **words) if proxy else urllib3.PoolManager(**words)
+    if not proxy:
+        return urllib3.PoolManager(**words)
+    asks = urlsplit(proxy)
+    who = f"{unquote(asks.username)}:{unquote(asks.password or '')}" if asks.username else None
+    return urllib3.ProxyManager(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=who), **words)
 
 
 def require_answer(base: str) -> None:
