@@ -40,6 +40,15 @@ class Stamp(NamedTuple):
     mode: int
 
 
+class Found(NamedTuple):
+    """A name that a look found in the directory with the inode `within`; the root has none."""
+
+    within: int
+    name: str
+    path: str
+    stamp: Stamp
+
+
 class Write(NamedTuple):
     """Bytes at an offset of a file."""
 
@@ -108,7 +117,7 @@ class Recorder:
     """Watches everything below `root` but what is in its directory `besides`."""
 
     def __init__(self, root: Path, besides: str) -> None:
-        self._root = root
+        self._root = str(root)
         self._besides = besides
         self._lock = RLock()
         self._nodes: dict[int, Node] = {}
@@ -116,6 +125,7 @@ class Recorder:
         self._next = 0
         self._of_sqlite: set[int] = set()
         self._operations: list[Operation] = []
+        self._found: list[Found] = []
         self._look()
         base = {number: Node(node.stamp, node.data, dict(node.names or {}) if node.names is not None else None)
                 for number, node in self._nodes.items()}  # fmt: skip
@@ -125,15 +135,19 @@ class Recorder:
     # --- what is heard
 
     def hear_step(self, step: str, told: tuple[Any, ...], done: bool) -> None:
-        """A step of ours: what it did is seen by looking."""
-        del step, told, done
+        """A step of ours: what it did is seen by looking; a sync is heard where it is done."""
+        del told, done
+        if ".sync" in step:
+            return
         with self._lock:
             self._look()
 
     def hear_sqlite(self, step: str, told: tuple[Any, ...], done: bool) -> None:
-        """A step of SQLite, which tells what it does."""
+        """A step of SQLite, which tells what it does; what else became different is seen before anything lasts."""
+        if step == "sqlite.read":
+            return
         with self._lock:
-            if step in ("sqlite.open", "sqlite.unlink", "sqlite.sync") or not done:
+            if step in ("sqlite.open", "sqlite.unlink", "sqlite.sync"):
                 self._look()
             number = self._number(told[0]) if done and told[0] else None
             if number is None:
@@ -176,39 +190,56 @@ class Recorder:
         """Notes what became different since the last look."""
         fresh_from = time.time_ns() - FRESH_NS
         found = self._seen()
+        if found == self._found:
+            self._look_into_fresh_ones(found, fresh_from)
+            return
+        self._found = found
         seen: dict[int, dict[str, int]] = {}
-        for path, stamp in found.items():
-            number = self._see(path, stamp, fresh_from)
-            if stat.S_ISDIR(stamp.mode):
+        for one in found:
+            number = self._see(one, fresh_from)
+            if stat.S_ISDIR(one.stamp.mode):
                 seen.setdefault(number, {})
-            if path != self._root:
-                seen[self._numbers[found[path.parent].inode]][path.name] = number
+            if one.name:
+                seen[self._numbers[one.within]][one.name] = number
         self._note_names(seen)
-        alive = {stamp.inode for stamp in found.values()}
+        alive = {one.stamp.inode for one in found}
         self._numbers = {inode: number for inode, number in self._numbers.items() if inode in alive}
 
-    def _seen(self) -> dict[Path, Stamp]:
-        """Everything there is, directories first, as it stood for one moment at least: other threads go on."""
-        before: dict[Path, Stamp] = {}
+    def _look_into_fresh_ones(self, found: list[Found], fresh_from: int) -> None:
+        """All has the names and stamps it had."""
+        for one in found:
+            if one.stamp.mtime_ns >= fresh_from:
+                self._see(one, fresh_from)
+
+    def _seen(self) -> list[Found]:
+        """Everything there is, directories first, as it stood for one moment at least: other threads go on.
+
+        So it stood if it is found twice in a row; once is enough where it still is what the last look found.
+        """
+        before = self._found
         while True:
-            found: dict[Path, Stamp] = {}
+            found: list[Found] = []
             with suppress(FileNotFoundError, NotADirectoryError):
-                self._collect(self._root, os.lstat(self._root), found)
+                stamp = _stamp(os.lstat(self._root))
+                found.append(Found(0, "", self._root, stamp))
+                self._collect(self._root, stamp.inode, found)
                 if found == before:
                     return found
             before = found
 
-    def _collect(self, path: Path, seen: os.stat_result, found: dict[Path, Stamp]) -> None:
-        found[path] = Stamp(seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_mode)
-        if stat.S_ISDIR(seen.st_mode):
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    besides = path == self._root and entry.name == self._besides
-                    if not besides and not entry.name.endswith(_SHARED_MEMORY):
-                        self._collect(path / entry.name, os.lstat(entry.path), found)
+    def _collect(self, path: str, within: int, found: list[Found]) -> None:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                besides = entry.name == self._besides and path == self._root
+                if not besides and not entry.name.endswith(_SHARED_MEMORY):
+                    stamp = _stamp(entry.stat(follow_symlinks=False))
+                    found.append(Found(within, entry.name, entry.path, stamp))
+                    if stat.S_ISDIR(stamp.mode):
+                        self._collect(entry.path, stamp.inode, found)
 
-    def _see(self, path: Path, stamp: Stamp, fresh_from: int) -> int:
+    def _see(self, one: Found, fresh_from: int) -> int:
         """Notes what is new about one name's file or directory; returns its number."""
+        stamp = one.stamp
         number = self._numbers.get(stamp.inode)
         if number is not None and stat.S_ISDIR(stamp.mode) != (self._nodes[number].names is not None):
             number = None  # another thread gave the inode of what is gone to something new before we looked
@@ -223,15 +254,15 @@ class Recorder:
             return number
         changed = node.stamp != stamp
         if number not in self._of_sqlite and (new or changed or stamp.mtime_ns >= fresh_from):
-            self._note_data(number, node, self._data(path, stamp.inode))
+            self._note_data(number, node, self._data(one.path, stamp.inode))
         if changed:
             node.stamp = stamp
             self._operations.append(Stamped(number, stamp))
         return number
 
-    def _data(self, path: Path, inode: int) -> bytes | None:
+    def _data(self, path: str, inode: int) -> bytes | None:
         """What is in a file; None if another has its name by now."""
-        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError), path.open("rb") as file:
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError), open(path, "rb") as file:
             if os.fstat(file.fileno()).st_ino == inode:
                 return file.read()
         return None
@@ -265,11 +296,16 @@ class Recorder:
     def check(self) -> None:
         """Nothing escaped the recorder: what it thinks stands there is what stands there."""
         self._look()
-        for path in self._root.rglob("*"):
+        root = Path(self._root)
+        for path in root.rglob("*"):
             if path.is_file() and not path.name.endswith(_SHARED_MEMORY):
-                if path.relative_to(self._root).parts[0] == self._besides:
+                if path.relative_to(root).parts[0] == self._besides:
                     continue
                 assert self._nodes[self._numbers[path.lstat().st_ino]].data == path.read_bytes(), path
+
+
+def _stamp(seen: os.stat_result) -> Stamp:
+    return Stamp(seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_mode)
 
 
 def overwritten(data: bytes, offset: int, piece: bytes) -> bytes:
