@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -83,27 +83,28 @@ class Machine:
 
     def check(self, recorded: Recorded, at: int) -> None:
         """The disk as it stands: the state is the last commit or the next, nothing is lost or half, no record lies."""
-        found = read_state(self.state)
-        allowed = recorded.commits(at)
-        assert found in allowed or (allowed[0] is None and is_empty(found)), "the state is neither old nor new"
-        for _, generation in generations(self.state):
-            verify_file(generation)
-        self.check_contents(recorded)
+        with _opened(self.state) as state:
+            found = _rows(state)
+            allowed = recorded.commits(at)
+            assert found in allowed or (allowed[0] is None and is_empty(found)), "the state is neither old nor new"
+            for _, generation in generations(self.state):
+                verify_file(generation)
+            self._check_contents(recorded, state)
 
     def check_contents(self, recorded: Recorded) -> None:
         """Nothing is lost, nothing half, no record lies."""
+        with _opened(self.state) as state:
+            self._check_contents(recorded, state)
+
+    def _check_contents(self, recorded: Recorded, state: Opened) -> None:
         now, before = self.there(), recorded.target
         here = {text.encode() for text in self.world.here().values()}
         assert set(before.values()) - set(now.values()) - here == set(), "a last copy is lost"
         assert {key for key, data in now.items() if data not in {*before.values(), *here}} == set(), "neither nor"
-        try:
-            state = open_state(str(self.state))
-        except (CorruptStateError, LineageError):
-            if read_state(self.state) != REFUSED:
-                raise
-            return
-        with closing(state):
+        if isinstance(state, SqliteState):
             _check_records(state, recorded, now)
+        else:
+            assert state in (None, REFUSED), "nothing is offered instead of it"
 
 
 def _check_records(state: SqliteState, recorded: Recorded, now: dict[str, bytes]) -> None:
@@ -118,20 +119,36 @@ def _check_records(state: SqliteState, recorded: Recorded, now: dict[str, bytes]
             assert holds or untouched or key in open_keys, f"{key} is recorded and not there"
 
 
-def read_state(path: Path) -> Contents | None:
-    """Every row of a state, as a reader of today sees it; None where there is no state, `REFUSED` if it is damaged."""
+Opened = SqliteState | Contents | None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Opened]:
+    """A state as a reader of today opens it; None where there is no state, `REFUSED` if it is damaged."""
     if not path.exists():
-        return None
+        yield None
+        return
     try:
         state = open_state(str(path))
     except (CorruptStateError, LineageError) as refusal:
         offers = refusal.hint.startswith(f"reconcile state push {path}.g")
-        return REFUSED if offers else {refusal.hint: []}
-    try:
-        with state.database.reading() as connection:
-            return contents(connection)
-    finally:
-        state.close()
+        yield REFUSED if offers else {refusal.hint: []}
+        return
+    with closing(state):
+        yield state
+
+
+def _rows(state: Opened) -> Contents | None:
+    if not isinstance(state, SqliteState):
+        return state
+    with state.database.reading() as connection:
+        return contents(connection)
+
+
+def read_state(path: Path) -> Contents | None:
+    """Every row of a state; None where there is no state, `REFUSED` if it is damaged."""
+    with _opened(path) as state:
+        return _rows(state)
 
 
 def is_empty(state: Contents | None) -> bool:

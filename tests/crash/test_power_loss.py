@@ -7,7 +7,7 @@ same chance, and nearly the same moment: threads take turns as they like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from reconcile.state.store import open_state
 from reconcile.stores.disk import Disk
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, Machine, Recorded, read_state
-from tests.crash.everything import AFTER, check_recovered, ready
+from tests.crash.everything import AFTER, BEFORE, PARTS, check_recovered, on_disk, ready
 from tests.crash.writelog import Names, Sync, Write
 from tests.flow.small_trees import make
 from tests.flow.world import World
@@ -44,11 +44,14 @@ SEEDS = Path(__file__).parents[1] / "seeds" / "power_loss.txt"
 TURNED = {"file": "was a directory", "directory/one": "was a file", "new": "too", "fresh": "too", "log/1": "x"}
 
 
-def fresh(root: Path) -> World:
+FEW = ("file/one", "new/deep/name", "directory", "fresh/empty", "log", "same-1")
+
+
+def fresh(root: Path, names: Iterable[str] = AFTER) -> World:
     """Nothing was ever applied."""
     root.mkdir()
     world = World(root, options={"guard": {"max_delete": "off"}})
-    make(world.src, AFTER)
+    make(world.src, {name: AFTER[name] for name in names})
     return world
 
 
@@ -118,13 +121,14 @@ def judge_apply(machine: Machine, recorded: Recorded, chance: random.Random) -> 
 def judge_first(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
     """Also what turns around later: no directory that came back may then stand in the way."""
     machine.check(recorded, machine.lose_power(recorded, chance))
-    machine.world.settled()
-    assert machine.world.there() == AFTER
+    world, tree = machine.world, machine.world.here()
+    world.settled()
+    assert on_disk(world) == tree
     if chance.random() < 0.2:
-        make(machine.world.src, TURNED)
-        machine.world.settled()
-        assert machine.world.there() == TURNED
-        make(machine.world.src, AFTER)
+        make(world.src, TURNED)
+        world.settled()
+        assert on_disk(world) == TURNED
+        make(world.src, tree)
     return 1
 
 
@@ -169,6 +173,14 @@ STORIES: dict[str, Story] = {
     "mend": (little, mend, judge_state),
     "plan": (changed, plan_into_a_file, judge_plan_file),
 }
+_PARTS: dict[str, Callable[[Path], World]] = {part: partial(ready, part=part) for part in PARTS}
+SMALLER: dict[str, Story] = {
+    **{f"apply {part}": (prepare, apply, judge_apply) for part, prepare in _PARTS.items()},
+    **{f"recovery {part}": (prepare, apply, judge_recovery) for part, prepare in _PARTS.items()},
+    "first of a few": (partial(fresh, names=FEW), apply, judge_first),
+}
+"""Worlds with a few changes, made good in half the time; together they hold what the large ones do."""
+ALL = STORIES | SMALLER
 
 
 @dataclass
@@ -182,7 +194,7 @@ class Stage:
 
     @classmethod
     def of(cls, name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-        prepare, work, _ = STORIES[name]
+        prepare, work, _ = ALL[name]
         surround(root, monkeypatch)
         machine = Machine(prepare(root))
         surround(root, monkeypatch, later=name == "migration")
@@ -191,10 +203,11 @@ class Stage:
     def play(self, seeds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> int:
         """Judges what each seed makes of it. Returns how many images there were."""
         surround(self.machine.world.root, monkeypatch, later=self.name == "migration")
-        images = 0
+        images, tree = 0, self.machine.world.here()
         for seed in seeds:
             try:
-                images += STORIES[self.name][2](self.machine, self.recorded, random.Random(seed))
+                images += ALL[self.name][2](self.machine, self.recorded, random.Random(seed))
+                assert self.machine.world.here() == tree, "the source is not what it was"
             except Exception as error:
                 self.spoilt = True
                 raise AssertionError(f"{error!r}\nkeep it in {SEEDS}:\n{self.name}: {seed}") from error
@@ -208,38 +221,56 @@ def surround(root: Path, monkeypatch: pytest.MonkeyPatch, *, later: bool = False
 
 
 @pytest.fixture(scope="session")
-def recorded() -> dict[str, Stage]:
-    """Stories that were recorded already, for all tests of this process."""
+def recorded() -> dict[object, Stage]:
+    """Runs that were recorded already, for all tests of this process: stories may begin with the same."""
     return {}
 
 
 @pytest.fixture
 def staged(
-    recorded: dict[str, Stage], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    recorded: dict[object, Stage], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Stage]:
     """A story, recorded."""
 
     def stage(name: str) -> Stage:
-        if name not in recorded or recorded[name].spoilt:
-            recorded[name] = Stage.of(name, tmp_path_factory.mktemp("power") / "world", monkeypatch)
-        return recorded[name]
+        run = ALL[name][:2]
+        if run not in recorded or recorded[run].spoilt:
+            recorded[run] = Stage.of(name, tmp_path_factory.mktemp("power") / "world", monkeypatch)
+        recorded[run].name = name
+        return recorded[run]
 
     return stage
 
 
-@pytest.mark.parametrize(
-    ("name", "first", "count"),
-    [
-        *(("apply", first, 50) for first in range(0, 350, 50)),
-        *(("first", first, 50) for first in range(0, 200, 50)),
-        *(("recovery", first, 3) for first in range(0, 12, 3)),
-        *((name, 0, 50) for name in list(STORIES)[3:]),
-    ],
-)
+PER_COMMIT = [
+    *(("apply", first, 40) for first in (0, 40)),
+    *((f"apply {part}", first, 45) for part in PARTS for first in (0, 45)),
+    *(("recovery", first, 1) for first in range(3)),
+    *((f"recovery {part}", 0, 3) for part in PARTS),
+    ("first", 0, 50),
+    *(("first of a few", first, 50) for first in (0, 50, 100)),
+    *((name, 0, 50) for name in list(STORIES)[3:]),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "count"), PER_COMMIT)
 def test_the_power_fails(
     staged: Callable[[str], Stage], monkeypatch: pytest.MonkeyPatch, name: str, first: int, count: int
 ) -> None:
-    assert staged(name).play(range(first, first + count), monkeypatch) >= count
+    images = staged(name).play(range(first, first + count), monkeypatch)
+    assert images == count * (17 if "recovery" in name else 1)
+
+
+def test_it_fails_a_thousand_times_with_every_commit() -> None:
+    assert sum(count * (17 if "recovery" in name else 1) for name, _, count in PER_COMMIT) >= 1_000
+
+
+def test_the_parts_hold_every_kind_of_change(tmp_path: Path) -> None:
+    """What is due in the world where everything is due at once, is due in one of the small ones, and so is the rest."""
+    due = [change for part, prepare in _PARTS.items() for change in prepare(tmp_path / part).told()]
+    assert sorted(due) == sorted(ready(tmp_path / "whole").told())
+    names = {name.split("/")[0] for name in {*BEFORE, *AFTER}}
+    assert sorted(name for part in PARTS.values() for name in part) == sorted(names)
 
 
 @pytest.mark.parametrize("line", SEEDS.read_text().splitlines())
@@ -263,8 +294,9 @@ def test_the_recorder_hears_everything(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("sync", ["sync", "sync_directory"])
-def test_what_was_not_synced_can_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: str) -> None:
+@pytest.mark.parametrize("name", ["apply", *(f"apply {part}" for part in PARTS), "first of a few"])
+def test_what_was_not_synced_can_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sync: str) -> None:
     """The images have teeth: without one kind of sync the same judgement fails."""
     monkeypatch.setattr(Disk, sync, lambda *_: None)
     with pytest.raises(AssertionError, match="keep it in"):
-        Stage.of("apply", tmp_path / "world", monkeypatch).play(range(200), monkeypatch)
+        Stage.of(name, tmp_path / "world", monkeypatch).play(range(90), monkeypatch)
