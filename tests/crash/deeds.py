@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from itertools import count
 import os
 from pathlib import Path
 import shutil
@@ -33,6 +35,11 @@ from tests.state.state_kit import DATA, DOCS, FakeClock, made, record
 
 OLD = Path(__file__).parents[1] / "golden" / "states" / "0.1.0" / "whole"
 OTHER = Scope("papers", "./docs", "s3://acme/docs")
+DRAWING = [
+    import_module(f"reconcile.{name}")
+    for name in ("state.files", "state.lease", "state.log", "state.opening", "state.shared", "stores.draft")
+]
+"""All that a state is written by and that draws by lot, but for SQLite."""
 Files = dict[str, bytes]
 
 
@@ -40,12 +47,14 @@ Files = dict[str, bytes]
 class Deed:
     """`do` writes the state of a folder that `ready` made; `read` gives it as a reader finds it.
 
-    Of a `costly` one fewer faults are taken with every commit.
+    A reader looks at what is `shown`: at names that begin so. Of a `costly` one fewer faults are taken with every
+    commit.
     """
 
     ready: Callable[[Path], object]
     do: Callable[[Path], object]
     read: Callable[[Path], Contents | None] = lambda folder: read_state(state_of(folder))
+    shown: str = ""
     costly: bool = False
 
 
@@ -188,7 +197,7 @@ DEEDS = {
     "migration": Deed(old_state, opens),
     "push": Deed(generations_state, pushes),
     "push over damage": Deed(damaged_state, pushes),
-    "a shared run": Deed(shared_state, shared_run, read_shared, costly=True),
+    "a shared run": Deed(shared_state, shared_run, read_shared, shown="shared/", costly=True),
 }
 
 
@@ -242,6 +251,16 @@ def after_each_step(deed: Deed, folder: Path) -> list[Files]:
     finally:
         HOOKS.remove(look)
     return [*found, files_of(folder)]
+
+
+@contextmanager
+def same_lots() -> Iterator[None]:
+    """While inside, whatever is drawn by lot is what was drawn any other time inside: each number is new there."""
+    numbers = count(1)
+    with pytest.MonkeyPatch.context() as patch, sqlite_io.same_chance():
+        for module in DRAWING:
+            patch.setattr(module, "token_hex", lambda size_bytes: f"{next(numbers):0{2 * size_bytes}x}")
+        yield
 
 
 def failure(deed: Deed, folder: Path) -> ReconcileError | None:

@@ -68,6 +68,7 @@ _TYPES: Final[dict[str, Any]] = {
     "xTruncate": ctypes.CFUNCTYPE(_I, _P, _L),
     "xSync": ctypes.CFUNCTYPE(_I, _P, _I),
 }
+_RANDOMNESS: Final = ctypes.CFUNCTYPE(_I, _P, _I, _P)
 _OPEN_DIRECTORY: Final = ctypes.CFUNCTYPE(_I, ctypes.c_char_p, _P)
 _SET_CALL: Final = ctypes.CFUNCTYPE(_I, _P, ctypes.c_char_p, _P)
 _GET_CALL: Final = ctypes.CFUNCTYPE(_P, _P, ctypes.c_char_p)
@@ -107,6 +108,20 @@ def heard(hook: Hook) -> Iterator[None]:
         shim.hooks.remove(hook)
 
 
+@contextmanager
+def same_chance() -> Iterator[None]:
+    """While inside, the numbers that SQLite draws by lot (for the log's frames) are those of any other time inside."""
+    shim, found = _shim(), library()
+    assert found is not None
+    shim.drawn = bytes
+    found.sqlite3_randomness(0, None)  # what it draws next, it draws anew
+    try:
+        yield
+    finally:
+        shim.drawn = os.urandom
+        found.sqlite3_randomness(0, None)
+
+
 @cache
 def _shim() -> _Shim:
     """One for the process, for ever: connections keep pointers into it."""
@@ -114,12 +129,13 @@ def _shim() -> _Shim:
 
 
 class _Shim:
-    """The default VFS with our methods in front; `hooks` hear."""
+    """The default VFS with our methods in front; `hooks` hear. `drawn` gives what SQLite's lots begin with."""
 
     def __init__(self) -> None:
         found = library()
         assert found is not None, WHY_NOT
         self.hooks: list[Hook] = []
+        self.drawn: Callable[[int], bytes] = os.urandom
         self._inner = found.sqlite3_vfs_find(None)
         self._paths: dict[int, tuple[str, _Methods]] = {}
         self._tables: dict[int, _Methods] = {}
@@ -129,6 +145,8 @@ class _Shim:
         self._kept = {name: kind(getattr(self, f"_{name}")) for name, kind in _TYPES.items()}
         for name in ("xOpen", "xDelete"):
             setattr(self._vfs, name, ctypes.cast(self._kept[name], _P).value)
+        self._kept["xRandomness"] = _RANDOMNESS(self._xRandomness)
+        self._vfs.xRandomness = ctypes.cast(self._kept["xRandomness"], _P).value
         self._hear_directories()
         found.sqlite3_vfs_register(ctypes.byref(self._vfs), 1)
 
@@ -144,6 +162,10 @@ class _Shim:
         self._kept["openDirectory"] = _OPEN_DIRECTORY(opened)
         hook = ctypes.cast(self._kept["openDirectory"], _P)
         _SET_CALL(inner.xSetSystemCall)(ctypes.byref(inner), b"openDirectory", hook)
+
+    def _xRandomness(self, _vfs: int, size: int, out: int) -> int:  # noqa: N802
+        ctypes.memmove(out, self.drawn(size), size)
+        return size
 
     def _xOpen(self, _vfs: int, name: int, file: int, flags: int, out: int) -> int:  # noqa: N802
         path = os.fsdecode(ctypes.string_at(name)) if name else ""

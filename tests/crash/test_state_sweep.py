@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.core.errors import ReconcileError
 from reconcile.state import alive
 from tests.crash import sqlite_io
-from tests.crash.deeds import DEEDS, Files, after_each_step, failure, files_of, known, put, seen
+from tests.crash.deeds import DEEDS, Files, after_each_step, failure, files_of, known, put, same_lots, seen
 from tests.crash.faulty import ERRNOS, Fault, failing
 
 TOLD_APART = {
@@ -31,13 +32,14 @@ def the_dead_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Sweep:
-    """One deed, begun again for each fault from the same files."""
+    """One deed, begun again for each fault from the same files, with the same lots: what it leaves, it leaves again."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self._deed, self._folder = DEEDS[name], folder
         folder.mkdir()
         self._deed.ready(folder)
         self._before = files_of(folder)
+        self._told: dict[frozenset[tuple[str, bytes]], object] = {}
         self._allowed = self._commits(after_each_step(self._deed, folder))
         self._reached = known(self._deed, folder)
         self._good: set[tuple[int, frozenset[str]]] = set()
@@ -55,23 +57,30 @@ class Sweep:
     def fail(self, fault: Fault) -> bool:
         """Whether the fault fired; all is well then."""
         put(self._before, self._folder)
-        with failing(fault):
-            error = failure(self._deed, self._folder)
-        if not fault.fired:
-            return False
-        found = self._found()
+        with same_lots():
+            with failing(fault):
+                error = failure(self._deed, self._folder)
+            if fault.fired:
+                self._judge(fault, error)
+        return bool(fault.fired)
+
+    def _judge(self, fault: Fault, error: ReconcileError | None) -> None:
+        files = files_of(self._folder)
+        found = self._found(files)
         assert found in self._allowed, fault
         assert error is not None or found == self._allowed[-1], f"{fault}: no error, and not done"
         assert error is None or (error.op and error.path), f"{fault}: {error!r}"
-        left = self._allowed.index(found), frozenset(files_of(self._folder))
+        left = self._allowed.index(found), frozenset(files)
         if left not in self._good:
             self._again(fault)
             self._good.add(left)
-        return True
 
-    def _found(self) -> object:
-        """What a reader finds; where nothing was written, that is what was there."""
-        return self._allowed[0] if files_of(self._folder) == self._before else seen(self._deed, self._folder)
+    def _found(self, files: Files) -> object:
+        """What a reader finds; where it can see nothing that another did not see, that is what the other found."""
+        shown = frozenset((name, data) for name, data in files.items() if name.startswith(self._deed.shown))
+        if shown not in self._told:
+            self._told[shown] = seen(self._deed, self._folder)
+        return self._told[shown]
 
     def _again(self, fault: Fault) -> None:
         """It can be done again. What readers find the same, under the same names, is the same."""
