@@ -30,6 +30,7 @@ from reconcile.stores.disk import Disk
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, Machine, Recorded, read_state
 from tests.crash.everything import AFTER, BEFORE, PARTS, check_recovered, on_disk, ready
+from tests.crash.power import Image
 from tests.crash.writelog import Names, Sync, Write
 from tests.flow.small_trees import make
 from tests.flow.world import World
@@ -152,6 +153,18 @@ def judge_state(machine: Machine, recorded: Recorded, chance: random.Random) -> 
     return 1
 
 
+def judge_replaced(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """As that; and what was damaged is kept, whole, before anything takes its place."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    base = Image(recorded.log.base)
+    was = base.nodes[base.directory(base.directory(0)["state"])["reconcile.db"]].data
+    if read_state(machine.state) == REFUSED:
+        push_generation(machine.world)
+    assert was in [path.read_bytes() for path in machine.state.parent.glob("reconcile.db.replaced-*")]
+    machine.world.settled()
+    return 1
+
+
 def judge_plan_file(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
     """The whole plan, or a refusal; never a part of it."""
     machine.check(recorded, machine.lose_power(recorded, chance))
@@ -168,7 +181,7 @@ STORIES: dict[str, Story] = {
     "first": (fresh, apply, judge_first),
     "recovery": (ready, apply, judge_recovery),
     "push": (little, push_generation, judge_state),
-    "push over a damaged state": (damaged, push_generation, judge_state),
+    "push over a damaged state": (damaged, push_generation, judge_replaced),
     "migration": (little, migrate, judge_state),
     "mend": (little, mend, judge_state),
     "plan": (changed, plan_into_a_file, judge_plan_file),
