@@ -79,7 +79,7 @@ class Directories:
             self._disk.mkdir(spot, 0o700 if ours_alone else 0o755)
         except OSError as error:
             if not ours_alone and (isinstance(error, FileExistsError) or spot.stat() is None):
-                self._made.discard(directory)
+                self._made.take_back(directory)
             if not isinstance(error, FileExistsError):  # else somebody made it at the same moment
                 raise
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 import os
 from typing import Final
@@ -12,7 +13,8 @@ from reconcile.stores.confine import SAFELY, Make, Root
 from reconcile.stores.disk import Disk
 
 MADE_FILE: Final = f"{CONTROL_DIR}/dirs"
-"""`+directory` when we make one, `-directory` when it is removed, each ended by NUL; appended, never rewritten."""
+"""`+directory` before we make one, `~directory` if we then did not, `-directory` when it is removed, each ended by NUL;
+appended, never rewritten. Ours is what more runs said they make than said they did not, since it was removed last."""
 
 _VOID: Final = "/\0"
 """Ends a note that was cut off: no directory's key ends in a slash."""
@@ -28,30 +30,36 @@ class Made:
         self._root = root
         self._disk = disk
         self._make = make
-        self._keys: set[str] | None = None
+        self._claims: Counter[str] | None = None
         self._cut_off = False
 
     def __contains__(self, directory: str) -> bool:
-        return directory in self._known()
+        return self._known()[directory] > 0
 
     def add(self, directory: str) -> None:
-        """We make it."""
-        self._known().add(directory)
+        """We are about to make it."""
+        self._known()[directory] += 1
         self._note("+", directory)
+
+    def take_back(self, directory: str) -> None:
+        """We did not make it. Another run of ours may have, and noted it since we looked."""
+        self._note("~", directory)
+        self._claims = None
 
     def discard(self, directory: str) -> None:
         """We removed it."""
-        self._known().discard(directory)
+        self._known()[directory] = 0
         self._note("-", directory)
 
-    def _known(self) -> set[str]:
-        if self._keys is None:
-            self._keys = set()
+    def _known(self) -> Counter[str]:
+        if self._claims is None:
+            self._claims = Counter()
             *notes, rest = self._read().split("\0")
             self._cut_off = bool(rest)
             for note in notes:
-                (self._keys.add if note[:1] == "+" else self._keys.discard)(note[1:])
-        return self._keys
+                claims = self._claims[note[1:]]
+                self._claims[note[1:]] = claims + 1 if note[:1] == "+" else max(0, claims - 1) if note[:1] == "~" else 0
+        return self._claims
 
     def _read(self) -> str:
         with suppress(OSError, StoreError), self._root.spot(MADE_FILE) as spot:

@@ -4,6 +4,7 @@ import pytest
 
 from reconcile.core.entry import ABSENT
 from reconcile.core.errors import StoreError, UnstableError
+from reconcile.ports import HOOKS
 from reconcile.stores.local import LocalStore
 from reconcile.testing.samples import put, stream_of
 from tests.stores.disks import Faulty
@@ -120,3 +121,20 @@ def test_an_empty_directory_that_a_dead_run_left_stands_in_no_files_way(root):
     with pytest.raises(StoreError):
         put(LocalStore(str(root)), "theirs", b"file")
     assert (root / "theirs").is_dir()
+
+
+def test_a_directory_that_another_run_made_at_the_same_moment_is_ours(root):
+    """Who was stopped before it made one finds it made when it goes on, and must not note that it is a stranger's."""
+    LocalStore(str(root)).delete([("x", put(LocalStore(str(root)), "x", b"1").version)])
+
+    def overtaken(step, told, done):
+        if step == "disk.mkdir" and not done and told[1].name == "a":
+            HOOKS.remove(overtaken)
+            put(LocalStore(str(root)), "a/b", b"1")
+
+    HOOKS.append(overtaken)
+    put(LocalStore(str(root)), "a/c", b"1")
+    assert overtaken not in HOOKS
+    later = LocalStore(str(root))
+    assert later.delete([(key, later.stat(key).version) for key in ("a/b", "a/c")]) == [None] * 2
+    put(later, "a", b"a file now")
