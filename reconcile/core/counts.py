@@ -1,8 +1,9 @@
-"""Numbers, and how they are said: `12.4 MiB`, `1,204 paths`, `3.1 s`."""
+"""Numbers and times, and how they are said: `12.4 MiB`, `1,204 paths`, `3.1 s`, `2026-03-01 18:02:11`."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, tzinfo
 from typing import Final
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec import Struct
 from reconcile.core.change import Action, Change
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_YEAR_S: Final = 31_556_952
 _SENT: Final = frozenset({Action.CREATE, Action.UPDATE})
 
 
@@ -64,6 +66,14 @@ def seconds_text(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 60:.0f} min"
+
+
+def moment_text(seconds: float, zone: tzinfo | None = None) -> str:
+    """`2026-03-01 18:02:11` in `zone` (None: local time); `year 36812` where calendars end, and file times do not."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, zone).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"year {1970 + int(seconds // _YEAR_S)}"
 
 
 def plural(count: int, noun: str) -> str:

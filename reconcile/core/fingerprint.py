@@ -35,5 +35,6 @@ def is_racy(version: Version, read_ns: int) -> bool:
 
 
 def _times_ns(version: Version) -> tuple[int, int]:
-    _, mtime, ctime, _ = version.split("-")
-    return int(mtime, 16), int(ctime, 16)
+    """A time before 1970 has a sign of its own, which is no end of a field."""
+    _, mtime, ctime, _ = version.split("-") if "--" not in version else version.replace("--", "-~").split("-")
+    return int(mtime.replace("~", "-"), 16), int(ctime.replace("~", "-"), 16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reconcile.abilities import Naming
 from reconcile.core.change import Action, Change, Conflict, Reason
-from reconcile.core.counts import Counts, size_text
+from reconcile.core.counts import Counts, moment_text, size_text
 from reconcile.core.decide import Decision, Source
 from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Problem
 from reconcile.core.graph import entangle, meeting
@@ -300,9 +300,7 @@ def _both_sides(row: Row) -> str:
 
 
 def _moment(mtime_ns: int) -> str:
-    if not mtime_ns:
-        return ""
-    return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC).strftime(", %Y-%m-%d %H:%M:%S UTC")
+    return f", {moment_text(mtime_ns // 1_000_000_000, UTC)} UTC" if mtime_ns else ""
 
 
 def _path(here: Entry, key: str) -> str | None:

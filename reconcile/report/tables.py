@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 from reconcile.core.change import SYMBOLS
-from reconcile.core.counts import plural, seconds_text, size_text
+from reconcile.core.counts import moment_text, plural, seconds_text, size_text
 from reconcile.core.entry import Entry, Kind, Problem
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.path import shown
@@ -22,7 +22,7 @@ _INCOMPLETE: Final = 7
 
 def moment(seconds: float, zone: tzinfo | None = None) -> str:
     """`2026-03-01 18:02:11` in `zone` (None: local time); `never` for 0."""
-    return f"{datetime.fromtimestamp(seconds, zone).astimezone(zone):%Y-%m-%d %H:%M:%S}" if seconds else "never"
+    return moment_text(seconds, zone) if seconds else "never"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from enum import StrEnum
 import unicodedata
 
 import pytest
 
 from reconcile.core.change import SYMBOLS, Action, Change, Reason
-from reconcile.core.counts import Counts, seconds_text, size_text
+from reconcile.core.counts import Counts, moment_text, seconds_text, size_text
 from reconcile.core.decide import Ask, Decision, Facts, Source, Target, Verdict, decide, source_state, target_state
 from reconcile.core.entry import ABSENT, Cover, Digest, Entry, Kind, Leftover, Problem, Version
 from reconcile.core.errors import GuardError
@@ -379,3 +380,9 @@ def test_a_duration_changes_its_unit_after_two_of_the_next() -> None:
     assert [seconds_text(seconds) for seconds in (59.94, 60, 7_199, 7_200, 172_799, 172_800, 8_640_000)] == [
         "59.9 s", "1 min", "120 min", "2 h", "48 h", "2 d", "100 d",
     ]  # fmt: skip
+
+
+def test_a_time_beyond_all_calendars_is_told_by_its_year() -> None:
+    assert moment_text(-5, UTC) == "1969-12-31 23:59:55"
+    assert [moment_text(sign * 2.0**40, UTC) for sign in (1, -1)] == ["year 36812", "year -32873"]
+    assert moment_text(2.0**55, UTC) == "year 1141709097"

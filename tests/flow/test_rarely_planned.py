@@ -126,18 +126,21 @@ def test_what_is_the_same_name_is_moved_at_once_or_not_at_all(tmp_path: Path) ->
         assert world.told() == (["move README<readme"] if atomic else [])
 
 
-def test_a_conflict_tells_times_only_where_there_are_any(tmp_path: Path) -> None:
-    class Timeless(Wrapper):
+@pytest.mark.parametrize(("mtime_ns", "told"), [(0, "there 5 B"), (2**40 * 10**9, "there 5 B, year 36812 UTC")])
+def test_a_conflict_tells_the_times_that_there_are(tmp_path: Path, mtime_ns: int, told: str) -> None:
+    """Some stores have none, and a file may bear one that is in no calendar."""
+
+    class Timed(Wrapper):
         def list(self, under: str = "", *, after: str | None = None, until: str | None = None):  # type: ignore[no-untyped-def]
             for item in super().list(under, after=after, until=until):
-                yield replace(item, mtime_ns=0) if isinstance(item, Entry) else item
+                yield replace(item, mtime_ns=mtime_ns) if isinstance(item, Entry) else item
 
-    world = World(tmp_path, around=Timeless)
+    world = World(tmp_path, around=Timed)
     world.put(a="one")
     world.write("a", "other", world.out)
     [conflict] = world.plan().conflicts
-    assert conflict.detail.endswith("there 5 B")
-    assert "UTC" in conflict.detail
+    assert conflict.detail.endswith(told)
+    assert " UTC | there" in conflict.detail
 
 
 def test_what_no_name_may_be_is_refused() -> None:

@@ -84,6 +84,20 @@ def test_what_is_younger_than_the_clock_can_tell_is_read_again(world: World) -> 
     assert prints.get("a") != local_version(seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
 
 
+@pytest.mark.hazard("L07")
+@pytest.mark.parametrize("mtime_ns", [-1, -5 * 10**9, -(10**18), 2**33 * 10**9], ids=str)
+def test_a_time_before_1970_or_far_ahead_is_a_time_as_any_other(world: World, mtime_ns: int) -> None:
+    path = world.src / "a"
+    path.write_text("of another age")
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+    world.settled()
+    assert world.there() == {"a": "of another age"}
+    os.utime(world.out / "a", ns=(mtime_ns, mtime_ns))
+    world.put(a="of today")
+    world.settled()
+    assert world.there() == {"a": "of today"}
+
+
 @pytest.mark.hazard("L08")
 def test_a_touch_is_no_change(world: World) -> None:
     os.utime(world.src / "a")
