@@ -47,7 +47,7 @@ def _name(path: Path) -> str | None:
     text = path.read_bytes()
     if b"${" in text or b"~" in text:
         return None
-    told = f"{__version__}\0{Path.cwd()}\0{path}\0".encode("utf-8", "surrogateescape")
+    told = f"{__version__}\0{path.absolute()}\0{path}\0".encode("utf-8", "surrogateescape")
     return f"spec:{sha256(told + text).hexdigest()}"
 
 

@@ -75,7 +75,7 @@ def _is_foreign(raw: Table) -> bool:
 
 def _absolute(directory: str | Path) -> str:
     """Absolute and without `..`, symlinks kept: `${source.name}` is what the user sees."""
-    return os.path.normpath(Path.cwd() / directory)
+    return os.path.normpath(Path(directory).absolute())
 
 
 class _Loading:

@@ -44,6 +44,23 @@ def test_a_user_without_a_name_and_a_home(place):
 
 
 @pytest.mark.hazard("O08")
+@pytest.mark.parametrize(
+    "verb", [["apply", "--auto-approve"], ["plan"], ["status"], ["rollback", "--auto-approve"]], ids=str
+)
+def test_a_working_directory_that_is_gone_is_not_asked_for(place, verb):
+    place.applied()
+    gone = place.root / "gone"
+    gone.mkdir()
+
+    def leave():
+        os.chdir(gone)
+        gone.rmdir()
+
+    done = run_forked(place.root, ["-C", str(place.root), *verb], prepare=leave)
+    assert done.code == 0, done
+
+
+@pytest.mark.hazard("O08")
 @pytest.mark.parametrize("words", [["plan"], ["apply", "--auto-approve"], ["status"], ["ls", "docs"], ["--help"]])
 def test_no_utf8_anywhere(place, words):
     place.applied()
