@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Self
 
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from reconcile import __version__
 from reconcile.ports import Lease, Run, StateStore
 from reconcile.state.heartbeat import Heartbeat
+from reconcile.state.lease import give_back
 
 
 @dataclass(slots=True)
@@ -23,9 +25,9 @@ class Held:
         self.heartbeat.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.heartbeat.__exit__(None, None, None)
-        self.lease.release()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.heartbeat.__exit__(kind, error, at)
+        give_back(self.lease, error)
 
     def begin(self, state: StateStore, run: Run) -> Run:
         """Begins a run in our name; returns it with its number."""

@@ -19,7 +19,7 @@ from reconcile.ports import Clock, Lease, StateStore, Store
 from reconcile.spec.location import resolve_url
 from reconcile.spec.model import Spec
 from reconcile.state import mending, pushing
-from reconcile.state.lease import acquire
+from reconcile.state.lease import acquire, given_back
 from reconcile.state.place import is_local
 from reconcile.state.store import SqliteState
 
@@ -31,10 +31,8 @@ _NOTES: Final = re.compile(rf"{re.escape(CONTROL_DIR)}/(dirs|probe-[0-9a-f]+-[12
 def leased(state: StateStore, operation: str, clock: Clock, *, timeout_s: float = 0.0) -> Iterator[Lease]:
     """The lease while the block runs."""
     lease = acquire(state, operation, timeout_s=timeout_s, clock=clock)
-    try:
+    with given_back(lease):
         yield lease
-    finally:
-        lease.release()
 
 
 def move(state: StateStore, old: str, new: Scope, clock: Clock, *, timeout_s: float = 0.0) -> int:

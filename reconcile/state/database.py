@@ -27,12 +27,17 @@ _DAMAGED: Final = {
     sqlite3.SQLITE_ERROR,  # our statements are fixed: it is the schema they do not fit
 }
 _FATAL: Final = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+_FULL: Final = sqlite3.SQLITE_IOERR_SHMSIZE
+"""How SQLite calls a disk that is too full even for the index of its log."""
+
 _TOLD: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; the last committed state is whole",
     sqlite3.SQLITE_IOERR: "the disk failed; the last committed state is whole",
     sqlite3.SQLITE_READONLY: "it cannot be written here",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
 }
+
+_HINTS: Final = {sqlite3.SQLITE_FULL: "make room on this disk; the next run goes on from there"}
 
 
 def translate(error: Exception, path: Path) -> StateError:
@@ -44,7 +49,7 @@ def translate(error: Exception, path: Path) -> StateError:
     if kind == sqlite3.SQLITE_BUSY:
         return busy(f"state {path}: another process is in the middle of a commit")
     told = f"{_TOLD[kind]} ({error})" if kind in _TOLD else str(error)
-    return StateError(told, op="state", path=str(path))
+    return StateError(told, op="state", path=str(path), hint=_HINTS.get(kind, ""))
 
 
 def damaged(told: str, path: Path) -> CorruptStateError:
@@ -131,7 +136,8 @@ class Database:
     def _watched(self) -> Iterator[None]:
         """Errors of SQLite become ours; after one of the disk, nothing goes through this connection again."""
         if self._failed is not None:
-            raise StateError(f"the disk failed before ({self._failed})", op="state", path=str(self.path))
+            hint = _HINTS.get(_kind(self._failed), "")
+            raise StateError(f"the disk failed before ({self._failed})", op="state", path=str(self.path), hint=hint)
         with translated(self.path):
             try:
                 yield
@@ -143,4 +149,5 @@ class Database:
 
 def _kind(error: Exception) -> int:
     """SQLite's primary result code; 0 where there is none (Python's own complaints)."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return sqlite3.SQLITE_FULL if code == _FULL else code & 0xFF

@@ -7,6 +7,8 @@ time), or that was watched without a beat for `TTL_S` of our own monotonic clock
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 import os
 from secrets import token_hex
@@ -17,7 +19,7 @@ from msgspec.structs import replace
 
 from reconcile import __version__
 from reconcile.core.errors import FencedError, LockedError, StateError, UsageError
-from reconcile.ports import Clock, Holder, StateStore
+from reconcile.ports import Clock, Holder, Lease, StateStore
 from reconcile.state import alive
 from reconcile.state.fence import LeaseRow, check_fence, read_row, write_row
 from reconcile.state.store import SqliteState
@@ -93,6 +95,26 @@ def acquire(state: StateStore, operation: str, *, timeout_s: float = 0.0, clock:
         if watch.waited_s >= timeout_s:
             raise locked(watch.row.holder, clock)
         clock.sleep(min(POLL_S, max(timeout_s - watch.waited_s, 0.0)))
+
+
+def give_back(lease: Lease, after: BaseException | None = None) -> None:
+    """Releases a lease. `after` a failure that is the error, and not that on a broken disk nothing can be released."""
+    try:
+        lease.release()
+    except StateError:
+        if after is None:
+            raise
+
+
+@contextmanager
+def given_back(lease: Lease) -> Iterator[None]:
+    """The lease while the block runs."""
+    try:
+        yield
+    except BaseException as error:
+        give_back(lease, error)
+        raise
+    give_back(lease)
 
 
 def hold(state: StateStore, reason: str, *, clock: Clock) -> Holder:

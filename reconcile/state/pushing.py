@@ -21,7 +21,7 @@ from reconcile.state.fence import read_row, write_row
 from reconcile.state.files import beside, copy_file, make_directory, make_private, publish, sync_file, temporary_beside
 from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, read_head, write_head
-from reconcile.state.lease import acquire
+from reconcile.state.lease import acquire, given_back
 from reconcile.state.opening import clear_side_files, examine
 from reconcile.state.store import SqliteState, open_state
 
@@ -75,7 +75,7 @@ def _take_place(state: Path, temporary: Path) -> Head:
 
 def _overwrite(current: SqliteState, temporary: Path, lease: Lease, *, force: bool) -> Head:
     """In one transaction of the state itself, under its lease, so that whoever has it open sees old or new."""
-    try:
+    with given_back(lease):
         known = current.head()
         if not force:
             with closing(connect(temporary)) as source:
@@ -85,8 +85,6 @@ def _overwrite(current: SqliteState, temporary: Path, lease: Lease, *, force: bo
         with closing(connect(temporary)) as source:
             current.database.overwrite(source)
         return head
-    finally:
-        lease.release()
 
 
 def _compare(pushed: scopes.Meta, known: Head, path: Path) -> None:

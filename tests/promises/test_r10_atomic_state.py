@@ -53,13 +53,14 @@ def mounted(at: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(at)], check=True)
 
 
-def fill(directory: Path) -> Path:
-    """Leaves no room on a disk; what to remove to make some."""
+def fill(directory: Path, room_bytes: int = 0) -> Path:
+    """Leaves no more room on a disk; what to remove to make some."""
     ballast = directory / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (65536, 4096, 1):
             with pytest.raises(OSError, match="No space left"):
                 write_for_ever(file, b"x" * size)
+        file.truncate(file.tell() - room_bytes)
     return ballast
 
 
@@ -95,6 +96,24 @@ def test_a_disk_that_is_full_for_the_state_stops_the_run_and_harms_nothing(tmp_p
         assert [row[:5] for row in after["records"]] == [row[:5] for row in before["records"]]
         world.settled()
         assert world.there() == {"a": "one", "b": "2", "c": "3"}
+
+
+@pytest.mark.hazard("T18")
+@pytest.mark.parametrize("room_bytes", [0, 16 << 10, 48 << 10])
+def test_a_disk_that_fills_up_is_told_by_its_name_and_what_to_do(tmp_path: Path, room_bytes: int) -> None:
+    """Wherever in a run it fills up: what failed first is the error, not what a broken disk cannot do either."""
+    world = World(tmp_path)
+    with mounted(tmp_path / "state", "size=1m") as disk:
+        world.put(a="1")
+        world.settled()
+        world.put(**{f"f{number:03}": str(number) for number in range(150)})
+        ballast = fill(disk, room_bytes)
+        with pytest.raises(StateError, match="the disk is full; the last committed state is whole") as failure:
+            world.apply()
+        assert failure.value.hint == "make room on this disk; the next run goes on from there"
+        ballast.unlink()
+        world.settled()
+        assert len(world.there()) == 151
 
 
 @pytest.mark.hazard("T18")

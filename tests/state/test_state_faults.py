@@ -12,7 +12,7 @@ import pytest
 from reconcile.core.entry import Version
 from reconcile.core.errors import StateError
 from reconcile.ports import Fold, Intent, Run
-from reconcile.state.lease import acquire
+from reconcile.state.lease import acquire, given_back
 from reconcile.state.store import open_state
 from tests.state.state_kit import DOCS, FakeClock, everything, fold_keys, made, record
 
@@ -58,6 +58,18 @@ def test_a_full_disk_leaves_the_state_of_before(path):
     with ours.transaction() as connection:
         connection.execute("UPDATE lease SET holder = NULL")
     fold_keys(state, acquire(state, "apply", clock=FakeClock()), ["later"])
+    state.close()
+
+
+@pytest.mark.hazard("T18")
+def test_what_failed_first_is_told_and_not_that_the_lease_could_not_be_given_back(path):
+    state = open_state(str(path), write=True)
+    lease = acquire(state, "state mv", clock=FakeClock())
+    log = path.with_name("reconcile.db-wal").stat().st_size
+    with files_up_to(log), pytest.raises(StateError, match="the disk failed;"), given_back(lease):
+        big_fold(state, 1, lease)
+    with pytest.raises(StateError, match="failed before"), given_back(lease):
+        pass
     state.close()
 
 
