@@ -19,6 +19,7 @@ from reconcile.flow.streams import source_stream
 from reconcile.flow.wired import House, Wired
 from reconcile.ports import Holder, Sink, StateStore
 from reconcile.report.views import Held, MappingStatus, Status, Why
+from reconcile.state.alive import life
 from reconcile.state.lease import show
 
 RUNS: Final = 50
@@ -54,6 +55,7 @@ def held(holder: Holder | None) -> Held | None:
         done=holder.done,
         reason=holder.reason,
         hold=holder.hold,
+        dead=holder.pid > 0 and life(holder) == "dead",
     )
 
 
@@ -96,6 +98,7 @@ def _mapping_status(house: House, wired: Wired, every: list[Run], known: dict[st
         taken_back=next(
             (run for run in every[:1] if run.operation in _TAKES_BACK and run.done and run.ended > noted.at), None
         ),
+        open=next((run for run in every[:1] if not run.ended), None),
     )
 
 

@@ -26,8 +26,10 @@ from reconcile.report.words import typed
 def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = False) -> Iterator[str]:
     """How everything stands: a first line for all, then the last run, the lock and what is orphaned."""
     paint = Paint(color)
-    parts = [_standing(mapping, status.now, paint) for mapping in status.mappings]
-    yield " · ".join([*parts, "lock held" if status.lock else "lock free"])
+    running = status.lock.run if status.lock is not None and not status.lock.dead else 0
+    parts = [_standing(mapping, status.now, paint, running) for mapping in status.mappings]
+    lock = "lock free" if status.lock is None else "lock of a dead run" if _is_left(status.lock) else "lock held"
+    yield " · ".join([*parts, lock])
     if status.last is not None:
         run = status.last
         ended = f"exit {run.exit_code}" if run.ended else f"open, {run.done:,} of {run.total:,} done"
@@ -41,8 +43,22 @@ def status_lines(status: Status, *, zone: tzinfo | None = None, color: bool = Fa
         )
 
 
-def _standing(mapping: MappingStatus, now: float, paint: Paint) -> str:
+def _is_left(held: Held) -> bool:
+    """Whether a lock keeps nobody out: its process is dead, and no hold stays behind."""
+    return held.dead and not held.hold
+
+
+def _standing(mapping: MappingStatus, now: float, paint: Paint, running: int) -> str:
     name = shown(mapping.name)
+    if mapping.open is not None:
+        told = f"run {mapping.open.id}, {mapping.open.operation}"
+        alive = mapping.open.id == running
+        return f"{name} under way: {told}" if alive else paint.alarm(f"{name} left unfinished by {told}")
+    return _stood(mapping, now, paint, name)
+
+
+def _stood(mapping: MappingStatus, now: float, paint: Paint, name: str) -> str:
+    """How its last run left it."""
     if mapping.failing_since:
         look = f"reconcile history {mapping.last_run}" if mapping.failed else f"reconcile plan --mapping {name}"
         return paint.alarm(f"{name} FAILING for {seconds_text(now - mapping.failing_since)} → {look}")
@@ -74,6 +90,9 @@ def lock_lines(held: Held | None, now: float, *, zone: tzinfo | None = None) -> 
     done = f", {held.done:.0%} done".replace("%", " %") if held.done else ""
     heard = f", last heard {seconds_text(now - held.heard)} ago" if held.heard else ""
     yield shown(f"Locked since {since} by {who}: {held.operation}{run}{done}{heard}.")
+    if _is_left(held):
+        yield "  Its process is dead: the next run takes the lock over and goes on from there."
+        return
     yield shown(f"  wait: --lock-timeout 10m    look: reconcile lock show    break: reconcile unlock {held.id}")
 
 

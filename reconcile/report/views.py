@@ -13,7 +13,7 @@ from reconcile.core.record import Record
 
 
 class Held(Struct, frozen=True):
-    """Who holds the lock. `done` goes from 0 to 1; `hold`: frozen on purpose, for `reason`."""
+    """Who holds the lock. `done` goes from 0 to 1; `hold`: frozen on purpose, for `reason`; `dead`: its process is."""
 
     id: str
     who: str
@@ -26,13 +26,15 @@ class Held(Struct, frozen=True):
     done: float = 0.0
     reason: str = ""
     hold: bool = False
+    dead: bool = False
 
 
 class MappingStatus(Struct, frozen=True):
     """How one mapping stands: its last success, since when it fails, what waits for a decision.
 
     `taken_back` is the run that undid or destroyed what was applied, if nothing was applied since. `failed` says that
-    actions of the last run failed: history tells of them, while what could not be read only a plan tells.
+    actions of the last run failed: history tells of them, while what could not be read only a plan tells. `open` is the
+    newest run if it has no end yet.
     """
 
     name: str
@@ -43,6 +45,7 @@ class MappingStatus(Struct, frozen=True):
     conflicts: int = 0
     records: int = 0
     taken_back: Run | None = None
+    open: Run | None = None
     rejects: int = 0
 
 

@@ -2,9 +2,13 @@
 
 import os
 import shutil
+import signal
 import time
 
 import pytest
+
+from reconcile.ports import HOOKS
+from tests.crash.signalled import run_forked
 
 
 @pytest.fixture
@@ -54,6 +58,28 @@ def test_a_mapping_whose_source_is_gone_fails_since_the_first_time(applied):
     os.rename(applied.root / "elsewhere", applied.root / "docs")
     applied.ok("apply", "--auto-approve")
     assert applied.ok("status").out.startswith("docs in sync")
+
+
+@pytest.mark.hazard("T11")
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_a_run_that_died_is_told_and_its_lock_called_that_of_a_dead(applied, verb):
+    """Until the next run has gone on from there nothing is in sync, whatever was noted before."""
+    applied.write("docs/a.txt", "changed")
+
+    def dies(step, _told, _done):
+        if step.startswith("disk.rename"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    died = run_forked(applied.root, [verb, "--auto-approve"], prepare=lambda: HOOKS.append(dies))
+    assert died.code == -signal.SIGKILL
+    first, second, *rest = applied.ok("status").out.splitlines()
+    held = "lock held" if verb == "rollback" else "lock of a dead run"
+    assert first == f"docs left unfinished by run 2, {verb} · {held}"
+    assert second.endswith("open, 0 of 3 done." if verb == "rollback" else "open, 0 of 1 done.")
+    assert ("Its process is dead: the next run takes the lock over" in "".join(rest)) == (verb == "apply")
+    assert applied.ok("lock", "show", "--json").json["lock"]["dead"]
+    applied.ok(verb, "--auto-approve")
+    assert "unfinished" not in applied.ok("status").out
 
 
 def test_what_could_not_be_read_is_looked_for_in_a_plan_for_history_does_not_know_it(place):

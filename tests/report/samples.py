@@ -177,6 +177,8 @@ def a_status() -> Status:
         MappingStatus("tables", failing_since=NOW - 26 * 3600, last_run=42, failed=True),
         MappingStatus("data", last_success=NOW - 60, conflicts=2),
         MappingStatus("fresh"),
+        MappingStatus("busy", last_success=NOW - 60, open=a_run()),
+        MappingStatus("dead", last_success=NOW - 60, open=Run(41, "destroy", NOW - 90)),
     ]
     return Status(NOW, mappings, a_lock(), a_run(), orphans=[("s3://acme/old", 3)])
 
