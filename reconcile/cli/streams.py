@@ -7,7 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 import os
 import sys
-from typing import IO
+from typing import IO, Final
+
+_OUTRANK: Final = frozenset({130, 6, 5})
+"""The exit codes that hold before 1."""
 
 
 @dataclass(slots=True)
@@ -37,13 +40,14 @@ class Voice:
     def ended(self, code: int) -> tuple[int, OSError | None]:
         """After the last word: the exit code, and what is to be told on stderr.
 
-        Not to be heard is an error, but for a run whose reader went away: that did what it should.
+        Not to be heard is an error, which outranks most of what was not heard; but a run whose reader went away did
+        what it should.
         """
         run, self.goes_on = self.goes_on, True
         self.say(sys.stdout.flush)
         if self.lost is None or (run and isinstance(self.lost, BrokenPipeError)):
             return code, None
-        return code or 1, None if isinstance(self.lost, BrokenPipeError) else self.told
+        return code if code in _OUTRANK else 1, None if isinstance(self.lost, BrokenPipeError) else self.told
 
 
 def hush(stream: IO[str]) -> None:

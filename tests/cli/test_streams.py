@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -14,9 +15,12 @@ pytestmark = pytest.mark.hazard("T28")
 
 
 def shell(place, command):
-    """Runs a command line of the shell, `reconcile` in it ours."""
+    """Runs a command line of the shell, `reconcile` in it ours; what it says is buffered as at a user's."""
     line = command.replace("reconcile", str(CLI), 1)
-    done = subprocess.run(line, cwd=place.root, shell=True, capture_output=True, text=True, check=False, timeout=60)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        line, cwd=place.root, shell=True, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
     assert "Traceback" not in done.stderr, done.stderr
     assert "Exception ignored" not in done.stderr, done.stderr
     return done
@@ -33,6 +37,18 @@ def test_what_cannot_be_told_is_an_error(place, verb):
     assert done.returncode == 1
     assert "no space left on device" in done.stderr
     assert not (place.root / "there").exists()
+
+
+@pytest.mark.parametrize("nobody", ["> /dev/full", "| true"])
+@pytest.mark.parametrize("verb", ["plan --detailed-exitcode", "plan --json --detailed-exitcode", "verify"])
+def test_what_cannot_be_told_outranks_what_would_have_been(place, verb, nobody):
+    """Pending changes (2), or differences (8), of which nobody got the list."""
+    place.applied()
+    place.write("docs/a.txt", "changed")
+    place.write("there/b.txt", "changed")
+    assert shell(place, f"reconcile {verb}").returncode in (2, 8)
+    done = shell(place, f"(reconcile {verb}; echo $? >&2) {nobody}")
+    assert done.stderr.splitlines()[-1] == "1"
 
 
 @pytest.mark.parametrize("flags", ["", "--json", "-vv"])
