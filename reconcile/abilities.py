@@ -132,3 +132,11 @@ class Rooted(Protocol):
 
     def has_root(self) -> bool:
         """Whether the directory is there."""
+
+
+@runtime_checkable
+class Nesting(Protocol):
+    """A store of directories, not all of which are its to remove."""
+
+    def lasts(self, directory: str) -> bool:
+        """Whether a directory that is there stays when it is empty, and no file can take its place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
+from functools import partial
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -18,6 +19,7 @@ from reconcile.core.graph import entangle, meeting
 from reconcile.core.march import Row
 from reconcile.core.moves import Holder, Seeker, candidates, pair
 from reconcile.core.reasons import tells_since
+from reconcile.flow.clearing import what_stays
 from reconcile.flow.facts import Judged, pin
 from reconcile.flow.names import place_of, why_not_portable, why_refused, why_unfit
 from reconcile.flow.rivals import Rivals
@@ -65,7 +67,7 @@ class Draft:
         row, decision = judged.row, judged.decision
         if judged.problem is not None:
             self.problems.append(judged.problem)
-        self._note_clash(row)
+        self.note_clash(row)
         self.skipped += judged.source is Source.OTHER and row.record is None
         self.unchanged += decision is None and judged.source is Source.SAME
         if decision is None or decision.action is not Action.DELETE:
@@ -86,7 +88,8 @@ class Draft:
         """Takes in a row out of reach: nothing becomes of it, but what stands there may be in somebody's way."""
         self._rivals.stays(row)
 
-    def _note_clash(self, row: Row) -> None:
+    def note_clash(self, row: Row) -> None:
+        """Takes in where a row, also that of a bare directory, meets the nearest unsettled file above it."""
         if row.above is not None and self._wired.target.traits.tree:
             self._clashes.append(_Clash(row.above, row.key, row.target is not None or row.unknown_target))
 
@@ -268,8 +271,10 @@ class Draft:
             return
         keys = {key for clash in self._clashes for key in (clash.above, clash.key)}
         changes = {change.key: change for change in self._drafted() if change.key in keys}
-        for blocked in dict.fromkeys(_blocked(self._clashes, changes, self._everything_goes)):
-            self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY))
+        stays = partial(what_stays, self._wired.target)
+        for blocked, by in dict(_blocked(self._clashes, changes, stays)).items():
+            told = f"{by} stays there" if by else ""
+            self.conflicts.append(Conflict(self._wired.name, blocked, Reason.IN_THE_WAY, told))
             paired.pop(blocked, None)
 
     def _hold_rivals(self) -> None:
@@ -279,13 +284,6 @@ class Draft:
             if rival is not None:
                 told = f"{rival} has its name there"
                 self.conflicts.append(Conflict(self._wired.name, change.key, Reason.IN_THE_WAY, told))
-
-    def _everything_goes(self, directory: str, going: set[str]) -> bool:
-        """Whether a directory of the target holds nothing but what will go; filters do not hide what stands there."""
-        for item in self._wired.target.list(directory):
-            if isinstance(item, Problem) or (item.kind is not Kind.DIRECTORY and item.key not in going):
-                return False
-        return True
 
 
 def _since(row: Row, reason: Reason) -> int | UnsetType:
@@ -317,17 +315,18 @@ def _respelled(change: Change, key: str) -> Change:
 
 
 def _blocked(
-    clashes: Iterable[_Clash], changes: dict[str, Change], everything_goes: Callable[[str, set[str]], bool]
-) -> Iterator[str]:
+    clashes: Iterable[_Clash], changes: dict[str, Change], what_stays: Callable[[str, set[str]], str]
+) -> Iterator[tuple[str, str]]:
+    """The newcomers that wait, and what stays in their place, where that is not the other side of a clash."""
     goes = {key for key, change in changes.items() if change.action is Action.DELETE}
     comes = {key for key, change in changes.items() if change.action in _SENDS}
     clashes = list(clashes)
     for clash in clashes:
         if clash.key in comes and clash.above not in goes:
-            yield clash.above if clash.above in comes else clash.key
+            yield clash.above if clash.above in comes else clash.key, ""
     for above in {clash.above for clash in clashes if clash.occupied}:
-        if above in comes and not everything_goes(above, goes):
-            yield above
+        if above in comes and (stays := what_stays(above, goes)):
+            yield above, stays
 
 
 def read_changes(spill: Spill) -> Iterator[Change]:

@@ -216,6 +216,8 @@ class _PlanOne:
             self._settled_in_reach -= row.record is not None and wired.in_reach(row.key)
             if not wired.in_reach(row.key):
                 draft.leave(row)
+            if row.key.endswith("/"):
+                draft.note_clash(row)
             if row.key.endswith("/") or not wired.in_reach(row.key):
                 continue
             judged = self._judge.quick(row)

@@ -12,12 +12,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ABSENT, Entry, Problem, Version
+from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.graph import entangle, frees, meeting
 from reconcile.core.outcome import Run
 from reconcile.core.path import parents
 from reconcile.core.record import Record
+from reconcile.flow.clearing import what_stays
 from reconcile.flow.names import place_of
 from reconcile.flow.step import QUIET, VERSION_ID
 from reconcile.flow.undo_evidence import Evidence, Touched, proven
@@ -159,14 +160,13 @@ class _Verdicts:
     # --- all of them
 
     def settle_directories(self) -> None:
-        """A file comes back in a directory's place only if all that stands there goes."""
+        """A file comes back in a directory's place only if that goes, with all that stands there."""
         going = {key for key, change in self._changes.items() if change.action is Action.DELETE}
         coming = {key for key, change in self._changes.items() if change.action in _COMES}
         for key in sorted(self._evidence.directories & coming):
-            below = self._wired.target.list(key)
-            if any(isinstance(one, Problem) or (not one.kind and one.key not in going) for one in below):
+            if stays := what_stays(self._wired.target, key, going):
                 del self._changes[key]
-                self._tell(key, "kept", "changed since: a directory with other files stands there")
+                self._tell(key, "kept", f"changed since: {stays} stands there")
 
     def settle_moves(self) -> None:
         """What cannot come back leaves its content where it was moved to, and what stands in its place."""

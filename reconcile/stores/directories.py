@@ -35,6 +35,11 @@ class Directories:
                     self.leave(key)
                 raise
 
+    def lasts(self, directory: str) -> bool:
+        """Whether a directory stays when it is empty: somebody else made it."""
+        with self.lock:
+            return directory not in self._made and not is_control_area(directory)
+
     def _clear(self, key: str, spot: Spot) -> None:
         """A directory that a dead run of ours made, and left empty, stands in no file's way."""
         with self.lock:
@@ -61,7 +66,7 @@ class Directories:
 
     def _remove(self, directory: str) -> bool:
         with self.lock:
-            if directory not in self._made and not is_control_area(directory):
+            if self.lasts(directory):
                 return False
             try:
                 with self._root.spot(directory) as spot:

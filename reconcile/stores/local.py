@@ -188,6 +188,10 @@ class LocalStore:
                 answers[at] = left[directory]
         return answers
 
+    def lasts(self, directory: str) -> bool:
+        """Those that we did not make."""
+        return self._directories.lasts(directory)
+
     def leftovers(self) -> Iterator[Leftover | Problem]:
         """The temporary files, wherever they are."""
         return unfinished(self._root)

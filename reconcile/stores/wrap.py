@@ -22,7 +22,7 @@ class ReadOnly(Wrapper):
     _LOOKS = frozenset(
         (
             *("list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"),
-            *("made_from", "inside", "has_root", "put_aside"),
+            *("made_from", "inside", "has_root", "put_aside", "lasts"),
         )
     )
 

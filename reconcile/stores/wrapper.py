@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _CALLS: Final = (
     *("token", "version_id", "restore", "probe", "discard", "finish", "confirmed", "made_from", "inside"),
-    *("has_root", "put_aside", "write_many"),
+    *("has_root", "put_aside", "write_many", "lasts"),
 )
 _STREAMS: Final = ("versions", "leftovers")
 _NO_CALLS: Final = ("trust", "is_settled", "family", "name_of", "stands_as", "recall", "why_not")

@@ -9,8 +9,10 @@ import uuid
 
 import pytest
 
+from reconcile.core.change import Reason
 from reconcile.core.entry import ABSENT
 from reconcile.core.events import ActionEnd
+from reconcile.flow.rollback import undo_plan
 from tests.flow.world import World
 
 
@@ -63,13 +65,50 @@ def test_a_foreign_file_beyond_max_size_is_out_of_scope(world: World) -> None:
 def test_an_empty_directory_of_a_stranger_in_the_place_of_a_file_waits(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.put(a="1", b="2")
-    (world.out / "a").mkdir(parents=True)
+    (world.out / "a" / "deep").mkdir(parents=True)
+    plan = world.plan()
+    assert world.told(plan) == ["create b"]
+    assert [(one.key, one.reason, one.detail) for one in plan.conflicts] == [
+        ("a", Reason.IN_THE_WAY, "a/deep/ stays there")
+    ]
     result = world.apply()
-    assert {outcome.key: outcome.outcome for outcome in result.outcomes} == {"a": "conflict", "b": "done"}
+    assert {outcome.key: outcome.outcome for outcome in result.outcomes} == {"b": "done"}
     assert result.exit_code == 3
     assert world.there() == {"b": "2"}
+    (world.out / "a" / "deep").rmdir()
     (world.out / "a").rmdir()
     world.settled()
+
+
+def test_a_directory_that_was_there_before_stays_when_its_last_file_goes_and_the_plan_says_so(tmp_path: Path) -> None:
+    """Only those that we made go; what they hold goes all the same."""
+    world = World(tmp_path)
+    world.put(a__x="1", c__x="1")
+    world.write("a/x", "1", world.out)
+    world.settled()
+    for name in ("a", "c"):
+        world.remove(f"{name}/x")
+        (world.src / name).rmdir()
+        world.put(**{name: "2"})
+    plan = world.plan()
+    assert world.told(plan) == ["delete a/x", "create c", "delete c/x"]
+    assert [(one.key, one.detail) for one in plan.conflicts] == [("a", "a/ stays there")]
+    assert world.apply().exit_code == 3
+    assert world.there() == {"c": "2"}
+    (world.out / "a").rmdir()
+    world.settled()
+
+
+def test_a_rollback_keeps_what_a_directory_of_a_stranger_would_stop(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.put(a="1", b="1")
+    world.settled()
+    world.remove("a")
+    world.settled()
+    (world.out / "a").mkdir()
+    with world.house(write=False) as house:
+        plan = undo_plan(house, house.state.runs()[0], house.mappings)
+    assert [(one.key, one.ending) for one in plan.expected()] == [("a", "kept")]
 
 
 def test_a_file_of_a_stranger_in_the_place_of_a_directory_waits(tmp_path: Path) -> None:

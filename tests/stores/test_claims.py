@@ -49,7 +49,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
         "keeps": "link",
         "executable": True,
         "max_name_bytes": 255,
-        "abilities": "Tidy",
+        "abilities": "Nesting Tidy",
     },
     "memory": {
         "order": "bytes",
