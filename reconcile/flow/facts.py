@@ -148,6 +148,8 @@ class Judge:
             return facts
         hashes = self._digest(row)
         equal = self._wired.target.prove(there, hashes) if read is None else read == hashes.sha256
+        if equal is None and self._wired.learnt is not None and self._wired.learnt.is_other(there, hashes.sha256):
+            equal = False
         if equal is None and self._wired.policy.conflict in _WINS:  # what is equal must not pass for a loser
             equal = digest_of(self._wired.target, there) == hashes.sha256
         return replace(facts, source_digest=hashes.sha256, target_equal=equal)

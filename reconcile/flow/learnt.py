@@ -1,4 +1,4 @@
-"""What this machine found out about a target: how it honours conditions, and whether it lists in byte order."""
+"""What this machine found out about a target: how it honours conditions, lists, and what it holds that is not ours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from reconcile.abilities import Probed
+from reconcile.core.entry import Digest, Entry
 from reconcile.ports import Cache, Store
 
 _STRENGTH: Final = ("none", "stat", "create", "match")
@@ -15,7 +16,7 @@ _STRENGTH: Final = ("none", "stat", "create", "match")
 
 @dataclass(slots=True)
 class Learnt:
-    """The memory of one target, kept in the disposable cache: losing it costs a probe, and one sequential listing.
+    """The memory of one target, kept in the disposable cache: losing it costs a probe, a sequential listing, a reading.
 
     `where` is the URL the store was opened with.
     """
@@ -56,6 +57,21 @@ class Learnt:
         """After a whole listing: an order that was shown is kept, one that was broken is forgotten."""
         if self.store.traits.waits:
             self.cache.put(f"order:{self.where}", self.store.traits.order.encode())
+
+    def found_other(self, there: Entry, digest: Digest) -> None:
+        """What stands there was read, and has another digest than this one."""
+        self.cache.put(self._other(there), _mark(there, digest))
+
+    def is_other(self, there: Entry, digest: Digest) -> bool:
+        """Whether that was found before: then nobody need read it again."""
+        return self.cache.get(self._other(there)) == _mark(there, digest)
+
+    def _other(self, there: Entry) -> str:
+        return f"other:{self.store.url}:{there.key}"
+
+
+def _mark(there: Entry, digest: Digest) -> bytes:
+    return digest + there.version.encode()
 
 
 def known_order(cache: Cache, where: str) -> str:

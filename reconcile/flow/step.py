@@ -243,6 +243,8 @@ class Step:
         digest = source_digest(self.wired, change)
         there = self._there(change.key, change)
         if change.reason is Reason.UNPROVEN and digest_of(self.wired.target, there) != digest:
+            if self.wired.learnt is not None:
+                self.wired.learnt.found_other(there, digest)
             outcome = self._outcome(change, "conflict", "source and target differ, and have no common past")
             return Done(change, replace(outcome, hint="choose with the policy conflict:, or remove one of the two"))
         return self._done(change, self._record(change, there, digest, change.executable))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.core.change import Reason
 from reconcile.core.errors import NotFoundError
 from tests.fakes.s3 import FakeS3
 from tests.fakes.s3_faults import keep, refuse
@@ -80,3 +81,24 @@ def test_other_bytes_are_never_taken_for_what_was_sent(s3: FakeS3, world: World,
     world.options["conflict"] = "source"
     world.settled()
     assert world.there() == {"old": "after", "new": "content"}
+
+
+@pytest.mark.hazard("T01")
+def test_what_was_read_once_and_found_to_differ_is_known_from_then_on(s3: FakeS3, world: World) -> None:
+    """A first meeting of one size and no digest: the plan knows what apply found out, and holds back nothing else."""
+    s3.put("team/a", b"theirs")
+    world.put(a="ours!!", b="1")
+    assert world.told() == ["adopt a", "create b"]
+    assert world.apply().exit_code == 3
+    world.remove("b")
+    asked = len(s3.ops("get"))
+    plan = world.plan()
+    assert world.told(plan) == ["delete b"]
+    assert [(one.key, one.reason) for one in plan.conflicts] == [("a", Reason.NEVER_MET)]
+    assert world.apply().exit_code == 3
+    assert (sorted(world.there()), len(s3.ops("get"))) == (["a"], asked + 1), "it was read by this test alone"
+    s3.put("team/a", b"others")
+    assert world.told() == ["adopt a"], "it was never read as it is now"
+    s3.put("team/a", b"theirs")
+    world.put(a="theirs")
+    world.settled()
