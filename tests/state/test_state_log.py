@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from msgspec.structs import replace
 import pytest
 
-from reconcile.core.entry import ANY, Problem
-from reconcile.core.errors import CorruptStateError, DeniedError, NotFoundError, StateError
+from reconcile.core.entry import ABSENT, ANY, Problem
+from reconcile.core.errors import CorruptStateError, DamagedError, DeniedError, NotFoundError, StateError
 from reconcile.ports import Holder
 from reconcile.state import shared
+from reconcile.state.deeds import Founded
 from reconcile.state.lease import acquire
 from reconcile.state.log import Beat, Log, _body
 from reconcile.state.shared import open_shared
@@ -73,6 +75,52 @@ def test_an_object_of_the_log_that_was_cut_is_damage(failing):
     with pytest.raises(CorruptStateError, match="damaged") as refusal:
         Log(failing, write=False).read("log/000000000001")
     assert "bring log/000000000001 back" in refusal.value.hint
+
+
+class Shortening(Wrapper):
+    """A store that keeps half of what it is sent, `times` times, and finds it out; another's write comes `first`."""
+
+    def __init__(self, inner, times, first=None):
+        super().__init__(inner)
+        self.times, self.first, self.expected = times, first, []
+
+    def write(self, path, body, *, expect):
+        self.expected.append(expect)
+        if self.first is not None:
+            self.inner.write(path, self.first, expect=ANY)
+            raise DamagedError("keeps other bytes than were sent", op="write", path=path)
+        if len(self.expected) > self.times:
+            return super().write(path, body, expect=expect)
+        half = body.data[: len(body.data) // 2]
+        self.inner.write(path, replace(_body(half), token=body.token), expect=expect)
+        raise DamagedError("keeps other bytes than were sent", op="write", path=path)
+
+
+@pytest.mark.hazard("R11")
+@pytest.mark.hazard("R13")
+def test_a_commit_that_was_kept_wrong_is_sent_again_by_who_made_it():
+    """Else it would stop everybody, and nobody but its maker knows what it should be."""
+    store = Shortening(MemoryStore(), times=1)
+    log = Log(store, write=True)
+    log.append(1, "family", Founded("family"))
+    assert log.entry(1).deed == Founded("family")
+    assert store.expected[0] == ABSENT
+    assert store.expected[1] not in (ABSENT, ANY)
+
+
+def test_a_commit_that_is_kept_wrong_again_is_an_error():
+    store = Shortening(MemoryStore(), times=9)
+    with pytest.raises(StateError, match="keeps other bytes"):
+        Log(store, write=True).append(1, "family", Founded("family"))
+    assert len(store.expected) == 2
+
+
+def test_a_commit_of_another_is_never_sent_over():
+    store = Shortening(MemoryStore(), times=9, first=replace(_body(b"another's"), token="another's"))
+    with pytest.raises(StateError, match="keeps other bytes"):
+        Log(store, write=True).append(1, "family", Founded("family"))
+    assert store.expected == [ABSENT]
+    assert b"".join(store.read("log/000000000001")) == b"another's"
 
 
 def test_a_place_that_is_not_there_holds_no_commits(failing):
