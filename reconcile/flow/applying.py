@@ -155,7 +155,8 @@ class _Apply:
                 continue
             self._stop.also = partial(self._has_failed, wired, ledger)
             reader = Stoppable(wired.reader, self._hooks.stop)
-            step = Step(replace(wired, reader=reader), run, self._house.state.journal, pinned=self._plan.pinned)
+            wanted = replace(self._held.fenced(wired), reader=reader)
+            step = Step(wanted, run, self._house.state.journal, pinned=self._plan.pinned)
             with Engine(step, ledger, self._hooks.sink, self._stop, self._held.heartbeat) as engine:
                 self._one(engine, part, chosen)
             self._wrong += confirm(wired, self._house.state, self._held.lease, self._hooks.clock)

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from reconcile.core.change import Change
-from reconcile.core.errors import FencedError
 from reconcile.core.events import ActionEnd, ActionStart
 from reconcile.core.outcome import Outcome
 from reconcile.flow.crew import Crew
@@ -25,6 +24,7 @@ from reconcile.flow.together import gathered, publish_all
 from reconcile.flow.unit import run_unit
 from reconcile.ports import Fold, Lease, Sink, StateStore
 from reconcile.scan.hashing import SMALL_BYTES
+from reconcile.stores.wrap import lease_lost
 
 BATCH_CHANGES: Final = 64
 BATCH_BYTES: Final = 32 << 20
@@ -173,8 +173,7 @@ class Engine:
             self._hear(wait=True)
         self.ledger.commit()
         if self._lost.is_set():
-            message = "the lease was lost while applying; nothing more was written"
-            raise FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
+            raise lease_lost()
 
     def _hear(self, *, wait: bool) -> None:
         for ended in self._crew.hear(wait=wait):

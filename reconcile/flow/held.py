@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -9,9 +10,11 @@ from typing import Self
 from msgspec.structs import replace
 
 from reconcile import __version__
+from reconcile.flow.wired import Wired
 from reconcile.ports import Lease, Run, StateStore
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import give_back
+from reconcile.stores.wrap import Fenced
 
 
 @dataclass(slots=True)
@@ -35,3 +38,7 @@ class Held:
         number = state.begin(replace(run, who=holder.who, host=holder.host, version=__version__), self.lease)
         self.lease.renew(run=number)
         return replace(run, id=number, who=holder.who, host=holder.host, version=__version__)
+
+    def fenced(self, wired: Wired) -> Wired:
+        """The mapping, its target changed only while the lease is ours."""
+        return dataclasses.replace(wired, target=Fenced(wired.target, self.heartbeat.is_set))

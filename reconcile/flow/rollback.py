@@ -154,7 +154,7 @@ class _Undo:
     def _one(self, part: Part, run: int, ledger: Ledger) -> None:
         """Each path on its own: what cannot come back does not keep back the rest."""
         wired = part.wired
-        step = UndoStep(wired, run, self._house.state.journal, part.befores)
+        step = UndoStep(self._held.fenced(wired), run, self._house.state.journal, part.befores)
         if not part.changes:
             return
         self._house.state.open_scope(wired.scope, self._held.lease)

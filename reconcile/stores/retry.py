@@ -110,11 +110,7 @@ class Retrying(Wrapper):
                 lambda: self.inner.move(entry, key, expect=expect),
                 lambda there: self._holds(there, entry.size, _only(entry.digest)),
             )
-        made = self.copy(entry, key, expect=expect)
-        [error] = self.delete([(entry.key, entry.version)])
-        if error is not None:
-            raise error
-        return made
+        return self._moved(entry, key, expect)
 
     def delete(self, items: Sequence[tuple[str, Version]]) -> Sequence[Exception | None]:
         """Tries again only what was busy; what a lost reply has deleted is absent, and absent is done."""

@@ -4,32 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from reconcile.core.errors import RefusedError
+from reconcile.core.entry import Entry, Version
+from reconcile.core.errors import FencedError, RefusedError
 from reconcile.ports import Clock, Store
 from reconcile.stores.retry import Retrying
 from reconcile.stores.wrapper import Wrapper
 
-__all__ = ["ReadOnly", "Retrying", "Throttled", "Traced", "Wrapper"]
+__all__ = ["Fenced", "ReadOnly", "Retrying", "Throttled", "Traced", "Wrapper", "lease_lost"]
 
 T = TypeVar("T")
+
+
+_LOOKS: Final = frozenset(
+    (
+        *("list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"),
+        *("made_from", "inside", "has_root", "put_aside", "lasts"),
+    )
+)
 
 
 class ReadOnly(Wrapper):
     """A store that cannot be changed: planning has no other, so that it need not promise to leave it alone."""
 
-    _LOOKS = frozenset(
-        (
-            *("list", "stat", "read", "prove", "foresee", "token", "version_id", "versions", "leftovers", "confirmed"),
-            *("made_from", "inside", "has_root", "put_aside", "lasts"),
-        )
-    )
-
     def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:
-        if verb not in self._LOOKS:
+        if verb not in _LOOKS:
             raise RefusedError("may only be looked at here", op=verb, path=key)
         return run()
+
+
+def lease_lost() -> FencedError:
+    """The error of whoever was about to write under a lease that is another's."""
+    message = "the lease was lost while applying; nothing more was written"
+    return FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
+
+
+class Fenced(Wrapper):
+    """A store that is changed only as long as a lease is ours: before each change it is asked whether that is `lost`.
+
+    An action may take several changes; whoever was stopped between them finds a world that is another's by now.
+    """
+
+    def __init__(self, inner: Store, lost: Callable[[], bool]) -> None:
+        super().__init__(inner)
+        self._lost = lost
+
+    def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:  # noqa: ARG002 - whatever is changed
+        if verb not in _LOOKS and self._lost():
+            raise lease_lost()
+        return run()
+
+    def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:
+        """One change where it is one step; else two."""
+        return super().move(entry, key, expect=expect) if self.traits.move_atomic else self._moved(entry, key, expect)
 
 
 class Throttled(Wrapper):

@@ -94,6 +94,14 @@ class Wrapper:
         """Closes the store."""
         self.inner.close()
 
+    def _moved(self, entry: Entry, key: str, expect: Version) -> Entry:
+        """A move in two changes of this store."""
+        made = self.copy(entry, key, expect=expect)
+        [error] = self.delete([(entry.key, entry.version)])
+        if error is not None:
+            raise error
+        return made
+
     def _called(self, name: str, *told: Any, **named: Any) -> Any:
         return self._call(name, _key(told), lambda: self._passed(name, *told, **named))
 

@@ -17,16 +17,23 @@ from typing import Any
 import pytest
 
 from reconcile.core.errors import FencedError, LockedError
+from reconcile.flow import applying
 from reconcile.flow.clock import RealClock
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.walk import walk
+from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire, break_lease, show
 from reconcile.state.shared import open_shared
 from reconcile.state.store import SqliteState, open_state
 from reconcile.stores.local import LocalStore
 from reconcile.stores.wrapper import Wrapper
+from tests.fakes.s3 import FakeS3
+from tests.fakes.s3_faults import Answer, Request, Work
 from tests.flow.world import World
+from tests.promises.worlds import changes, remote, s3
 from tests.state.state_kit import DOCS, FakeClock, fold_keys
+
+__all__ = ["remote", "s3"]
 
 YEAR_S = 31_536_000.0
 Open = Callable[[str], SqliteState]
@@ -187,3 +194,54 @@ def test_a_paused_holder_writes_nothing_over_newer_data(tmp_path: Path, first_ti
     with world.house(write=True) as house:
         acquire(house.state, "apply", clock=RealClock()).release()
     world.settled()
+
+
+def rename(world: World) -> None:
+    world.move("mine", "renamed")
+
+
+def update(world: World) -> None:
+    world.put(mine="new")
+
+
+def delete(world: World) -> None:
+    world.remove("mine")
+
+
+def replace_a_directory(world: World) -> None:
+    world.remove("dir/file")
+    (world.src / "dir").rmdir()
+    world.put(dir="a file now")
+
+
+@pytest.mark.hazard("R36")
+@pytest.mark.hazard("T08")
+@pytest.mark.parametrize("edit", [rename, update, delete, replace_a_directory])
+def test_who_loses_the_lease_within_an_action_does_not_end_it(
+    remote: World, s3: FakeS3, monkeypatch: pytest.MonkeyPatch, edit: Callable[[World], None]
+) -> None:
+    """What comes after the first copy would change what another has found there since, and taken for its own."""
+    beats: list[Heartbeat] = []
+
+    class Heard(Heartbeat):
+        def __init__(self, lease: Any) -> None:
+            super().__init__(lease)
+            beats.append(self)
+
+    def lose(request: Request, work: Work) -> Answer:
+        beats[-1].lost.set()
+        return work(request)
+
+    remote.put(mine="mine", dir__file="below", other="other")
+    remote.settled()
+    edit(remote)
+    monkeypatch.setattr(applying, "Heartbeat", Heard)
+    lost = s3.fault("copy", lose)
+    s3.log.clear()
+    with pytest.raises(FencedError):
+        remote.apply()
+    assert lost.fired == 1
+    asked = [request.split()[0] for request in changes(s3)]
+    assert asked.count("copy") == 1
+    assert asked[asked.index("copy") + 1 :] == []
+    remote.settled()

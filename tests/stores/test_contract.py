@@ -10,7 +10,7 @@ from reconcile.scan.walk import walk
 from reconcile.stores import confine
 from reconcile.stores.local import LocalStore
 from reconcile.stores.memory import MemoryStore
-from reconcile.stores.wrap import Retrying, Throttled, Traced
+from reconcile.stores.wrap import Fenced, Retrying, Throttled, Traced
 from reconcile.testing import StoreContract, store_contract
 from reconcile.testing.samples import content, listed, put
 from tests.stores.fakes import OwnClock
@@ -43,6 +43,7 @@ def nothing_heard(verb, key, seconds):
 
 
 TestRetrying = store_contract(lambda: Retrying(MemoryStore(), clock=OwnClock()))
+TestFenced = store_contract(lambda: Fenced(MemoryStore(), lambda: False))
 TestThrottled = store_contract(lambda: Throttled(MemoryStore(), OwnClock(), per_second=100))
 TestTraced = store_contract(lambda: Traced(MemoryStore(), OwnClock(), nothing_heard))
 TestAllAround = store_contract(

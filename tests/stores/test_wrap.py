@@ -1,13 +1,14 @@
 """The decorators: what may be seen through them, and what not."""
 
+from msgspec.structs import replace
 import pytest
 
 from reconcile.abilities import Marked, Versioned
 from reconcile.core.entry import ABSENT, ANY
-from reconcile.core.errors import NotFoundError, RefusedError
+from reconcile.core.errors import FencedError, NotFoundError, RefusedError
 from reconcile.stores.memory import MemoryStore
-from reconcile.stores.wrap import ReadOnly, Throttled, Traced
-from reconcile.testing.samples import body_of, content, put
+from reconcile.stores.wrap import Fenced, ReadOnly, Throttled, Traced
+from reconcile.testing.samples import body_of, content, listed, put
 from tests.stores.fakes import Failing, OwnClock
 
 
@@ -47,6 +48,34 @@ def test_a_read_only_store_can_be_looked_at(store):
     assert looked_at.ensure(dry=True) == []
     assert looked_at.traits is store.traits
     assert looked_at.url == store.url
+
+
+def test_a_fenced_store_is_changed_only_while_the_lease_is_ours(store):
+    lost = []
+    fenced = Fenced(store, lambda: bool(lost))
+    entry = put(fenced, "b", b"1")
+    lost.append("now")
+    for change in (
+        lambda: put(fenced, "c", b"1"),
+        lambda: fenced.copy(entry, "c", expect=ABSENT),
+        lambda: fenced.move(entry, "c", expect=ABSENT),
+        lambda: fenced.delete([("b", ANY)]),
+        fenced.ensure,
+    ):
+        with pytest.raises(FencedError, match="nothing more was written"):
+            change()
+    assert [one.key for one in fenced.list()] == ["a", "b"]
+    assert content(fenced, "b") == b"1"
+
+
+def test_a_lease_that_is_lost_between_the_two_halves_of_a_move_leaves_both_names():
+    store = MemoryStore()
+    store.traits = replace(store.traits, move_atomic=False)
+    entry = put(store, "a", b"1")
+    answers = iter((False, True))
+    with pytest.raises(FencedError):
+        Fenced(store, lambda: next(answers)).move(entry, "b", expect=ABSENT)
+    assert listed(store) == ["a", "b"]
 
 
 def test_a_wrapper_has_what_its_store_has_and_no_more(store):
