@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.abilities import Marked, Versioned
 from reconcile.core.entry import ABSENT, ANY, Version
-from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError
+from reconcile.core.errors import BusyError, ChangedError, DamagedError, DeniedError, NotFoundError, StoreError
 from reconcile.ports import Hashes
 from reconcile.stores.objects import s3_control
 from reconcile.stores.objects.store import ObjectStore
@@ -227,6 +227,20 @@ def test_a_lost_answer_to_a_delete_is_asked_again(s3, store, conditions, act):
     assert Retrying(store, clock=OwnClock()).delete([("a", entry.version)]) == [None]
     assert fault.fired == 1
     assert s3.objects == {}
+
+
+@pytest.mark.hazard("R15", "R32")
+@pytest.mark.parametrize("act", [refuse(404, "NoSuchBucket"), answer(Answer(404, b"<html>Not here</html>"))])
+@HOW
+def test_what_is_not_found_and_still_there_is_not_deleted(s3, store, conditions, act):
+    """A proxy, or a service that has lost its way, says so of everything."""
+    store.trust(conditions)
+    entry = put(store, "a", b"1")
+    fault = s3.fault("delete" if conditions == {"delete": "match"} else "bulk", act)
+    [error] = store.delete([("a", entry.version)])
+    assert fault.fired == 1
+    assert isinstance(error, StoreError)
+    assert list(s3.objects) == ["p/a"]
 
 
 def test_many_deletes_are_few_requests(s3, store):

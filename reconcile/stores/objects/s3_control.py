@@ -63,11 +63,8 @@ def copy_in_parts(wire: Wire, key: str, size: int, *, what: Headers, begin: Head
 
 
 def delete(wire: Wire, key: str, expect: Version) -> None:
-    """Deletes one object if it is what was expected; nothing there is nothing to do."""
-    try:
-        wire.call("DELETE", key, op="delete", headers=condition(expect))
-    except NotFoundError:
-        return
+    """Deletes one object if it is what was expected; `NotFoundError` where the service says that nothing is there."""
+    wire.call("DELETE", key, op="delete", headers=condition(expect))
 
 
 def delete_bulk(wire: Wire, items: Sequence[tuple[str, Version]]) -> list[StoreError | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from reconcile.core.entry import ABSENT, Version
-from reconcile.core.errors import ChangedError, DeniedError, RefusedError, StoreError
+from reconcile.core.errors import ChangedError, DeniedError, NotFoundError, RefusedError, StoreError
 from reconcile.ports import Condition
 from reconcile.stores.objects import s3_control as control
 from reconcile.stores.objects.s3_wire import Wire, bare, condition
@@ -71,7 +71,8 @@ class Probe:
         self._put(self._one, expect)
 
     def _delete_two(self, expect: Version) -> None:
-        control.delete(self._wire, self._two, expect)
+        with suppress(NotFoundError):
+            control.delete(self._wire, self._two, expect)
 
     def _delete_bulk(self, expect: Version) -> None:
         [error] = control.delete_bulk(self._wire, [(self._two, expect)])

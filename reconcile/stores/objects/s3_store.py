@@ -209,7 +209,7 @@ class S3Store(ObjectStore):
         self._admit(key, "delete")
         try:
             control.delete(self._wire, key, expect)
-        except ChangedError:
+        except (ChangedError, NotFoundError):  # of a key; or of a whole bucket, or from a proxy that knows of none
             if self._find(key, "delete"):
                 raise
 
