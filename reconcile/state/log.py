@@ -200,7 +200,8 @@ class Log:
         return CorruptStateError(f"{key} is damaged: {why}", op="state", path=self.store.url, hint=hint)
 
     def _failed(self, error: StoreError) -> StateError:
-        return StateError(f"the shared state cannot be reached: {error}", op="state", path=self.store.url)
+        told = f"the shared state cannot be reached: {error}"
+        return StateError(told, op="state", path=self.store.url, hint=error.hint)
 
 
 def _body(content: bytes) -> Body:

@@ -29,7 +29,7 @@ class Failing(Wrapper):
 
     def _maybe(self, op):
         if self.fails == op:
-            raise DeniedError("may not", op=op, path="x")
+            raise DeniedError("may not", op=op, path="x", hint="sign in again")
 
     def list(self, under="", *, after=None, until=None):
         self._maybe("list")
@@ -65,8 +65,9 @@ def test_a_log_whose_store_fails_is_an_error_of_the_state(failing, op):
         "read": lambda: log.read("log/000000000001"),
         "write": lambda: log.beat(Beat(1, 1, Holder("x", "u", "h", 1, "apply", 1.0))),
     }
-    with pytest.raises(StateError, match="503" if op == "listed" else "cannot be reached"):
+    with pytest.raises(StateError, match="503" if op == "listed" else "cannot be reached") as refusal:
         asked[op]()
+    assert refusal.value.hint == ("" if op == "listed" else "sign in again")
     assert log.last_beat() is None
 
 
