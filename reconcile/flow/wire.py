@@ -25,7 +25,7 @@ from reconcile.ports import Cache, Clock, Selection, StateStore, Store
 from reconcile.scan.filters import Filter, Rules
 from reconcile.scan.single import single
 from reconcile.scan.walk import Walked, walk
-from reconcile.spec.location import OBJECT_SCHEMES, Location, is_within, resolve_url
+from reconcile.spec.location import OBJECT_SCHEMES, Location, is_within, resolve_url, trail
 from reconcile.spec.model import Mapping, Spec
 from reconcile.state.cache import cache_directory, open_cache
 from reconcile.state.files import make_private
@@ -67,13 +67,16 @@ def wire(spec: Spec, *, write: bool, clock: Clock, reach: Reach = Reach()) -> Ho
 
 def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
     """Refuses what a valid spec may ask for and this version cannot do, or must not: all at once; opens nothing."""
-    refused = [*_unbuilt_notify(spec), *_deletes_the_state(spec)]
+    refused = [*_unbuilt_notify(spec), *_deletes_the_state(spec), *_mixes_with_the_state(spec)]
     for mapping in mappings:
         refused += _unbuilt(mapping, resolve_url(spec, mapping.source))
     if refused:
         where = f"{spec.file}: " if spec.file else ""
         raise UsageError("\n".join(f"{where}{what}; {hint}" for what, hint in refused))
 
+
+_ROOMS: Final = ("log", "state")
+"""The directories of a shared state."""
 
 Refused = tuple[str, str]
 """What is refused, where; and what to write instead."""
@@ -92,6 +95,17 @@ def _deletes_the_state(spec: Spec) -> Iterator[Refused]:
         if inside and mapping.policy.unmanaged == "delete":
             hint = "keep the state outside of the target, or unmanaged: keep"
             yield f"mapping {mapping.name}: unmanaged: delete would delete the state", hint
+
+
+def _mixes_with_the_state(spec: Spec) -> Iterator[Refused]:
+    """A file among those of a shared state would be taken for one of them, or they for it."""
+    state = resolve_url(spec, spec.state)
+    for mapping in spec.mappings.values():
+        target = resolve_url(spec, mapping.target)
+        below = trail(target)[len(trail(state)) :]
+        if not state.is_local and is_within(target, state) and (not below or below[0] in _ROOMS):
+            hint = "give the state, or the target, another directory"
+            yield f"mapping {mapping.name}: its target is where the state is kept", hint
 
 
 def state_of(spec: Spec, *, write: bool) -> StateStore:

@@ -29,7 +29,19 @@ def test_a_shared_state_is_never_an_unmanaged_path(tmp_path: Path) -> None:
         wire(spec_with(tmp_path, "memory://wire/docs/state.db", "delete"), write=False, clock=RealClock())
 
 
-@pytest.mark.parametrize(("state", "unmanaged"), [("docs/state.db", "keep"), ("state/reconcile.db", "delete")])
+@pytest.mark.hazard("N11")
+@pytest.mark.parametrize(("state", "target"), [("docs", "docs"), ("team", "team/log"), ("team", "team/state/docs")])
+def test_nothing_goes_among_the_files_of_a_shared_state(tmp_path: Path, state: str, target: str) -> None:
+    """A file that is called like a commit would be taken for one."""
+    mapping = {"source": str(tmp_path), "target": f"memory://wire/{target}"}
+    spec = build({"state": f"memory://wire/{state}", "mappings": {"docs": mapping}}, root=tmp_path)
+    with pytest.raises(UsageError, match="mapping docs: its target is where the state is kept; give the state"):
+        wire(spec, write=False, clock=RealClock())
+
+
+@pytest.mark.parametrize(
+    ("state", "unmanaged"), [("docs/state.db", "keep"), ("state/reconcile.db", "delete"), ("", "keep")]
+)
 def test_a_shared_state_beside_or_unthreatened_is_fine(tmp_path: Path, state: str, unmanaged: str) -> None:
     wire(spec_with(tmp_path, f"memory://wire/{state}", unmanaged), write=False, clock=RealClock()).close()
 
