@@ -16,7 +16,7 @@ import msgspec
 
 from reconcile.abilities import Tidy
 from reconcile.core.entry import ANY, Problem, Version
-from reconcile.core.errors import FencedError, StateError, StoreError
+from reconcile.core.errors import StateError, StoreError
 from reconcile.flow.held import Held
 from reconcile.flow.settling import settle
 from reconcile.flow.surveying import Ages, Due, Left, Survey
@@ -78,10 +78,9 @@ def collect(house: House, clock: Clock, *, older_than_s: float, lock_timeout_s: 
         for wired in house.mappings:
             with closing(make_spill()) as due:
                 _look(house, wired, ages, due, collected)
+                sweep = _Sweep(held.fenced(wired), collected)
                 for batch in _batches(due):
-                    if held.heartbeat.lost.is_set():
-                        raise FencedError("the lease was lost; nothing more was removed", op="gc")
-                    _Sweep(wired, collected).run(batch)
+                    sweep.run(batch)
         if (before := _first_kept(house, ages, collected)) > 0:
             collected.gone["runs"] = Tally(_sqlite(house.state).forget_runs(before, lease))
         _clear_state(house, ages, collected)

@@ -173,7 +173,7 @@ class Engine:
             self._hear(wait=True)
         self.ledger.commit()
         if self._lost.is_set():
-            raise lease_lost()
+            raise lease_lost("apply")
 
     def _hear(self, *, wait: bool) -> None:
         for ended in self._crew.hear(wait=wait):

@@ -34,10 +34,10 @@ class ReadOnly(Wrapper):
         return run()
 
 
-def lease_lost() -> FencedError:
+def lease_lost(op: str, path: str = "") -> FencedError:
     """The error of whoever was about to write under a lease that is another's."""
-    message = "the lease was lost while applying; nothing more was written"
-    return FencedError(message, op="apply", hint="reconcile lock show tells who holds it now")
+    hint = "reconcile lock show tells who holds it now"
+    return FencedError("the lease was lost; nothing more was written", op=op, path=path, hint=hint)
 
 
 class Fenced(Wrapper):
@@ -50,9 +50,9 @@ class Fenced(Wrapper):
         super().__init__(inner)
         self._lost = lost
 
-    def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:  # noqa: ARG002 - whatever is changed
+    def _call(self, verb: str, key: str, run: Callable[[], T]) -> T:
         if verb not in _LOOKS and self._lost():
-            raise lease_lost()
+            raise lease_lost(verb, key)
         return run()
 
     def move(self, entry: Entry, key: str, *, expect: Version) -> Entry:

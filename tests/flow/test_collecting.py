@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 import uuid
@@ -9,12 +10,13 @@ import uuid
 import pytest
 
 from reconcile.core.entry import ANY, Digest, Entry, Problem, Version
-from reconcile.core.errors import DeniedError, LockedError
+from reconcile.core.errors import DeniedError, FencedError, LockedError
 from reconcile.core.outcome import Run
 from reconcile.flow.clock import RealClock
 from reconcile.flow.collecting import Collected, collect, foresee
+from reconcile.flow.surveying import Survey
 from reconcile.ports import Body
-from reconcile.state.lease import acquire, hold
+from reconcile.state.lease import acquire, break_lease, hold, show
 from reconcile.stores.wrap import Wrapper
 from tests.flow.failing import failing
 from tests.flow.world import World
@@ -259,6 +261,23 @@ def test_not_while_another_holds_the_lock(world: World) -> None:
     with world.house(write=True) as house:
         hold(house.state, "audit", clock=RealClock())
     with pytest.raises(LockedError):
+        gc(world)
+    assert ours(world) == KEPT
+
+
+@pytest.mark.hazard("R36")
+def test_who_slept_over_the_end_of_the_lease_removes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged before may be the only copy by now: another has had the lease since."""
+
+    def slept(self: Survey) -> Iterator[object]:
+        yield from look(self)
+        with world.house(write=True) as house:
+            break_lease(house.state, show(house.state).id)
+        monkeypatch.setattr("reconcile.state.heartbeat.STALE_S", 0.0)
+
+    look = Survey.run
+    monkeypatch.setattr(Survey, "run", slept)
+    with pytest.raises(FencedError, match="nothing more was written"):
         gc(world)
     assert ours(world) == KEPT
 
