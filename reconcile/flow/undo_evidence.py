@@ -68,6 +68,10 @@ class Evidence:
         self.there = {key: entry for key, entry in found.items() if entry.kind is not Kind.DIRECTORY}
         self.directories = found.keys() - self.there.keys()
 
+    def is_later(self, record: Record) -> bool:
+        """Whether a run after this one wrote the record: what that found to be there was settled by then."""
+        return record.run > self._run
+
     def is_old(self, past: Past, there: Entry) -> bool:
         """Whether what is there is what was there before the run: rolled back already, or by somebody else."""
         record = past.record

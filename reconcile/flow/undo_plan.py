@@ -97,11 +97,11 @@ class _Verdicts:
     def _judge_stopped(self, one: Touched, past: Past) -> None:
         """A run that died before it changed the path may have taken its content out of its place, and not put it back.
 
-        Nothing was folded then: what is remembered is what was there before. The same goes for a content that was only
-        copied, and whose own change never began.
+        Nothing was folded then: what is remembered is what was there before, unless a later run made it. The same goes
+        for a content that was only copied, and whose own change never began.
         """
         record = past.left
-        if record is None or record.version == ABSENT or past.key in self._there:
+        if record is None or record.version == ABSENT or past.key in self._there or self._evidence.is_later(record):
             self._as_before(past, record)
         else:
             self._restore(one, replace(past, there=record.version, record=record), None)
