@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from reconcile.core.entry import Version
@@ -11,6 +12,9 @@ GRANULE_NS: Final = 50_000_000
 
 COARSE_GRANULE_NS: Final = 2_000_000_000
 """The same where times are whole seconds (vfat: two)."""
+
+_TIMES: Final = re.compile(r"[^-]+-(-?[^-]+)-(-?[^-]+)-")
+"""A time before 1970 has a sign of its own."""
 
 
 def local_version(size_bytes: int, mtime_ns: int, ctime_ns: int, inode: int) -> Version:
@@ -35,6 +39,6 @@ def is_racy(version: Version, read_ns: int) -> bool:
 
 
 def _times_ns(version: Version) -> tuple[int, int]:
-    """A time before 1970 has a sign of its own, which is no end of a field."""
-    _, mtime, ctime, _ = version.split("-") if "--" not in version else version.replace("--", "-~").split("-")
-    return int(mtime.replace("~", "-"), 16), int(ctime.replace("~", "-"), 16)
+    times = _TIMES.match(version)
+    assert times is not None, version
+    return int(times[1], 16), int(times[2], 16)
