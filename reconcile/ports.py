@@ -218,6 +218,9 @@ class StateStore(Protocol):
     def consumed(self, plan: str) -> int | None:
         """The run that used this plan, if one did."""
 
+    def lost(self) -> str:
+        """A copy of the state that was here before, where this one has seen no run; "" for none."""
+
     def close(self) -> None:
         """Closes the state; idempotent."""
 

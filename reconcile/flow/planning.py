@@ -324,7 +324,7 @@ class _PlanOne:
         )
 
     def _notices(self, draft: Draft, counts: Counts) -> list[str]:
-        notices = [*self._not_a_database(), *self._not_kept(draft, counts)]
+        notices = [*self._lost_state(), *self._not_a_database(), *self._not_kept(draft, counts)]
         aside = put_aside(self._house, self._wired)
         notices += [f"{plural(count, 'row')} of {key} put aside, in `{table}`" for key, table, count in aside]
         if draft.skipped:
@@ -337,6 +337,11 @@ class _PlanOne:
                 what = f"orphaned scope: {plural(count, 'path')} of {scope.source} → {scope.target}"
                 notices.append(f"{what} ({self._fate(scope)})")
         return notices
+
+    def _lost_state(self) -> list[str]:
+        """Who begins anew where there was a state before hardly meant to."""
+        copy = self._house.state.lost() if self._wired is self._house.mappings[0] else ""
+        return [f"the state is gone and begins anew; a copy of it: reconcile state push {copy} --force"] if copy else []
 
     def _not_kept(self, draft: Draft, counts: Counts) -> list[str]:
         """Who chooses the source on a target where nothing that is overwritten can be kept is told so before."""

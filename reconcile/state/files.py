@@ -41,6 +41,14 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def set_aside_name(path: Path, suffix: str = "") -> Path:
+    """`….replaced-N` for the first N that no file has yet."""
+    number = 1
+    while (kept := beside(path, f".replaced-{number}{suffix}")).exists():
+        number += 1
+    return kept
+
+
 def make_directory(path: Path) -> None:
     """Durably makes a directory, and the missing ones above it, for the user alone."""
     if path.is_dir():
@@ -103,13 +111,14 @@ def replacing(path: Path) -> Iterator[Path]:
 def publish(temporary: Path, path: Path) -> None:
     """Durably gives a finished file its name: before, `path` is the old content, after, the new."""
     sync_file(temporary)
-    _rename(temporary, path)
+    rename(temporary, path)
     sync_directory(path.absolute().parent)
 
 
 @io_step("file.rename")
-def _rename(temporary: Path, path: Path) -> None:
-    temporary.replace(path)
+def rename(old: Path, path: Path) -> None:
+    """Gives a file another name, over whatever has it."""
+    old.replace(path)
 
 
 @io_step("file.sync")

@@ -5,6 +5,7 @@ A copy is read completely before it takes its name, so a damaged state never dri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 import re
@@ -13,7 +14,7 @@ import time
 from typing import Final
 
 from reconcile.state.connection import backup, connect
-from reconcile.state.files import beside, replacing, unlink
+from reconcile.state.files import beside, rename, replacing, set_aside_name, unlink
 from reconcile.state.scopes import meta
 from reconcile.state.verify import UNREADABLE, verify_file
 
@@ -26,14 +27,39 @@ EVERY_S: Final = 600.0
 
 def generations(state: Path) -> list[tuple[int, Path]]:
     """The generations of a state as (commit, file), newest first; unread."""
-    name = re.compile(re.escape(state.name) + r"\.g(\d+)")
-    found = [(int(match[1]), path) for path in state.parent.glob("*") if (match := name.fullmatch(path.name))]
-    return sorted(found, reverse=True)
+    return _numbered(state, "g")
 
 
 def newest_readable(state: Path) -> Path | None:
     """The newest generation that is whole."""
-    for _, path in generations(state):
+    return _first_whole(path for _, path in generations(state))
+
+
+def outlive(state: Path) -> None:
+    """The generations of a state that is gone become `….replaced-N`, the newest last.
+
+    What begins in its place is another family: its own generations would take their names, or drive them out. Their age
+    is counted from now.
+    """
+    for _, path in reversed(generations(state)):
+        path.touch()
+        rename(path, set_aside_name(state))
+
+
+def left_of_lost(state: Path) -> Path | None:
+    """The newest whole copy of a state that is gone, or was replaced."""
+    return newest_readable(state) or _first_whole(path for _, path in _numbered(state, "replaced-"))
+
+
+def _numbered(state: Path, word: str) -> list[tuple[int, Path]]:
+    """The files `….<word>N` beside a state, the highest N first."""
+    name = re.compile(re.escape(f"{state.name}.{word}") + r"(\d+)")
+    found = [(int(match[1]), path) for path in state.parent.glob("*") if (match := name.fullmatch(path.name))]
+    return sorted(found, reverse=True)
+
+
+def _first_whole(paths: Iterable[Path]) -> Path | None:
+    for path in paths:
         with suppress(*UNREADABLE):
             verify_file(path)
             return path

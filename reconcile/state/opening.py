@@ -22,7 +22,7 @@ from reconcile.state.codec import DamageError
 from reconcile.state.connection import IMMUTABLE, begin, commit, connect, connect_memory, log_size, looking
 from reconcile.state.database import Database, translated
 from reconcile.state.files import alone_in, beside, make_directory, replacing, unlink
-from reconcile.state.generations import copy
+from reconcile.state.generations import copy, outlive
 from reconcile.state.head import compare, head_of, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
@@ -63,6 +63,7 @@ def create(path: Path) -> None:
             if os.path.lexists(path):
                 return
             clear_side_files(path)
+            outlive(path)
             with replacing(path) as temporary, closing(connect(temporary)) as connection:
                 found(connection, token_hex(16))
 

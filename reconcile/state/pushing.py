@@ -18,7 +18,16 @@ from reconcile.state import migrations, scopes
 from reconcile.state.connection import backup, begin, commit, connect, looking
 from reconcile.state.database import translated
 from reconcile.state.fence import read_row, write_row
-from reconcile.state.files import beside, copy_file, make_directory, make_private, publish, sync_file, temporary_beside
+from reconcile.state.files import (
+    beside,
+    copy_file,
+    make_directory,
+    make_private,
+    publish,
+    set_aside_name,
+    sync_file,
+    temporary_beside,
+)
 from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, read_head, write_head
 from reconcile.state.lease import acquire, given_back
@@ -128,9 +137,7 @@ def _set_aside(state: Path) -> None:
     for suffix in ("", "-wal"):
         source = beside(state, suffix)
         if source.exists():
-            number = 1
-            while (kept := beside(state, f".replaced-{number}{suffix}")).exists():
-                number += 1
+            kept = set_aside_name(state, suffix)
             make_private(kept)
             copy_file(source, kept)
             sync_file(kept)

@@ -19,7 +19,7 @@ from reconcile.state.database import Database, translated
 from reconcile.state.deeds import Begun, Confirmed, Deed, Ended, Folded, Intended, Opened, Pruned
 from reconcile.state.fence import check_fence
 from reconcile.state.files import unlink
-from reconcile.state.generations import due, keep_generation
+from reconcile.state.generations import due, keep_generation, left_of_lost
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.journal import SqliteJournal
 from reconcile.state.opening import open_database
@@ -161,6 +161,11 @@ class SqliteState:
         with self.database.reading() as connection:
             run = runs.user_of(connection, plan)
         return run.id if run else None
+
+    def lost(self) -> str:
+        """A copy of the state that was here before, where this one has seen no run; "" for none."""
+        found = None if self.runs(1) else left_of_lost(self.path)
+        return str(found) if found is not None else ""
 
     def close(self) -> None:
         """Closes the state; idempotent."""

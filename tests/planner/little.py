@@ -170,6 +170,9 @@ class LittleState:
     def records(self, scope: str) -> Iterator[Record]:
         return iter([self.kept[key] for key in sorted(self.kept)])
 
+    def lost(self) -> str:
+        return ""
+
     def runs(self, limit: int = 50) -> list[Run]:
         return []
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from reconcile.core.plan import Plan
+from reconcile.flow.clock import RealClock
+from reconcile.state.pushing import push
 from tests.flow.watchers import Counting, mutations
 from tests.flow.world import World
 from tests.servers import KEY_ID, SECRET, Server, moto_s3  # noqa: F401 - a fixture
@@ -144,3 +147,30 @@ def test_a_state_that_is_ahead_of_the_target_is_told_and_mended(world: World) ->
     assert found.exit_code == 8
     world.settled()
     assert {key: world.there()[key] for key in ("same", "deep/same")} == {"same": "1", "deep/same": "5"}
+
+
+@pytest.mark.hazard("T01")
+def test_the_copies_of_a_lost_state_are_offered_and_outlive_what_begins_in_its_place(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.put(a="1", b="2")
+    world.settled()
+    state = Path(world.state)
+    [copy] = state.parent.glob("reconcile.db.g*")
+    content = copy.read_bytes()
+    state.unlink()
+    world.put(b="3")
+    offer = "the state is gone and begins anew; a copy of it: reconcile state push {} --force"
+    assert world.plan().mappings[0].notices == [offer.format(copy)]
+    asked: list[list[str]] = []
+
+    def approve(plan: Plan) -> bool:
+        asked.append(plan.mappings[0].notices)
+        return True
+
+    assert world.apply(approve=approve).exit_code == 3
+    kept = state.with_name("reconcile.db.replaced-1")
+    assert asked == [[offer.format(kept)]]
+    assert kept.read_bytes() == content
+    assert world.plan().mappings[0].notices == []
+    push(str(state), str(kept), clock=RealClock(), force=True)
+    assert world.told() == ["update b"]

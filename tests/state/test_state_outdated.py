@@ -11,7 +11,7 @@ import pytest
 from reconcile.core.entry import ANY
 from reconcile.core.errors import CorruptStateError, StateError
 from reconcile.state import shared
-from reconcile.state.generations import generations
+from reconcile.state.generations import generations, left_of_lost, outlive
 from reconcile.state.lease import acquire
 from reconcile.state.store import open_state
 from tests.state.state_kit import FakeClock, fold_keys, made
@@ -35,6 +35,30 @@ def clear(state, before_s=LATER):
     for item in found:
         state.drop(item)
     return len(found)
+
+
+def test_the_copies_of_a_lost_state_get_other_names_the_newest_the_highest(tmp_path):
+    path = tmp_path / "reconcile.db"
+    made(path)
+    with closing(open_state(str(path), write=True)) as state:
+        lease = acquire(state, "apply", clock=FakeClock())
+        for at in range(2):
+            fold_keys(state, lease, [f"k{at}"])
+            state.keep_generation()
+    contents = [copy.read_bytes() for _, copy in reversed(generations(path))]
+    for _, copy in generations(path):
+        aged(copy, 40)
+    assert left_of_lost(path) == generations(path)[0][1]
+    outlive(path)
+    left = [tmp_path / f"reconcile.db.replaced-{number}" for number in range(1, len(contents) + 1)]
+    assert len(left) >= 2
+    assert [copy.read_bytes() for copy in left] == contents
+    assert generations(path) == []
+    assert left_of_lost(path) == left[-1]
+    left[-1].write_bytes(b"cut off")
+    assert left_of_lost(path) == left[-2]
+    with closing(open_state(str(path))) as state:
+        assert names(state, time.time() - 30 * 86_400) == [], "their age is counted from now"
 
 
 def test_old_copies_go_and_the_newest_that_is_whole_stays(tmp_path):
