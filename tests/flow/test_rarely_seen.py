@@ -13,8 +13,9 @@ from msgspec import UNSET
 import pytest
 
 from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import Entry, Version
+from reconcile.core.entry import ANY, Entry, Version
 from reconcile.core.errors import BusyError, NotFoundError, StoreError
+from reconcile.core.path import undo_key
 from reconcile.flow import insides, names
 from reconcile.flow.clock import RealClock
 from reconcile.flow.places import check_there, open_place
@@ -22,7 +23,7 @@ from reconcile.flow.reading import Stoppable
 from reconcile.flow.rejects import put_aside
 from reconcile.stores.tables.store import TableStore
 from tests.flow.failing import Failing, failing
-from tests.flow.undo_kit import why
+from tests.flow.undo_kit import became, put_there, undo, why
 from tests.flow.world import World
 
 ROWS = "id,v\n1,a\n"
@@ -173,3 +174,56 @@ def test_what_was_moved_aside_comes_back_when_its_successor_does_not_come(world:
     world.around = None
     assert world.there() == {"a": "moves", "b": "in its way"}
     world.settled()
+
+
+class Robbed(Stuck):
+    """And what was kept of others is gone by then."""
+
+    def _maybe(self, call: str, key: str) -> None:
+        if key in self.keys:
+            assert self.inner.stat(undo_key(2, "b")) is not None
+            self.inner.delete([(undo_key(2, "b"), ANY)])
+        super()._maybe(call, key)
+
+
+def test_what_was_moved_aside_and_is_gone_does_not_come_back(world: World) -> None:
+    world.put(a="moves", b="in its way")
+    world.settled()
+    world.remove("b")
+    world.move("a", "b")
+    made = failing(world, "move", "a", kind=Robbed, keeps="move")
+    assert why(world.apply()) == {"b": "move: may not"}
+    assert made[-1].fired
+    world.around = None
+    assert world.there() == {"a": "moves"}
+    world.settled()
+
+
+def test_records_of_another_mapping_and_another_target_are_forgotten(world: World, tmp_path: Path) -> None:
+    world.put(a="1")
+    world.settled()
+    other = World(tmp_path, f"memory://{uuid.uuid4().hex}", mapping="papers", state=world.state)
+    [notice] = other.plan().mappings[0].notices
+    assert notice == f"orphaned scope: 1 path of {world.src} → {world.target} (forgotten)"
+
+
+def test_what_was_moved_and_changed_since_does_not_come_back(world: World) -> None:
+    world.put(a="moves", b="stays")
+    world.settled()
+    world.move("a", "c")
+    world.settled()
+    put_there(world, "c", "a stranger's")
+    assert became(undo(world)) == {"a": "cannot", "c": "kept"}
+    assert why(undo(world))["a"] == "it was moved to c, which changed since"
+
+
+def test_a_bucket_that_has_shown_its_keys_by_bytes_is_trusted_in_that(tmp_path: Path) -> None:
+    words = {"url": "s3://bucket", "endpoint": "http://127.0.0.1:9", "region": "here"}
+    world = World(tmp_path, "team:p", stores={"team": words})
+    with world.house(write=False) as house:
+        [wired] = house.mappings
+        assert wired.target.traits.order == "none"
+        assert wired.learnt is not None
+        house.cache.put(f"order:{wired.learnt.where}", b"bytes")
+    with world.house(write=False) as house:
+        assert house.mappings[0].target.traits.order == "bytes"

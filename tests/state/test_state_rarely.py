@@ -22,8 +22,10 @@ from reconcile.core.plan import Header, MappingPlan, Plan
 from reconcile.ports import Fold, Holder, Run
 from reconcile.state import alive, cache, heartbeat, opening, planfile, store
 from reconcile.state.cache import open_cache
+from reconcile.state.deeds import Opened
 from reconcile.state.heartbeat import Heartbeat
 from reconcile.state.lease import acquire
+from reconcile.state.mending import reset
 from reconcile.state.opening import create, examine, inspect
 from reconcile.state.planfile import load_plan, save_plan
 from reconcile.state.pushing import push
@@ -312,3 +314,51 @@ def test_a_plan_that_cannot_be_written_leaves_nothing(plan, tmp_path, monkeypatc
 def replace_one(plan):
     """Another plan."""
     return Plan(replace(plan.header, kind="destroy"), plan._rows)
+
+
+# --- what is read while something else goes on
+
+
+def test_a_scope_that_a_log_makes_known_twice_is_one(path):
+    """Older versions did so with every run."""
+    with closing(open_state(str(path), write=True)) as state:
+        lease = acquire(state, "apply", clock=FakeClock())
+        before = state.scopes()
+        state.commit(Opened(DOCS), lease)
+        assert state.scopes() == before
+
+
+def test_what_a_transaction_asks_belongs_to_it(path):
+    with closing(open_state(str(path), write=True)) as state:
+        with state.database.transaction() as connection:
+            connection.execute("DELETE FROM scopes")
+            assert state.scopes() == []
+            assert connection.in_transaction
+        assert state.scopes() == []
+
+
+def test_an_error_that_ends_the_transaction_of_a_reading_is_told(path):
+    """SQLite gives some of them up by itself."""
+
+    def given_up(state):
+        with state.database.reading() as connection:
+            connection.execute("ROLLBACK")
+            raise sqlite3.DatabaseError("no memory")
+
+    with closing(open_state(str(path))) as state:
+        with pytest.raises(StateError, match="no memory"):
+            given_up(state)
+        assert [record.key for record in state.records(DOCS.id)] == KEYS
+
+
+def test_a_scope_that_is_forgotten_while_its_records_are_asked_for_has_none(path, monkeypatch):
+    monkeypatch.setattr(store, "FEW", 0)
+    with closing(open_state(str(path))) as state, closing(open_state(str(path), write=True)) as other:
+        whole = state.database.snapshot
+
+        def later():
+            reset(other, acquire(other, "reset", clock=FakeClock()))
+            return whole()
+
+        monkeypatch.setattr(state.database, "snapshot", later)
+        assert list(state.records(DOCS.id)) == []
