@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from reconcile import __version__
 from reconcile.flow.wired import Wired
@@ -35,10 +34,10 @@ class Held:
     def begin(self, state: StateStore, run: Run) -> Run:
         """Begins a run in our name; returns it with its number."""
         holder = self.lease.holder
-        number = state.begin(replace(run, who=holder.who, host=holder.host, version=__version__), self.lease)
+        number = state.begin(structs.replace(run, who=holder.who, host=holder.host, version=__version__), self.lease)
         self.lease.renew(run=number)
-        return replace(run, id=number, who=holder.who, host=holder.host, version=__version__)
+        return structs.replace(run, id=number, who=holder.who, host=holder.host, version=__version__)
 
     def fenced(self, wired: Wired) -> Wired:
         """The mapping, its target changed only while the lease is ours."""
-        return dataclasses.replace(wired, target=Fenced(wired.target, self.heartbeat.is_set))
+        return replace(wired, target=Fenced(wired.target, self.heartbeat.is_set))
