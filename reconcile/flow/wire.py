@@ -75,9 +75,6 @@ def refuse(spec: Spec, mappings: Iterable[Mapping]) -> None:
         raise UsageError("\n".join(f"{where}{what}; {hint}" for what, hint in refused))
 
 
-_ROOMS: Final = ("log", "state")
-"""The directories of a shared state."""
-
 Refused = tuple[str, str]
 """What is refused, where; and what to write instead."""
 
@@ -100,10 +97,14 @@ def _deletes_the_state(spec: Spec) -> Iterator[Refused]:
 def _mixes_with_the_state(spec: Spec) -> Iterator[Refused]:
     """A file among those of a shared state would be taken for one of them, or they for it."""
     state = resolve_url(spec, spec.state)
+    if state.is_local:
+        return
+    from reconcile.state.log import OWN  # noqa: PLC0415 - for a shared state only
+
     for mapping in spec.mappings.values():
         target = resolve_url(spec, mapping.target)
         below = trail(target)[len(trail(state)) :]
-        if not state.is_local and is_within(target, state) and (not below or below[0] in _ROOMS):
+        if is_within(target, state) and (not below or below[0] in OWN):
             hint = "give the state, or the target, another directory"
             yield f"mapping {mapping.name}: its target is where the state is kept", hint
 

@@ -121,6 +121,12 @@ def rename(old: Path, path: Path) -> None:
     old.replace(path)
 
 
+@io_step("file.touch")
+def touch(path: Path) -> None:
+    """Makes a file look as if it was written now."""
+    path.touch()
+
+
 @io_step("file.sync")
 def sync_file(path: Path) -> None:
     """Makes the content of a file durable."""

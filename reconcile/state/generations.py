@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 from reconcile.state.connection import backup, connect
-from reconcile.state.files import beside, rename, replacing, set_aside_name, unlink
+from reconcile.state.files import beside, rename, replacing, set_aside_name, touch, unlink
 from reconcile.state.scopes import meta
 from reconcile.state.verify import UNREADABLE, verify_file
 
@@ -42,7 +42,7 @@ def outlive(state: Path) -> None:
     is counted from now.
     """
     for _, path in reversed(generations(state)):
-        path.touch()
+        touch(path)
         rename(path, set_aside_name(state))
 
 

@@ -41,6 +41,9 @@ FORMAT: Final = 2
 _SINCE: Final[Mapping[type, int]] = {Pruned: 2}
 """Deeds that older formats do not know; all others are written in the first, which every version reads."""
 
+OWN: Final = ("beat", "log", "state")
+"""What lies in the directory of a shared state."""
+
 _SAFE: Final = ("create", "match")
 
 

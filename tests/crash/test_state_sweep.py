@@ -13,7 +13,19 @@ import pytest
 from reconcile.core.errors import ReconcileError
 from reconcile.state import alive
 from tests.crash import sqlite_io
-from tests.crash.deeds import DEEDS, Files, after_each_step, failure, files_of, known, put, same_lots, seen
+from tests.crash.deeds import (
+    DEEDS,
+    Files,
+    after_each_step,
+    failure,
+    files_of,
+    generations_state,
+    known,
+    put,
+    same_lots,
+    seen,
+    state_of,
+)
 from tests.crash.faulty import ERRNOS, Fault, failing
 
 TOLD_APART = {
@@ -115,3 +127,28 @@ def test_a_fault_in_what_writes_a_state(tmp_path: Path, name: str) -> None:
     sweep = Sweep(name, tmp_path / "state")
     faults = chosen(steps(sweep))[:: 6 if DEEDS[name].costly else 1]
     assert sum(map(sweep.fail, faults)) >= 0.9 * len(faults)
+
+
+@pytest.mark.hazard("T01", "T18")
+def test_a_fault_while_a_state_begins_anew_loses_no_copy_of_the_one_that_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    generations_state(folder)
+    state_of(folder).unlink()
+    before = files_of(folder)
+    copies = [data for name, data in before.items() if ".g" in name]
+    assert copies
+
+    def fails(fault: Fault) -> Fault:
+        put(before, folder)
+        with failing(fault):
+            failure(DEEDS["the first"], folder)
+        for again in (False, True):
+            if again:
+                assert failure(DEEDS["the first"], folder) is None, fault
+            assert [data for data in files_of(folder).values() if data in copies] == copies, fault
+        return fault
+
+    faults = chosen(fails(Fault(-1)).steps)
+    assert {"file.rename", "file.touch"} <= set(fails(Fault(-1)).steps)
+    assert sum(bool(fails(fault).fired) for fault in faults) >= 0.9 * len(faults)

@@ -30,7 +30,9 @@ def test_a_shared_state_is_never_an_unmanaged_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.hazard("N11")
-@pytest.mark.parametrize(("state", "target"), [("docs", "docs"), ("team", "team/log"), ("team", "team/state/docs")])
+@pytest.mark.parametrize(
+    ("state", "target"), [("docs", "docs"), ("team", "team/log"), ("team", "team/state/docs"), ("team", "team/beat")]
+)
 def test_nothing_goes_among_the_files_of_a_shared_state(tmp_path: Path, state: str, target: str) -> None:
     """A file that is called like a commit would be taken for one."""
     mapping = {"source": str(tmp_path), "target": f"memory://wire/{target}"}
