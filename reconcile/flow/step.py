@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 import time
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ SENDS = frozenset({Action.CREATE, Action.UPDATE})
 QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
 """Actions that touch records only."""
 
+T = TypeVar("T")
 Take = Callable[..., Entry]
 """`Store.copy` or `Store.move`."""
 
@@ -168,12 +170,11 @@ class Step:
         if target.traits.keeps != "move" or not self._may_keep(change):
             kept, expect = self.keep(change)
             return kept, target.write(change.key, body, expect=expect)
-        try:
-            kept = undo_key(self.run, change.key)
-            return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
-        except ChangedError:  # as in `put_aside`
-            kept = undo_key(self.run, change.key, token_hex(4))
-            return kept, target.write(change.key, replace(body, aside=kept), expect=change.expect)
+
+        def write(aside: str) -> tuple[str, Entry]:
+            return aside, target.write(change.key, replace(body, aside=aside), expect=change.expect)
+
+        return self._under_a_free_name(write, undo_key, change.key)
 
     def _read_back(self, entry: Entry) -> Digest:
         """The digest of what was just written; where it cannot be read the write stands, and is left to be settled."""
@@ -313,11 +314,19 @@ class Step:
         return bool(most_bytes) and len(name) > most_bytes and self.wired.policy.keep == "auto"
 
     def put_aside(self, take: Take, there: Entry, name: Callable[..., str]) -> Entry:
-        """Copies or moves `there` where `name` says, never over anything: another state counts its runs from 1 too."""
+        """Copies or moves `there` where `name` says."""
+        return self._under_a_free_name(lambda key: take(there, key, expect=ABSENT), name, there.key)
+
+    def _under_a_free_name(self, act: Callable[[str], T], name: Callable[..., str], key: str) -> T:
+        """`act` with the name for `key` in this run, never over anything: another state counts its runs from 1 too."""
         try:
-            return take(there, name(self.run, there.key), expect=ABSENT)
-        except ChangedError:  # something has that name, or `there` changed: then this fails as well
-            return take(there, name(self.run, there.key, token_hex(4)), expect=ABSENT)
+            return act(name(self.run, key))
+        except ChangedError as taken:  # or `key` itself changed: then this fails as well
+            try:
+                return act(name(self.run, key, token_hex(4)))
+            except StoreError as error:
+                error.unsure |= taken.unsure  # the first may have been done, and told what its own work looks like
+                raise
 
     def may_take_away(self, change: Change) -> bool:
         """Whether old bytes may go: where they must be kept always, only if they can be."""

@@ -21,14 +21,14 @@ from reconcile.state import migrations
 from reconcile.state.codec import DamageError
 from reconcile.state.connection import IMMUTABLE, begin, commit, connect, connect_memory, log_size, looking
 from reconcile.state.database import Database, translated
-from reconcile.state.files import alone_in, beside, make_directory, replacing, unlink
+from reconcile.state.files import alone_in, beside, make_directory, replacing, sync_directory, unlink
 from reconcile.state.generations import copy, outlive
 from reconcile.state.head import compare, head_of, read_head
 from reconcile.state.schema import APPLICATION_ID
 from reconcile.state.scopes import METAS, Meta, every, meta
 from reconcile.state.verify import verify, verify_header
 
-SIDE_FILES: Final = ("-wal", "-shm", ".head")
+_SIDE_FILES: Final = ("-wal", "-shm", ".head")
 """What lies beside a state and is nothing without it."""
 
 _SMALL: Final = 8 << 20
@@ -62,8 +62,8 @@ def create(path: Path) -> None:
         with alone_in(path.absolute().parent):
             if os.path.lexists(path):
                 return
-            clear_side_files(path)
             outlive(path)
+            clear_side_files(path)
             with replacing(path) as temporary, closing(connect(temporary)) as connection:
                 found(connection, token_hex(16))
 
@@ -79,9 +79,13 @@ def found(connection: sqlite3.Connection, lineage: str) -> None:
 
 
 def clear_side_files(path: Path) -> None:
-    """Removes what a lost state left: its log would be played into the new one, its head would call the new one old."""
-    for suffix in SIDE_FILES:
+    """Durably removes what a lost state left: its log would be played into the next, its head would call that one old.
+
+    All names that were changed before in the same directory last from now on, too.
+    """
+    for suffix in _SIDE_FILES:
         unlink(beside(path, suffix))
+    sync_directory(path.absolute().parent)
 
 
 def inspect(path: Path, *, thorough: bool = False) -> None:

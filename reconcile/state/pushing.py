@@ -25,6 +25,7 @@ from reconcile.state.files import (
     make_private,
     publish,
     set_aside_name,
+    sync_directory,
     sync_file,
     temporary_beside,
 )
@@ -133,7 +134,7 @@ def _last_serial(state: Path) -> int:
 
 
 def _set_aside(state: Path) -> None:
-    """Keeps a copy of a file that cannot be read, and of its log."""
+    """Durably keeps a copy of a file that cannot be read, and of its log."""
     for suffix in ("", "-wal"):
         source = beside(state, suffix)
         if source.exists():
@@ -141,3 +142,4 @@ def _set_aside(state: Path) -> None:
             make_private(kept)
             copy_file(source, kept)
             sync_file(kept)
+    sync_directory(state.absolute().parent)

@@ -25,11 +25,11 @@ from reconcile.state.cache import cache_directory
 from reconcile.state.database import Database, translated
 from reconcile.state.deeds import Deed, Founded, Intended, Leased
 from reconcile.state.fence import LeaseRow, read_row, write_row
-from reconcile.state.files import alone_in, beside, make_directory, replacing, unlink, write
+from reconcile.state.files import alone_in, make_directory, replacing, unlink, write
 from reconcile.state.generations import copy
 from reconcile.state.head import Head, head_of, write_head
 from reconcile.state.log import Beat, Log
-from reconcile.state.opening import SIDE_FILES, empty_database, open_database
+from reconcile.state.opening import clear_side_files, empty_database, open_database
 from reconcile.state.outdated import Outdated
 from reconcile.state.store import SqliteState
 from reconcile.state.verify import UNREADABLE, verify_file
@@ -128,8 +128,8 @@ def _fetch(log: Log, number: int, path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    for suffix in ("", *SIDE_FILES):
-        unlink(beside(path, suffix))
+    unlink(path)
+    clear_side_files(path)
 
 
 class SharedState(SqliteState):

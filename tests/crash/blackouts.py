@@ -129,13 +129,24 @@ def _opened(path: Path) -> Iterator[Opened]:
         yield None
         return
     try:
-        state = open_state(str(path))
+        state = _readable(path)
     except (CorruptStateError, LineageError) as refusal:
         offers = refusal.hint.startswith(f"reconcile state push {path}.g")
         yield REFUSED if offers else {refusal.hint: []}
         return
     with closing(state):
         yield state
+
+
+def _readable(path: Path) -> SqliteState:
+    """Damage may be noticed when it is opened, or when it is read."""
+    state = open_state(str(path))
+    try:
+        _rows(state)
+    except BaseException:
+        state.close()
+        raise
+    return state
 
 
 def _rows(state: Opened) -> Contents | None:

@@ -32,13 +32,13 @@ OURS = ("disk.", "file.")
 
 
 class Fault:
-    """Fails the step with number `at`, counted from 0; `late`: after it was taken.
+    """Fails the step with number `at`, counted from 0, of all or `only` those of a name; `late`: after it was taken.
 
     `fired` tells which it was, `steps` names all there were. No sync answers that a name is taken: there it is `EIO`.
     """
 
-    def __init__(self, at: int, code: int = errno.EIO, *, late: bool = False) -> None:
-        self._at, self._code, self._late = at, code, late
+    def __init__(self, at: int, code: int = errno.EIO, *, late: bool = False, only: str = "") -> None:
+        self._at, self._code, self._late, self._only = at, code, late, only
         self._lock = Lock()
         self._doomed: set[int] = set()
         self.steps: list[str] = []
@@ -55,12 +55,12 @@ class Fault:
 
     def hear(self, step: str, told: tuple[Any, ...], done: bool) -> None:
         """A step of ours."""
-        if step.startswith(OURS):
+        if step.startswith(self._only or OURS):
             self._pass(step, told, done)
 
     def hear_sqlite(self, step: str, told: tuple[Any, ...], done: bool) -> None:
         """A step of SQLite; its sync of a directory fails nobody."""
-        if step != "sqlite.sync_directory":
+        if step != "sqlite.sync_directory" and step.startswith(self._only):
             self._pass(step, told, done)
 
     def _pass(self, step: str, told: tuple[Any, ...], done: bool) -> None:

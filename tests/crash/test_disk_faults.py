@@ -115,6 +115,15 @@ def test_a_fault_in_the_run_of_all_actions(tmp_path: Path) -> None:
     assert sum(bool(trial.fail(fault).fired) for fault in faults) >= 27
 
 
+def test_a_rename_that_finds_its_own_work(tmp_path: Path) -> None:
+    """A request to a mounted disk that is sent again is answered that the name is taken: by the first one."""
+    trial = Trial(ready(tmp_path / "world"))
+    trial.fail(whole := Fault(-1, only="disk.rename_new"))
+    assert whole.count > 20
+    for at in range(whole.count):
+        assert trial.fail(Fault(at, errno.EEXIST, late=True, only="disk.rename_new")).fired
+
+
 # --- one operation of the store
 
 

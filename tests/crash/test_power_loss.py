@@ -8,7 +8,7 @@ same chance, and nearly the same moment: threads take turns as they like.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 import os
@@ -20,6 +20,7 @@ import pytest
 from reconcile.core.errors import StalePlanError, UsageError
 from reconcile.flow.clock import RealClock
 from reconcile.state import migrations
+from reconcile.state.files import beside
 from reconcile.state.generations import generations
 from reconcile.state.lease import acquire
 from reconcile.state.mending import remove, reset
@@ -72,11 +73,31 @@ def changed(root: Path) -> World:
     return world
 
 
-def damaged(root: Path) -> World:
-    """The same, but the state is cut in half."""
+def killed(root: Path) -> World:
+    """As `little`, but the last commits are in the log of the state, as who did them was killed."""
     world = little(root)
     path = root / "state" / "reconcile.db"
+    log = beside(path, "-wal")
+    with closing(open_state(str(path), write=True)) as state:
+        acquire(state, "apply", clock=RealClock()).release()
+        left = {file: file.read_bytes() for file in (path, log)}
+    for file, data in left.items():
+        file.write_bytes(data)
+    return world
+
+
+def damaged(root: Path) -> World:
+    """That, but the state is cut in half; its log is not."""
+    world = killed(root)
+    path = root / "state" / "reconcile.db"
     os.truncate(path, path.stat().st_size // 2)
+    return world
+
+
+def lost(root: Path) -> World:
+    """That, but the state is gone; what lay beside it is not."""
+    world = killed(root)
+    (root / "state" / "reconcile.db").unlink()
     return world
 
 
@@ -92,7 +113,7 @@ def push_generation(world: World) -> None:
     push(str(path), str(generations(path)[0][1]), clock=RealClock(), force=True)
 
 
-def migrate(world: World) -> None:
+def open_anew(world: World) -> None:
     open_state(str(world.root / "state" / "reconcile.db"), write=True).close()
 
 
@@ -156,13 +177,33 @@ def judge_state(machine: Machine, recorded: Recorded, chance: random.Random) -> 
 def judge_replaced(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
     """As that; and what was damaged is kept, whole, before anything takes its place."""
     machine.check(recorded, machine.lose_power(recorded, chance))
-    base = Image(recorded.log.base)
-    was = base.nodes[base.directory(base.directory(0)["state"])["reconcile.db"]].data
     if read_state(machine.state) == REFUSED:
         push_generation(machine.world)
-    assert was in [path.read_bytes() for path in machine.state.parent.glob("reconcile.db.replaced-*")]
+    was = beside_state(recorded)
+    kept = [path.read_bytes() for path in machine.state.parent.glob("reconcile.db.replaced-*")]
+    assert was["reconcile.db"] in kept
+    assert was["reconcile.db-wal"] in kept
     machine.world.settled()
     return 1
+
+
+def judge_begun(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
+    """A run goes on; and every copy of what was lost is kept, out of the way of what begins in its place."""
+    machine.check(recorded, machine.lose_power(recorded, chance))
+    kept = "replaced-" if machine.state.exists() else ""
+    found = [path.read_bytes() for path in machine.state.parent.glob(f"reconcile.db.{kept}*")]
+    copies = {name: data for name, data in beside_state(recorded).items() if name.startswith("reconcile.db.g")}
+    assert [name for name, data in copies.items() if data not in found] == []
+    machine.world.settled()
+    assert on_disk(machine.world) == machine.world.here()
+    return 1
+
+
+def beside_state(recorded: Recorded) -> dict[str, bytes]:
+    """The state and what lay beside it when the run began."""
+    base = Image(recorded.log.base)
+    names = base.directory(base.directory(0)["state"])
+    return {name: base.nodes[number].data for name, number in names.items()}
 
 
 def judge_plan_file(machine: Machine, recorded: Recorded, chance: random.Random) -> int:
@@ -182,7 +223,8 @@ STORIES: dict[str, Story] = {
     "recovery": (ready, apply, judge_recovery),
     "push": (little, push_generation, judge_state),
     "push over a damaged state": (damaged, push_generation, judge_replaced),
-    "migration": (little, migrate, judge_state),
+    "begin without the lost state": (lost, open_anew, judge_begun),
+    "migration": (little, open_anew, judge_state),
     "mend": (little, mend, judge_state),
     "plan": (changed, plan_into_a_file, judge_plan_file),
 }
