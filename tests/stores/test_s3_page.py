@@ -17,9 +17,10 @@ SHAPES = [
     "<Contents>{etag}<Size>{size}</Size><LastModified>{time}</LastModified>{key}<Owner><DisplayName></DisplayName></Owner></Contents>",
 ]
 TIMES = ["2026-11-21T06:33:15Z", "2026-11-21T06:33:15.125Z", "1999-01-01T00:00:00.000Z"]
+printable = st.characters(exclude_categories=["C", "Z"]) | st.just(" ")
 objects = st.fixed_dictionaries(
     {
-        "key": st.text(min_size=1, max_size=12).filter(lambda key: key.isprintable()),
+        "key": st.text(printable, min_size=1, max_size=12),
         "etag": st.sampled_from(["&quot;ab12&quot;", "&#34;cd34-2&#34;", '"ef56"']),
         "size": st.integers(0, 5 << 40),
         "time": st.sampled_from(TIMES),
