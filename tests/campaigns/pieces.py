@@ -7,10 +7,14 @@ fails raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
 import random
+import re
 import shutil
+import subprocess
+import sys
 import time
 from typing import Final, NamedTuple
 
@@ -208,21 +212,39 @@ def histories(first: int, around: Around) -> Iterator[Counts]:
         yield {"histories": told["played"], "commits": told["commits"], "fenced": told["fenced"]}
 
 
+FUZZ_S: Final = 600
+ROOT: Final = Path(__file__).parents[2]
+
+
 def fuzz(first: int, around: Around) -> Iterator[Counts]:
-    """A minute for each reader of strangers' bytes in turn."""
+    """Ten minutes for each reader of strangers' bytes in turn: led by what its inputs reach, where atheris runs."""
     around.patch.setenv("RECONCILE_CACHE_DIR", str(around.folder / "cache"))
     names = list(TARGETS)
+    guided = find_spec("atheris") is not None
     for piece in count(first):
         name = names[piece % len(names)]
+        if guided:
+            yield {name: _led(name, around.folder / "corpus" / name)}
+            continue
         folder = around.folder / f"fuzz-{piece}"
         folder.mkdir()
-        target, ends = TARGETS[name](folder), time.monotonic() + 60
+        target, ends = TARGETS[name](folder), time.monotonic() + FUZZ_S
         for seed in count(piece * 10**7):
             tried(target, f"{name.replace(' ', '_')}-{seed}", mutant(target.corpus, seed))
             if time.monotonic() > ends:
                 break
         shutil.rmtree(folder)
         yield {name: seed + 1 - piece * 10**7}
+
+
+def _led(name: str, corpus: Path) -> int:
+    """How many inputs were tried. The corpus grows from piece to piece, as long as this part of the campaign lasts."""
+    words = [sys.executable, "-m", "tests.fuzz.guided", name, str(FUZZ_S), str(corpus)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    told = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert told, done.stderr[-4000:]
+    return int(told[1])
 
 
 CAMPAIGNS: Final[dict[str, Callable[[int, Around], Iterator[Counts]]]] = {
