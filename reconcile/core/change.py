@@ -32,6 +32,9 @@ SYMBOLS = {
     Action.FORGET: ".",
 }
 
+QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
+"""Actions that touch records only."""
+
 
 class Reason(StrEnum):
     """Why; the code that machines read. The sentence for people is made from it in `core/reasons.py`."""

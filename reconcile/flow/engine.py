@@ -157,7 +157,7 @@ class Engine:
 
     def delete(self, changes: Iterable[Change]) -> None:
         """Deletes in bulk, unless the old bytes must be kept one by one."""
-        if self.step.keeps or self.step.wired.policy.keep == "always":
+        if self.step.wired.keeps or self.step.wired.policy.keep == "always":
             self.run(changes)
         else:
             self._drive(self._bulk(changes))

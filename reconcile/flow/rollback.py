@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from reconcile.core.change import Action, Change, Reason
+from reconcile.core.change import QUIET, Action, Change, Reason
 from reconcile.core.errors import StoreError, UsageError
 from reconcile.core.events import Start
 from reconcile.core.outcome import Ending, Outcome, Result, Run
@@ -22,7 +22,7 @@ from reconcile.flow.engine import Engine, Ledger
 from reconcile.flow.held import Held
 from reconcile.flow.ordering import is_late, run_early
 from reconcile.flow.settling import settle
-from reconcile.flow.step import QUIET, Done
+from reconcile.flow.step import Done
 from reconcile.flow.undo_evidence import ALL_RUNS
 from reconcile.flow.undo_plan import Part, undo_part
 from reconcile.flow.undoing import UndoStep

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 import time
-from typing import TypeVar
 
 from msgspec.structs import replace
 
-from reconcile.abilities import Versioned
-from reconcile.core.change import Action, Change, Reason
-from reconcile.core.entry import ABSENT, Digest, Entry, Version
+from reconcile.core.change import QUIET, Action, Change, Reason
+from reconcile.core.entry import ABSENT, Digest, Entry, Kind, Version
 from reconcile.core.errors import BusyError, ChangedError, DamagedError, StalePlanError, StoreError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.path import undo_key
@@ -21,20 +18,12 @@ from reconcile.core.record import Record
 from reconcile.flow.bodies import large_body, small_body, source_digest
 from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
+from reconcile.flow.keeping import Keeping
 from reconcile.flow.wired import Wired
 from reconcile.ports import Body, Fold, Intent, Journal
 from reconcile.scan.hashing import SMALL_BYTES
 
 SENDS = frozenset({Action.CREATE, Action.UPDATE})
-QUIET = frozenset({Action.ADOPT, Action.ACCEPT, Action.FORGET})
-"""Actions that touch records only."""
-
-T = TypeVar("T")
-Take = Callable[..., Entry]
-"""`Store.copy` or `Store.move`."""
-
-VERSION_ID = "?versionId="
-"""Between a key and the id of the version that the store itself keeps of it."""
 
 
 @dataclass(slots=True)
@@ -67,13 +56,13 @@ class Step:
         self.run = run
         self.journal = journal
         self._pinned = pinned
-        self._kept: dict[int, str] = {}  # by change under way: where its old bytes lie by now
+        self.keeping = Keeping(wired, run)
 
     def prepare(self, change: Change) -> Prepared | Done:
         """Reads a small source and draws the intent; a `Done` when that already failed."""
         if change.action in QUIET:
             return Prepared(change)
-        if not self.may_take_away(change):
+        if not self.keeping.allows(change):
             return self.held(change, "the store cannot keep the old bytes first", "keep: auto goes on without them")
         token = token_hex(8)
         if change.action not in SENDS and not self._moves_by_sending(change):
@@ -132,8 +121,9 @@ class Step:
             done = self._act(prepared) if entry is None else self._sent(prepared, "", entry)
         except (StoreError, StalePlanError) as error:
             done = self.failed(change, error)
-            done.outcome = replace(done.outcome, kept=self._kept.get(change.id, ""))  # it lies there all the same
-        self._kept.pop(change.id, None)
+        copy = self.keeping.copy_of(change)
+        if done.outcome.outcome != "done":
+            done.outcome = replace(done.outcome, kept=copy)  # it lies there all the same
         done.outcome = replace(done.outcome, seconds=time.perf_counter() - began)
         return done
 
@@ -153,7 +143,7 @@ class Step:
     def _send(self, prepared: Prepared) -> Done:
         change, body = prepared.change, prepared.body
         assert body is not None
-        return self._sent(prepared, *self._written(change, body))
+        return self._sent(prepared, *self.keeping.write(change, body))
 
     def _sent(self, prepared: Prepared, kept: str, entry: Entry) -> Done:
         change, body, digest = prepared.change, prepared.body, prepared.digest
@@ -163,18 +153,6 @@ class Step:
             raise DamagedError("the store keeps other bytes than were sent", op="verify", path=change.key)
         record = self._record(change, entry, digest, body.executable)
         return self._done(change, record, sent_bytes=body.size_bytes, kept=kept)
-
-    def _written(self, change: Change, body: Body) -> tuple[str, Entry]:
-        """Where the old bytes are kept, and what was written."""
-        target = self.wired.target
-        if target.traits.keeps != "move" or not self._may_keep(change):
-            kept, expect = self.keep(change)
-            return kept, target.write(change.key, body, expect=expect)
-
-        def write(aside: str) -> tuple[str, Entry]:
-            return aside, target.write(change.key, replace(body, aside=aside), expect=change.expect)
-
-        return self._under_a_free_name(write, undo_key, change.key)
 
     def _read_back(self, entry: Entry) -> Digest:
         """The digest of what was just written; where it cannot be read the write stands, and is left to be settled."""
@@ -186,10 +164,10 @@ class Step:
 
     def _delete(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target
-        if self.keeps and target.traits.move_atomic:
-            kept = self.put_aside(target.move, self._there(change.key, change), undo_key).key
+        if self.wired.keeps and target.traits.move_atomic:
+            kept = self.keeping.put_aside(target.move, self._there(change.key, change), undo_key).key
         else:
-            kept, expect = self.keep(change)
+            kept, expect = self.keeping.keep(change)
             error = target.delete([(change.key, expect)])[0]
             if error is not None:
                 raise error
@@ -212,14 +190,14 @@ class Step:
 
     def _move(self, prepared: Prepared) -> Done:
         change, target = prepared.change, self.wired.target
-        kept, expect = self.keep(change) if change.expect != ABSENT else ("", ABSENT)
+        kept, expect = self.keeping.keep(change) if change.expect != ABSENT else ("", ABSENT)
         assert change.from_key is not None
         assert change.digest is not None
         origin = Entry(change.from_key, change.size, change.from_version)
         if prepared.body is not None:
             return self._move_by_sending(prepared, prepared.body, expect)
         act = target.move if change.vacates else target.copy
-        with self.giving_back(change, kept):
+        with self.keeping.giving_back(change, kept):
             return self.recorded(change, act(origin, change.key, expect=expect), kept)
 
     def _moves_by_sending(self, change: Change) -> bool:
@@ -258,80 +236,13 @@ class Step:
         return self._done(change, replace(record, accepted=True))
 
     def _forget(self, prepared: Prepared) -> Done:
-        return self.gone(prepared.change, "")
-
-    @property
-    def keeps(self) -> bool:
-        """Whether this run keeps what it overwrites and deletes."""
-        return self.wired.keeps
-
-    def keep(self, change: Change) -> tuple[str, Version]:
-        """Keeps what is about to be overwritten; returns where, and the version to expect from now on.
-
-        A hard link changes the times of what it links to: then the kept name's version is the live one's as well. What
-        is moved is there no more; if nothing takes its place it is for `giving_back`.
-        """
-        target = self.wired.target
-        if change.expect == ABSENT or not self.keeps:
-            return "", change.expect
-        there = Entry(change.key, change.was_size, change.expect)
-        if target.traits.keeps == "versions" and isinstance(target, Versioned) and (found := target.version_id(there)):
-            return f"{change.key}{VERSION_ID}{found}", change.expect
-        if self._is_too_long_to_keep(change.key):
-            return "", change.expect
-        if target.traits.keeps == "move":
-            return self.put_aside(target.move, there, undo_key).key, ABSENT
-        kept = self.put_aside(target.copy, there, undo_key)
-        self._kept[change.id] = kept.key
-        return kept.key, kept.version if target.traits.keeps == "link" else change.expect
-
-    def _may_keep(self, change: Change) -> bool:
-        """Whether there is something to keep, and a place for it."""
-        return change.expect != ABSENT and self.keeps and not self._is_too_long_to_keep(change.key)
-
-    @contextmanager
-    def giving_back(self, change: Change, kept: str) -> Iterator[None]:
-        """Around what takes the place of something that was kept by moving it: if that fails, the old comes back."""
-        try:
-            yield
-        except StoreError:
-            target = self.wired.target
-            if kept and target.traits.keeps == "move":
-                with suppress(StoreError):  # what failed first is the error; what is kept is found where it is
-                    there = target.stat(kept)
-                    if there is not None:
-                        target.move(there, change.key, expect=ABSENT)
-            raise
-
-    def _is_too_long_to_keep(self, key: str) -> bool:
-        """Whether a key fits into the store, but the name of its kept copy would not; `always` tries, and fails.
-
-        Where a kept copy is a link, the store names it as it can.
-        """
-        traits = self.wired.target.traits
-        most_bytes = traits.max_key_bytes if traits.keeps != "link" else 0
-        name = undo_key(self.run, key, token_hex(4)).encode(errors="surrogateescape")
-        return bool(most_bytes) and len(name) > most_bytes and self.wired.policy.keep == "auto"
-
-    def put_aside(self, take: Take, there: Entry, name: Callable[..., str]) -> Entry:
-        """Copies or moves `there` where `name` says."""
-        return self._under_a_free_name(lambda key: take(there, key, expect=ABSENT), name, there.key)
-
-    def _under_a_free_name(self, act: Callable[[str], T], name: Callable[..., str], key: str) -> T:
-        """`act` with the name for `key` in this run, never over anything: another state counts its runs from 1 too."""
-        try:
-            return act(name(self.run, key))
-        except ChangedError as taken:  # or `key` itself changed: then this fails as well
-            try:
-                return act(name(self.run, key, token_hex(4)))
-            except StoreError as error:
-                error.unsure |= taken.unsure  # the first may have been done, and told what its own work looks like
-                raise
-
-    def may_take_away(self, change: Change) -> bool:
-        """Whether old bytes may go: where they must be kept always, only if they can be."""
-        takes = change.expect != ABSENT and change.action not in QUIET
-        return not takes or self.keeps or self.wired.policy.keep != "always"
+        """A listing may have left it out: what is there stays known. Where names fold it may be another's."""
+        change, target = prepared.change, self.wired.target
+        looks = change.expect == ABSENT and target.traits.key == "identity"
+        found = target.stat(change.key) if looks else None
+        if found is not None and found.kind is Kind.FILE:
+            raise ChangedError("is there, though it was not listed", op="forget", path=change.key, hint="plan again")
+        return self.gone(change, "")
 
     def _there(self, key: str, change: Change) -> Entry:
         return Entry(key, change.size, change.expect)

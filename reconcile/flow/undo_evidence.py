@@ -17,7 +17,7 @@ from reconcile.core.errors import StoreError
 from reconcile.core.outcome import Outcome, Run
 from reconcile.core.path import park_key, undo_key
 from reconcile.core.record import Record
-from reconcile.flow.step import VERSION_ID
+from reconcile.flow.keeping import VERSION_ID
 from reconcile.flow.streams import recall
 from reconcile.flow.undoing import holds
 from reconcile.flow.wired import House, Wired, is_file

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from reconcile.core.change import Action, Change, Reason
+from reconcile.core.change import QUIET, Action, Change, Reason
 from reconcile.core.entry import ABSENT, Entry, Version
 from reconcile.core.errors import StoreError
 from reconcile.core.graph import entangle, frees, meeting
@@ -19,8 +19,8 @@ from reconcile.core.outcome import Run
 from reconcile.core.path import parents
 from reconcile.core.record import Record
 from reconcile.flow.clearing import what_stays
+from reconcile.flow.keeping import VERSION_ID
 from reconcile.flow.names import place_of
-from reconcile.flow.step import QUIET, VERSION_ID
 from reconcile.flow.undo_evidence import Evidence, Touched, proven
 from reconcile.flow.undoing import Before
 from reconcile.flow.wired import House, Wired

@@ -12,14 +12,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconcile.abilities import Versioned
-from reconcile.core.change import Action, Change
+from reconcile.core.change import QUIET, Action, Change
 from reconcile.core.entry import Digest, Entry, Version
 from reconcile.core.errors import DamagedError
 from reconcile.core.outcome import Ending, Outcome
 from reconcile.core.record import Record
 from reconcile.flow.confirming import is_settled
 from reconcile.flow.hashing import digest_of
-from reconcile.flow.step import QUIET, Done, Prepared, Step
+from reconcile.flow.step import Done, Prepared, Step
 from reconcile.flow.wired import Wired
 from reconcile.ports import Fold, Hashes, Journal
 
@@ -52,7 +52,7 @@ class UndoStep(Step):
         """Draws the intent; nothing is read ahead."""
         if change.action in QUIET:
             return Prepared(change)
-        if not self.may_take_away(change):
+        if not self.keeping.allows(change):
             return self.held(change, "the store cannot keep what is there now first", "keep: auto goes on without it")
         return Prepared(change, self.intent(change))
 
@@ -66,8 +66,8 @@ class UndoStep(Step):
         change = prepared.change
         before = self._befores[change.key]
         digest = self._known(before)
-        kept, expect = self.keep(change)
-        with self.giving_back(change, kept):
+        kept, expect = self.keeping.keep(change)
+        with self.keeping.giving_back(change, kept):
             entry = self._take(change.key, before, expect)
         return self._came(change, entry, digest, kept)
 

@@ -69,11 +69,11 @@ class _Unit:
     def _park(self, member: Change) -> None:
         if member.action is Action.DELETE:
             there = Entry(member.key, member.size, member.expect)
-            self._parked[member.id] = self._step.put_aside(self._store.move, there, undo_key)
+            self._parked[member.id] = self._step.keeping.put_aside(self._store.move, there, undo_key)
         elif member.from_key is not None:
             there = Entry(member.from_key, member.size, member.from_version)
             take = self._store.move if member.vacates else self._store.copy
-            self._parked[member.id] = self._step.put_aside(take, there, park_key)
+            self._parked[member.id] = self._step.keeping.put_aside(take, there, park_key)
 
     def _place(self, one: Prepared) -> Done:
         member = one.change
@@ -81,8 +81,8 @@ class _Unit:
             return self._step.publish(one)
         parked = self._parked[member.id]
         try:
-            kept, expect = ("", member.expect) if member.key in self._moving else self._step.keep(member)
-            with self._step.giving_back(member, kept):
+            kept, expect = ("", member.expect) if member.key in self._moving else self._step.keeping.keep(member)
+            with self._step.keeping.giving_back(member, kept):
                 done = self._step.recorded(member, self._unpark(member, parked, expect), kept)
         except StoreError as error:
             return self._step.failed(member, error)

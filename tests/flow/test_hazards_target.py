@@ -81,6 +81,41 @@ def test_a_listing_that_still_shows_what_was_deleted(world: World) -> None:
     assert world.there() == {"edited": "two", "c": "3"}
 
 
+class Hiding(Wrapper):
+    """Leaves names out, and says that this is all."""
+
+    def __init__(self, inner: Store, hidden: set[str]) -> None:
+        super().__init__(inner)
+        self._hidden = hidden
+
+    def list(self, under: str = "", **bounds: Any) -> Iterator[Any]:
+        return (item for item in self.inner.list(under, **bounds) if item.key not in self._hidden)
+
+
+@pytest.mark.hazard("R02")
+@pytest.mark.parametrize("destroys", [False, True])
+def test_what_a_listing_leaves_out_is_not_forgotten(world: World, destroys: bool) -> None:
+    """Else it would be nobody's from then on, and stay there for ever."""
+    world.put(hidden="1", gone="2", stays="3")
+    world.settled()
+    change_there(world, "gone", None)
+    world.remove("hidden")
+    world.remove("gone")
+    kind = "destroy" if destroys else "apply"
+    world.around = lambda store: Hiding(store, {"hidden"})
+    result = world.apply(kind=kind)
+    told = {outcome.key: outcome for outcome in result.outcomes}
+    assert told["gone"].outcome == "done"
+    assert (told["hidden"].outcome, told["hidden"].error) == (
+        "conflict", "forget hidden: is there, though it was not listed"
+    )  # fmt: skip
+    assert result.exit_code != 0
+    world.around = None
+    assert world.there() == {"hidden": "1", "stays": "3"}
+    assert world.apply(kind=kind).exit_code == 0
+    assert world.there() == ({} if destroys else {"stays": "3"})
+
+
 class Empty(Wrapper):
     """Lists nothing, and says that this is all."""
 
