@@ -64,9 +64,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are processors: for a seventh of their time tests wait for locks and processes."""
+    """Two workers more than there are processors: tests also wait, for locks, for servers, for processes they start."""
     ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return len(ours) + 1
+    return len(ours) + 2
 
 
 @pytest.hookimpl(tryfirst=True)
