@@ -59,6 +59,11 @@ def test_candidates_are_those_whose_size_somebody_holds(held: list[Holder], soug
 
 
 @pytest.mark.hazard("P06")
+def test_empty_files_are_no_renames() -> None:
+    assert pair([holder("a", "", True, False)], [seeker("b", "", False)], tree=False) == {}
+
+
+@pytest.mark.hazard("P06")
 @pytest.mark.hazard("P07")
 def test_ties() -> None:
     """What goes anyway before what is overwritten, the same name before another, the first key before the next."""
