@@ -110,7 +110,7 @@ class World:
         result = self.apply()
         assert result.exit_code == 0, (result.outcomes, result.conflicts, result.problems)
         again = self.plan()
-        assert list(again.changes()) == []
+        assert self.told(again) == []
         assert again.exit_code(detailed=True) == 0
 
     def told(self, plan: Plan | None = None) -> list[str]:

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-import time
 from typing import Any, Self
 
 from tests.fakes.databricks import dbfs, workspace
@@ -27,7 +26,7 @@ from tests.fakes.databricks.identity import USER, Identity
 from tests.fakes.databricks.limits import Habits, Limits
 from tests.fakes.databricks.log import Log
 from tests.fakes.databricks.server import Server
-from tests.fakes.databricks.tree import Clock, Content, Directory, File, Parts, Tree
+from tests.fakes.databricks.tree import Clock, Content, Directory, File, Parts, Tree, wall_clock
 from tests.fakes.databricks.uploads import Uploads
 from tests.fakes.databricks.wire import Answer, Request
 from tests.fakes.databricks.workspace import Workspace
@@ -43,7 +42,7 @@ class Emulator:
     """
 
     def __init__(
-        self, *, latency_s: float = 0, clock: Clock = time.time, keep_bytes: int | None = None, port: int = 0,
+        self, *, latency_s: float = 0, clock: Clock = wall_clock, keep_bytes: int | None = None, port: int = 0,
         limits: Limits | None = None, habits: Habits | None = None,
     ) -> None:  # fmt: skip
         self.latency_s, self.clock = latency_s, clock
