@@ -61,6 +61,23 @@ def test_both_ways_say_the_same(data, found, between):
     assert (text(root, "NextContinuationToken"), text(root, "IsTruncated")) == ("a&b", "true")
 
 
+@pytest.mark.hazard("R32")
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        (lambda told: told[::-1].replace(">stnetnoC/<", "> stnetnoC/<", 1)[::-1], ["p0", "p1", "p2"]),
+        (lambda told: told.replace("<Contents>", "<Contents >", 1), ["p0", "p1", "p2"]),
+        (lambda told: told.replace("<Contents>", "<!--<Contents>", 1).replace("</Contents><N", "</Contents>--><N"), []),
+        (lambda told: told.replace("<Contents>", "<X><Contents>", 1).replace("</Contents><N", "</Contents></X><N"), []),
+        (lambda told: told.replace("<Contents>", "<!--<Contents>--><Contents>", 1), ["p0", "p1", "p2"]),
+    ],
+    ids=["an end with a blank", "a beginning with a blank", "in a comment", "in something else", "half in a comment"],
+)
+def test_objects_that_do_not_all_stand_in_one_place_are_the_parsers(change, keys):
+    found = [{"key": f"p{n}", "etag": '"e"', "size": n, "time": TIMES[0], "owner": "me"} for n in range(3)]
+    assert [item.key for item in read(change(page([SHAPES[1]] * 3, found)))[1]] == keys
+
+
 def test_objects_of_one_shape_do_not_meet_the_parser(monkeypatch):
     found = [{"key": f"k{n}", "etag": '"e"', "size": n, "time": TIMES[0], "owner": "me"} for n in range(3)]
     monkeypatch.setattr(s3_page, "_fields", None)

@@ -31,16 +31,19 @@ _TEXT: Final = r"[^<>&\x00-\x08\x0b\x0c\r\x0e-\x1f\ufffe\uffff]*"
 
 _LEAF: Final = re.compile(r"<(\w+)></\1>")
 
+_THERE: Final = "objects-stood-here"
+_OBJECTS: Final = ("Contents", _THERE)
+
 Fields = tuple[str, str, str, str]
 """What a page says of one object, in the order of `_WANTED`."""
+
+Page = tuple[ET.Element, Iterable[Fields]]
+"""All of a page but its objects, and what it says of these."""
 
 
 def read_page(reply: Reply, prefix: str) -> tuple[ET.Element, list[Item]]:
     """The page, and its objects. `DamagedError` when it is no page, or an object lacks something."""
-    rest, found = _apart(reply)
-    root = rest.root("ListBucketResult", "list", prefix)
-    if found is None:
-        found = [_fields(each) for each in root.iterfind("Contents")]
+    root, found = _quickly(reply, prefix) or _parsed(reply, prefix)
     encoded = text(root, "EncodingType") == "url"
     try:
         return root, [_item(fields, encoded) for fields in found]
@@ -48,8 +51,25 @@ def read_page(reply: Reply, prefix: str) -> tuple[ET.Element, list[Item]]:
         raise DamagedError("a page of the listing is broken", op="list", path=prefix) from error
 
 
+def _parsed(reply: Reply, prefix: str) -> Page:
+    root = reply.root("ListBucketResult", "list", prefix)
+    return root, [_fields(each) for each in root.iterfind("Contents")]
+
+
+def _quickly(reply: Reply, prefix: str) -> Page | None:
+    """The same, where all objects of the page, and nothing else, stand in one place right in it; else None."""
+    rest, found = _apart(reply)
+    if found is None:
+        return None
+    try:
+        root = rest.root("ListBucketResult", "list", prefix)
+    except DamagedError:
+        return None
+    return (root, found) if [each.tag for each in root if each.tag in _OBJECTS] == [_THERE] else None
+
+
 def _apart(reply: Reply) -> tuple[Reply, Iterable[Fields] | None]:
-    """The page without its objects, and what it says of them; all of it, and None, if they are not of one shape."""
+    """The page with a mark for its objects, and what it says of them; all, and None, if they are not of one shape."""
     try:
         content = reply.data.decode()
     except UnicodeDecodeError:
@@ -66,7 +86,7 @@ def _apart(reply: Reply) -> tuple[Reply, Iterable[Fields] | None]:
     if any(told[::each]):  # something stands between the objects, or in the place of one
         return reply, None
     columns = (told[shape.groupindex[name] :: each] for name in _WANTED)
-    return replace(reply, data=(content[:start] + content[end:]).encode()), zip(*columns, strict=True)
+    return replace(reply, data=f"{content[:start]}<{_THERE}/>{content[end:]}".encode()), zip(*columns, strict=True)
 
 
 @lru_cache(maxsize=16)
