@@ -242,8 +242,8 @@ def _led(name: str, corpus: Path) -> int:
     words = [sys.executable, "-m", "tests.fuzz.guided", name, str(FUZZ_S), str(corpus)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     told = re.search(r"number_of_executed_units: (\d+)", done.stderr)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert told, done.stderr[-4000:]
+    assert done.returncode == 0, (name, done.stderr.partition("Uncaught Python exception")[2][:2000] or done.stderr)
+    assert told, done.stderr
     return int(told[1])
 
 

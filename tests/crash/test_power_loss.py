@@ -31,7 +31,7 @@ from reconcile.stores.disk import Disk
 from tests.crash import sqlite_io
 from tests.crash.blackouts import REFUSED, Machine, Recorded, read_state
 from tests.crash.everything import AFTER, BEFORE, PARTS, check_recovered, on_disk, ready
-from tests.crash.power import Image
+from tests.crash.power import Image, synced_at
 from tests.crash.writelog import Names, Sync, Write
 from tests.flow.small_trees import make
 from tests.flow.world import World
@@ -314,6 +314,20 @@ def test_the_power_fails(
 ) -> None:
     images = staged(name).play(range(first, first + count), monkeypatch)
     assert images == count * (17 if "recovery" in name else 1)
+
+
+def test_what_is_replaced_is_kept_for_good_before_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copies have their names on the disk before the log is taken away, and that is, before the new state comes."""
+    log = Stage.of("push over a damaged state", tmp_path / "world", monkeypatch).recorded.log
+    lasts = synced_at(log)
+    made, gone = {}, {}
+    for at, one in enumerate(log.operations):
+        for _, name, old, new in one.changes if isinstance(one, Names) else ():
+            (made if new is not None else gone)[name] = at
+            assert old is None or new is None or name == "reconcile.db", "nothing else is replaced"
+    kept = [lasts[made[f"reconcile.db.replaced-1{suffix}"]] for suffix in ("", "-wal")]
+    assert max(kept) < gone["reconcile.db-wal"]
+    assert max(lasts[gone["reconcile.db-wal"]], lasts[gone["reconcile.db.head"]]) < made["reconcile.db"]
 
 
 def test_it_fails_a_thousand_times_with_every_commit() -> None:

@@ -1,7 +1,7 @@
 """Mutants that are led by what they reach, for as long as wanted: `python -m tests.fuzz.guided READER SECONDS CORPUS`.
 
-Needs atheris (`pip install -e '.[fuzz]'`); `CORPUS` is a directory, in which it keeps what reached something new. The
-last line tells how many inputs were tried. What fails is kept as by `test_fuzz.py`, and ends it.
+Needs atheris (`pip install -e '.[fuzz]'`); `CORPUS` is a directory, in which it keeps what reached something new. How
+many inputs were tried stands in the statistics at the end. What fails is kept as by `test_fuzz.py`, and ends it.
 """
 
 from __future__ import annotations
